@@ -1,0 +1,66 @@
+"""Files that are either whole or not there: atomic writes, JSON and JSON lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from llmerge_helpers.errors import LlmergeError
+
+
+def write_atomic(path: str | os.PathLike, data: str | bytes) -> None:
+    """Write `data` to `path` so that a reader, or a crash at any moment, sees the old file or the new one, never a part.
+
+    Missing parent folders are made. Text is written as UTF-8 with its line ends kept.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    blob = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(blob)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: str | os.PathLike, value: Any) -> None:
+    """Write one JSON document atomically, readable by a person."""
+    write_atomic(path, json.dumps(value, ensure_ascii=False, indent=1, default=str) + "\n")
+
+
+def read_json(path: str | os.PathLike) -> Any:
+    """The JSON document in `path`; a torn or foreign file is an `LlmergeError` that names it."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise LlmergeError(f"{path} is not readable JSON ({error}): delete it and run the step that writes it.") from None
+
+
+def write_jsonl(path: str | os.PathLike, rows: Iterable[Any]) -> None:
+    """Write JSON lines atomically, one row a line."""
+    write_atomic(path, "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows))
+
+
+def read_jsonl(path: str | os.PathLike) -> Iterator[dict]:
+    """The rows of a JSON lines file, one by one; a torn line is an `LlmergeError` that names file and line."""
+    with open(path, encoding="utf-8", newline="\n") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                yield json.loads(line)
+            except ValueError:
+                raise LlmergeError(
+                    f"{path}, line {number} is torn or not JSON: run the notebook that writes it again "
+                    "(answers that were paid for are in the cache)."
+                ) from None
