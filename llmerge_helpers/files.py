@@ -13,7 +13,7 @@ from llmerge_helpers.errors import LlmergeError
 
 
 def write_atomic(path: str | os.PathLike, data: str | bytes) -> None:
-    """Write `data` to `path` so that a reader, or a crash at any moment, sees the old file or the new one, never a part.
+    """Write `data` to `path` so that a reader, or a crash, sees the old file or the new one, never a part.
 
     Missing parent folders are made. Text is written as UTF-8 with its line ends kept.
     """
@@ -43,7 +43,9 @@ def read_json(path: str | os.PathLike) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (ValueError, UnicodeDecodeError) as error:
-        raise LlmergeError(f"{path} is not readable JSON ({error}): delete it and run the step that writes it.") from None
+        raise LlmergeError(
+            f"{path} is not readable JSON ({error}): delete it and run the step that writes it."
+        ) from None
 
 
 def write_jsonl(path: str | os.PathLike, rows: Iterable[Any]) -> None:

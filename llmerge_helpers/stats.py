@@ -35,7 +35,9 @@ def rate(k: int, n: int) -> str:
 
 
 def paired(a: Sequence[bool], b: Sequence[bool], seed: int = 0) -> dict[str, float]:
-    """How `a` stands against `b` on the same conflicts: wins, losses, exact McNemar p, difference with 95 % bootstrap interval.
+    """How `a` stands against `b` on the same conflicts: wins, losses, exact McNemar p, difference with 95 % interval.
+
+    The interval is a percentile bootstrap over conflicts.
 
     >>> r = paired([1, 1, 1, 0], [0, 0, 1, 0])
     >>> r["wins"], r["losses"], r["diff"], r["p"]
@@ -54,6 +56,5 @@ def paired(a: Sequence[bool], b: Sequence[bool], seed: int = 0) -> dict[str, flo
         return {"wins": 0, "losses": 0, "p": 1.0, "diff": 0.0, "low": 0.0, "high": 0.0}
     draws = np.random.default_rng(seed).integers(0, len(difference), (2000, len(difference)))
     low, high = np.quantile(difference[draws].mean(axis=1), [0.025, 0.975])
-    return {
-        "wins": wins, "losses": losses, "p": p, "diff": float(difference.mean()), "low": float(low), "high": float(high),
-    }  # fmt: skip
+    diff = float(difference.mean())
+    return {"wins": wins, "losses": losses, "p": p, "diff": diff, "low": float(low), "high": float(high)}
