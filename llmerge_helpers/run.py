@@ -258,6 +258,7 @@ def start(notebook: str, namespace: Mapping[str, Any] | None = None) -> Run:
             raise LlmergeError(
                 f"parameter '{name}' looks like a secret: set it in the environment, parameters are written to disk."
             )
+    check_loaded()
     run = Run(notebook, parameters, versions())
     _table(run)
     return run
@@ -272,6 +273,20 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def check_loaded() -> None:
+    """Raise an `LlmergeError` if a package was replaced on disk after this session had loaded it, as on Colab after pip."""
+    for package in ("numpy", "torch", "pandas", "transformers"):
+        loaded = getattr(sys.modules.get(package), "__version__", None)
+        if loaded is None:
+            continue
+        installed = metadata.version(package)
+        if loaded.split("+")[0] != installed.split("+")[0]:
+            raise LlmergeError(
+                f"{package} {loaded} is loaded but {installed} is installed: restart the session (Runtime > Restart) and "
+                "run again from the first cell."
+            )
 
 
 @cache
@@ -417,3 +432,18 @@ def _duration(seconds: float) -> str:
 def progress(total: int, label: str = "") -> Progress:
     """A `Progress` for `total` steps; use it as a context manager."""
     return Progress(total, label)
+
+
+def summary() -> str:
+    """What the runs below `outputs/` came to, one line each, and where their files are."""
+    lines = []
+    for path in sorted((root() / "outputs").glob("**/run.json"), key=lambda p: read_json(p).get("started_at", "")):
+        record = read_json(path)
+        results = {k: v for k, v in record.get("results", {}).items() if isinstance(v, (int, float, str))}
+        facts = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in results.items())
+        lines.append(f"{record['notebook']:<24} {record['status']:<9} {shown(path.parent)}/  {facts}")
+    return "\n".join(lines) or "nothing has been run yet: make demo"
+
+
+if __name__ == "__main__":
+    print(summary())
