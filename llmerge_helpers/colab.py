@@ -38,8 +38,10 @@ def install(extras: str = "") -> None:
     Path(file.name).unlink()
     if done.returncode:
         tail = "\n".join(done.stderr.strip().splitlines()[-5:])
-        sys.exit(f"{tail}\nllmerge could not be installed beside Colab's own packages: use Runtime > Disconnect and delete "
-                 "runtime, then run this cell first in a fresh session.")  # fmt: skip
+        sys.exit(
+            f"{tail}\nllmerge could not be installed beside Colab's own packages: use Runtime > Disconnect and delete "
+            "runtime, then run this cell first."
+        )
     print("llmerge is installed; Colab's own " + ", ".join(constraints().split()) + " are as they were")
 
 

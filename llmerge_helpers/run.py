@@ -276,7 +276,7 @@ def versions() -> dict[str, str]:
 
 
 def check_loaded() -> None:
-    """Raise an `LlmergeError` if a package was replaced on disk after this session had loaded it, as on Colab after pip."""
+    """Raise an `LlmergeError` if a package was replaced on disk after this session loaded it, as on Colab after pip."""
     for package in ("numpy", "torch", "pandas", "transformers"):
         loaded = getattr(sys.modules.get(package), "__version__", None)
         if loaded is None:
@@ -284,8 +284,8 @@ def check_loaded() -> None:
         installed = metadata.version(package)
         if loaded.split("+")[0] != installed.split("+")[0]:
             raise LlmergeError(
-                f"{package} {loaded} is loaded but {installed} is installed: restart the session (Runtime > Restart) and "
-                "run again from the first cell."
+                f"{package} {loaded} is loaded but {installed} is installed: restart the session (Runtime > Restart) "
+                "and run again from the first cell."
             )
 
 
