@@ -1,0 +1,30 @@
+package io.parcelhop.tracking.events;
+
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+
+/** The events of one parcel, oldest first. */
+public final class EventLog {
+
+    private final String trackingCode;
+    private final List<TrackingEvent> events = new ArrayList<>();
+
+    public EventLog(String trackingCode) {
+        this.trackingCode = Objects.requireNonNull(trackingCode, "trackingCode");
+    }
+
+    public void add(TrackingEvent event) {
+        events.add(event);
+    }
+
+    public int size() {
+        return events.size();
+    }
+
+    @Override
+    public String toString() {
+        return trackingCode + " with " + events.size() + " events";
+    }
+}

@@ -1,0 +1,29 @@
+package io.parcelhop.tracking.rules;
+
+import io.parcelhop.tracking.model.Parcel;
+import java.util.Collection;
+
+/** How heavy a parcel, and a whole delivery, may be. */
+public final class WeightRules {
+
+    static final int MAX_PARCEL_GRAMS = 30_000;
+
+    private static final int BULKY_FACTOR = 2;
+
+    private WeightRules() {
+    }
+
+    /** True when the courier can carry the parcel alone. */
+    public static boolean isAllowed(Parcel parcel) {
+        int grams = parcel.weightGrams();
+        if (parcel.isBulky()) {
+            grams *= BULKY_FACTOR;
+        }
+        return grams > 0 && grams <= MAX_PARCEL_GRAMS;
+    }
+
+    /** The weight of all the parcels, in grams. */
+    public static int total(Collection<Parcel> parcels) {
+        return parcels.stream().mapToInt(Parcel::weightGrams).sum();
+    }
+}

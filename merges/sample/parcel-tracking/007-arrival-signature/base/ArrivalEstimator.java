@@ -1,0 +1,34 @@
+package io.parcelhop.tracking.eta;
+
+import io.parcelhop.tracking.model.Parcel;
+import io.parcelhop.tracking.model.ServiceLevel;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneId;
+import java.time.ZonedDateTime;
+
+/** Guesses when a parcel arrives. */
+public class ArrivalEstimator {
+
+    private static final int LAST_DELIVERY_HOUR = 20;
+
+    private final Clock clock;
+    private final TransitTimes times;
+
+    public ArrivalEstimator(Clock clock, TransitTimes times) {
+        this.clock = clock;
+        this.times = times;
+    }
+
+    public Instant estimate(Parcel parcel, String depot) {
+        Duration left = times.between(depot, parcel.postcode());
+        return clock.instant().plus(left);
+    }
+
+    /** True when the parcel will not make it within the promised time. */
+    public boolean isLate(Parcel parcel, String depot) {
+        Duration left = times.between(depot, parcel.postcode());
+        return clock.instant().plus(left).isAfter(parcel.promisedAt());
+    }
+}

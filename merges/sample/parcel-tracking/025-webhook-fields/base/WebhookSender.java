@@ -1,0 +1,24 @@
+package io.parcelhop.tracking.webhook;
+
+import io.parcelhop.tracking.events.TrackingEvent;
+import io.parcelhop.tracking.metrics.Counter;
+import java.util.Objects;
+
+/** Posts each event to the address that the shop has left with us. */
+public class WebhookSender {
+
+    private final HttpPost post;
+
+    /** One sender serves all the shops. */
+    public WebhookSender(HttpPost post) {
+        this.post = post;
+    }
+
+    /** True when the shop has taken the event. */
+    public boolean send(Shop shop, TrackingEvent event) {
+        String body = event.toJson();
+        int status = post.send(shop.webhookUrl(), body);
+        boolean taken = status / 100 == 2;
+        return taken;
+    }
+}
