@@ -145,13 +145,8 @@ def make_hunk(
 
     `style` "merge", or a base of None, leaves the base out.
 
-    >>> print(make_hunk("a\\n", "", "b"), end="")
-    <<<<<<< ours
-    a
-    ||||||| base
-    =======
-    b
-    >>>>>>> theirs
+    >>> str(make_hunk("a\\n", "", "b")).splitlines()
+    ['<<<<<<< ours', 'a', '||||||| base', '=======', 'b', '>>>>>>> theirs']
     """
     if style not in ("merge", "diff3"):
         raise ValueError(f'style must be "merge" or "diff3", not {style!r}')

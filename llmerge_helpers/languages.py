@@ -66,7 +66,7 @@ _BY_NAME = {suffix: name for name, row in _TABLE.items() for suffix in row[3].sp
 _BY_FENCE = {row[0]: name for name, row in _TABLE.items()} | {name.lower(): name for name in _TABLE}
 _ALIASES = (
     "js=JavaScript jsx=JavaScript ts=TypeScript py=Python python3=Python golang=Go rs=Rust rb=Ruby kt=Kotlin cs=C# h=C "
-    "cc=C++ hpp=C++ objc=Objective-C sh=Shell shell=Shell zsh=Shell ps1=PowerShell yml=YAML md=Markdown make=Makefile txt=Text"
+    "cc=C++ hpp=C++ objc=Objective-C sh=Shell shell=Shell zsh=Shell ps1=PowerShell yml=YAML md=Markdown txt=Text"
 )
 _BY_FENCE |= dict(pair.split("=") for pair in _ALIASES.split())
 
