@@ -1,7 +1,6 @@
 package io.parcelhop.tracking.export;
 
 import io.parcelhop.tracking.model.Parcel;
-import org.apache.commons.text.StringEscapeUtils;
 
 /** Writes a parcel in the formats that customers have asked for. */
 public final class ParcelExport {
@@ -17,9 +16,9 @@ public final class ParcelExport {
     /** @deprecated use {@link #toJson(Parcel)} */
     @Deprecated
     public static String toXml(Parcel parcel) {
-        return "<parcel code=\"" + StringEscapeUtils.escapeXml11(parcel.code()) + "\">"
+        return "<parcel code=\"" + Xml.escape(parcel.code()) + "\">"
                 + "<status>" + parcel.status() + "</status>"
-                + "<recipient>" + StringEscapeUtils.escapeXml11(parcel.recipient()) + "</recipient>"
+                + "<recipient>" + Xml.escape(parcel.recipient()) + "</recipient>"
                 + "</parcel>";
     }
 

@@ -1,7 +1,6 @@
 package io.parcelhop.tracking.export;
 
 import io.parcelhop.tracking.model.Parcel;
-import org.apache.commons.text.StringEscapeUtils;
 
 /** Writes a parcel in the formats that customers have asked for. */
 public final class ParcelExport {

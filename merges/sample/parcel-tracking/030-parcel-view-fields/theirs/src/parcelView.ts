@@ -1,0 +1,18 @@
+import type { ParcelStatus } from "./status";
+
+/** What the tracking page knows about a parcel. */
+export interface ParcelView {
+  code: string;
+  status: ParcelStatus;
+  expectedAt?: string;
+  /** Stops that the van makes before this one. */
+  stopsLeft?: number;
+}
+
+export function title(view: ParcelView): string {
+  return view.expectedAt === undefined ? "On its way" : `Expected ${view.expectedAt}`;
+}
+
+export function stopsText({ stopsLeft }: ParcelView): string {
+  return stopsLeft === 0 ? "You are next" : `${stopsLeft ?? "?"} stops to go`;
+}

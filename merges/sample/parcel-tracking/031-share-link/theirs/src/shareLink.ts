@@ -1,0 +1,19 @@
+import type { ParcelView } from "./parcelView";
+
+export interface ShareOptions {
+  origin: string;
+  language: string;
+}
+
+/** The address of the tracking page that a customer can pass on. */
+export function shareLink(view: ParcelView, options: ShareOptions): string {
+  const code = encodeURIComponent(view.code);
+  const query = new URLSearchParams({ from: "share", lang: options.language });
+  return `${options.origin}/track/${code}?${query}`;
+}
+
+/** The text that goes with the link, e.g. "PH123: out for delivery https://…". */
+export function shareText(view: ParcelView, options: ShareOptions): string {
+  const status = view.status.replace(/_/g, " ").toLowerCase();
+  return `${view.code}: ${status} ${shareLink(view, options)}`;
+}

@@ -1,0 +1,29 @@
+#include "feedback.h"
+
+#include "board.h"
+#include "settings.h"
+
+/* How the scanner tells its user that a code was read. */
+
+void feedback_ok(void)
+{
+	led_blink(LED_GREEN, 1);
+#if defined(BOARD_HS2)
+	motor_run(80);
+#elif defined(BOARD_HS1)
+	buzzer_tone(2700, 60);
+#endif
+}
+
+void feedback_error(void)
+{
+	led_blink(LED_RED, 3);
+#ifdef BOARD_HS1
+	buzzer_tone(400, 300);
+#endif
+}
+
+void feedback_low_battery(void)
+{
+	led_blink(LED_RED, 1);
+}

@@ -1,0 +1,31 @@
+package io.parcelhop.tracking.recipient;
+
+import java.util.NoSuchElementException;
+import java.util.Optional;
+
+/** Finds the recipient of a parcel. */
+public class RecipientDirectory {
+
+    private final RecipientTable table;
+    private final RecipientArchive archive;
+
+    public RecipientDirectory(RecipientTable table, RecipientArchive archive) {
+        this.table = table;
+        this.archive = archive;
+    }
+
+    /** Throws when nobody is known for the code. */
+    public Recipient find(String trackingCode) {
+        Recipient recipient = table.get(trackingCode);
+        if (recipient == null) {
+            throw new NoSuchElementException(trackingCode);
+        }
+        return recipient;
+    }
+
+    /** The name as it stands on the label. */
+    public String nameOnLabel(String trackingCode) {
+        Recipient recipient = find(trackingCode);
+        return recipient.company().isEmpty() ? recipient.name() : recipient.company();
+    }
+}

@@ -1,0 +1,39 @@
+package io.parcelhop.tracking.web;
+
+import java.time.Clock;
+import java.util.HashMap;
+import java.util.Map;
+
+/** Lets each address ask a limited number of times in a minute. */
+public class RequestLimiter {
+
+    private static final int PER_MINUTE = 30;
+
+    private final Clock clock;
+    private final Map<String, Window> windows = new HashMap<>();
+
+    public RequestLimiter(Clock clock) {
+        this.clock = clock;
+    }
+
+    public boolean allows(String address) {
+        long minute = clock.millis() / 60_000;
+        Window window = windows.get(address);
+        if (window == null || window.minute != minute) {
+            window = new Window(minute, 0);
+            windows.put(address, window);
+        }
+        window.count++;
+        return window.count <= PER_MINUTE;
+    }
+
+    private static final class Window {
+        private final long minute;
+        private int count;
+
+        Window(long minute, int count) {
+            this.minute = minute;
+            this.count = count;
+        }
+    }
+}

@@ -1,0 +1,37 @@
+package io.parcelhop.tracking.notify;
+
+import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Sends the messages of one evening in batches, as the provider takes at most a hundred at a time. */
+public class NotificationJob implements Runnable {
+
+    private static final Logger LOG = LoggerFactory.getLogger(NotificationJob.class);
+    private static final int BATCH_SIZE = 100;
+
+    private final MessageQueue queue;
+    private final MessageProvider provider;
+
+    public NotificationJob(MessageQueue queue, MessageProvider provider) {
+        this.queue = queue;
+        this.provider = provider;
+    }
+
+    @Override
+    public void run() {
+        List<Message> messages = queue.drain();
+        for (int start = 0; start + BATCH_SIZE <= messages.size(); start += BATCH_SIZE) {
+            send(messages.subList(start, start + BATCH_SIZE)); // subList() must not run over the end
+        }
+    }
+
+    private void send(List<Message> batch) {
+        try {
+            provider.send(batch);
+        } catch (ProviderException e) {
+            LOG.error("{} messages go back into the queue", batch.size(), e);
+            queue.putBack(batch);
+        }
+    }
+}
