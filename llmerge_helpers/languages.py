@@ -93,6 +93,7 @@ _STRINGS = (
     "char_literal rune_literal system_lib_string text"
 )
 _WHOLE = frozenset(_STRINGS.split())
+LAYOUT = ("newline", "indent", "dedent")
 _DESCEND, _KEEP, _DROP, _JSX, _PREPROC = range(5)
 # Comments that a compiler obeys. Go reads //go:embed and build tags; they are code.
 _DIRECTIVE = {"Go": re.compile(r"//(go:|export |line | ?\+build )|/\*line ")}
@@ -121,15 +122,15 @@ class Lexed(NamedTuple):
     grammar: str  # "" where there is none
     clean: bool | None  # parsed without an error; None: no grammar
 
-    def key(self, strict: bool) -> list[tuple]:
-        """What two texts are compared by: the tokens and, with `strict`, their places in the syntax tree.
+    def rows(self, strict: bool) -> list[tuple]:
+        """(start, text, kind) of each token, with its place in the syntax tree too if `strict`.
 
         The tree knows where a line end matters; without it, the line ends that could matter are tokens themselves.
         """
         if strict and self.roles is not None:
-            rows = zip(self.texts, self.kinds, self.roles, strict=True)
-            return [row for row in rows if row[1] != "newline"]
-        return list(zip(self.texts, self.kinds, strict=True))
+            columns = zip(self.starts, self.texts, self.kinds, self.roles, strict=True)
+            return [row for row in columns if row[2] != "newline"]
+        return list(zip(self.starts, self.texts, self.kinds, strict=True))
 
 
 def language_of(path: str) -> str:
@@ -181,12 +182,6 @@ def tokens(text: str, language: str) -> list[Token]:
 def parses(text: str, language: str) -> bool | None:
     """True if the text, a whole file, parses without an error; None if there is no grammar for the language."""
     return _parse(text, language)[1] if language in _GRAMMARS else None
-
-
-def same_tokens(left: Lexed, right: Lexed) -> bool:
-    """True if two texts of one language have the same significant tokens."""
-    strict = comparable(left, right)
-    return left.key(strict) == right.key(strict)
 
 
 def comparable(left: Lexed, right: Lexed) -> bool:

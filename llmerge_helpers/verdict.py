@@ -1,0 +1,356 @@
+"""One reply against one conflict: is it what the developers committed, and if not, why not?
+
+The same rules judge teacher answers, evaluation and reward. The code is read out of the reply without a look at the
+developer's resolution.
+
+Line ends: models write `\\n`, so `\\r\\n` and `\\n` count as the same, and so does one line end more or less at the very
+end of the code. All else counts for an exact match, the first line's indentation included.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.languages import LAYOUT, Lexed, comparable, language_of, lex, parses
+from llmerge_helpers.prompts import Fence, fences, parse_question, split_reply
+
+MATCH_TYPES = (
+    "exact_match",
+    "normalized_match",
+    "unresolved",
+    "context_changed",
+    "incorrect_resolution",
+    "invalid_output",
+    "truncated",
+    "failed",
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a reply was judged.
+
+    `answer` is the code that was read, `fence` the number of its code block in the answer. `first_difference` has the
+    `index` of the first differing token of the snippet, the token `expected`, the one that was `got` (None: the snippet
+    ends) and its `line` in the code. `parses` says whether the whole file parses with the code in it (None: unknown).
+    """
+
+    match_type: str
+    is_correct: bool
+    answer: str | None = None
+    fence: int | None = None
+    first_difference: dict[str, Any] | None = None
+    parses: bool | None = None
+    detail: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The verdict as plain data, ready for JSON."""
+        return asdict(self)
+
+
+def verify(
+    reply: str | Mapping[str, Any] | None, row: Mapping[str, Any], *, finish_reason: str | None = None
+) -> Verdict:
+    """The verdict on a reply: a text with or without a <think> part, an API message, or None for a failed request.
+
+    `row` has an answer, or before, resolution and after. What else it has (question, prefix, suffix, language, path)
+    makes the verdict sharper. A `finish_reason` of "length" always means truncated.
+
+    >>> row = {"before": "f(", "resolution": "a+b", "after": ");", "language": "Java"}
+    >>> verify("```java\\nf(a + b); // sum\\n```", row).match_type
+    'normalized_match'
+    """
+    case = _case_of(row)
+    if reply is None:
+        return _verdict("failed", "There is no reply.")
+    parts = split_reply(reply)
+    code, number, closed = _read(parts.answer, case)
+    if finish_reason == "length":
+        return _verdict("truncated", "The reply was cut off at the token limit.", code, number)
+    if parts.truncated:
+        return _verdict("truncated", "The reply ends before its reasoning does.", code, number)
+    if not closed:
+        return _verdict("truncated", "The reply ends before its code block does.", code, number)
+    if code is None:
+        return _verdict("invalid_output", "There is no code block in the answer.")
+    if not code.strip() and case.answer.strip():
+        return _verdict("invalid_output", "The code block is empty.", code, number)
+    return _judge(code, number, case)
+
+
+def extract_code(answer: str, row: Mapping[str, Any]) -> tuple[str | None, int | None]:
+    """The code that an answer (without its reasoning) gives, and the number of its code block; None, None without one.
+
+    The last block that can be the answer counts: best one with the lines around the conflict and no conflict marker,
+    else one without markers, else one that is not empty.
+    """
+    return _read(answer, _case_of(row))[:2]
+
+
+# ---- the row
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What a row says, with `\\n` line ends; answer = before + resolution + after."""
+
+    before: str
+    after: str
+    answer: str
+    prefix: str
+    suffix: str
+    whole: bool  # prefix + answer + suffix is the file
+    language: str
+    sides: tuple[str, ...]  # ours, base, theirs, as far as they are known
+
+    @cached_property
+    def head(self) -> str:
+        """What the lexer has to see before the code."""
+        return self.prefix if self.whole else _open_comment(self.answer)
+
+    def lex(self, code: str) -> Lexed:
+        """The tokens of the file with this code in it, or of the code alone."""
+        return lex(self.head + code + self.suffix, self.language)
+
+    @cached_property
+    def expected(self) -> Lexed:
+        return self.lex(self.answer)
+
+    @cached_property
+    def parses(self) -> bool | None:
+        return parses(self.prefix + self.answer + self.suffix, self.language) if self.whole else None
+
+    @cached_property
+    def lines(self) -> frozenset[str]:
+        return frozenset(line.strip() for text in (self.answer, *self.sides) for line in text.split("\n"))
+
+    @cached_property
+    def markers(self) -> frozenset[str]:
+        """Lines of the expected answer that look like markers, and so are code."""
+        return frozenset(_marker_lines(self.answer))
+
+    @cached_property
+    def has_fences(self) -> bool:
+        return any("```" in text or "~~~" in text for text in (self.answer, *self.sides))
+
+
+_COLUMNS = ("before", "resolution", "after", "answer", "prefix", "suffix", "language", "path", "ours", "base", "theirs")
+
+
+def _case_of(row: Mapping[str, Any]) -> _Case:
+    values = {name: row.get(name) for name in _COLUMNS}
+    known = values["before"] is not None and values["after"] is not None
+    return _build_case(*values.values(), None if known else row.get("question"))
+
+
+@lru_cache(maxsize=32)
+def _build_case(
+    before: str | None,
+    resolution: str | None,
+    after: str | None,
+    answer: str | None,
+    prefix: str | None,
+    suffix: str | None,
+    language: str | None,
+    path: str | None,
+    ours: str | None,
+    base: str | None,
+    theirs: str | None,
+    question: str | None,
+) -> _Case:
+    if question is not None:
+        try:
+            asked = parse_question(question)
+        except LlmergeError:  # then only the answer is known
+            asked = {}
+        before, ours, base = asked.get("before"), asked.get("ours"), asked.get("base")
+        theirs, after = asked.get("theirs"), asked.get("after")
+        language = language or asked.get("language")
+    if answer is None:
+        if resolution is None:
+            raise LlmergeError("A row needs an `answer`, or `before`, `resolution` and `after`, to judge replies by.")
+        answer = f"{before or ''}{resolution}{after or ''}"
+    elif resolution is None:
+        answer = _unfence(answer)
+    before, after, answer, *sides = [
+        (text or "").replace("\r\n", "\n") for text in (before, after, answer, ours, base, theirs)
+    ]
+    if not answer.startswith(before):
+        before = ""
+    after = after.removesuffix("\n") + "\n" * (answer.endswith("\n") and after != "")
+    if not answer[len(before) :].endswith(after):
+        after = ""
+    whole = prefix is not None and suffix is not None
+    return _Case(
+        before=before,
+        after=after,
+        answer=answer,
+        prefix=prefix.replace("\r\n", "\n") if whole else "",
+        suffix=suffix.replace("\r\n", "\n") if whole else "",
+        whole=whole,
+        language=language or language_of(path or ""),
+        sides=tuple(sides),
+    )
+
+
+def _unfence(answer: str) -> str:
+    """The answer of a dataset of questions and answers, where it is one code block and nothing else, as bare code."""
+    blocks = fences(answer)
+    if len(blocks) == 1 and blocks[0].closed and answer.strip() == answer[blocks[0].start : blocks[0].end].strip():
+        return blocks[0].body
+    return answer
+
+
+def _open_comment(text: str) -> str:
+    """`/*` and a line end if a piece of a file starts inside a block comment (one in ten does), else nothing."""
+    comment, end, _ = text.partition("*/")
+    return "/*\n" if end and all(re.match(r"\s*(\*|\Z)", line) for line in (comment + "*").split("\n")) else ""
+
+
+# ---- the code in the answer
+
+
+def _read(answer: str, case: _Case) -> tuple[str | None, int | None, bool]:
+    """The code, the number of its block, and whether the last block is closed."""
+    blocks = fences(answer)
+    if len(blocks) > 1 and not blocks[-1].closed and not blocks[-1].body.strip():
+        blocks.pop()  # a stray fence at the very end
+    if not blocks:
+        return None, None, True
+    if not blocks[-1].closed:
+        return blocks[-1].body, len(blocks) - 1, False
+    if case.has_fences and len(blocks) > 1:  # code with code blocks in it, and a fence too short around it
+        code = _between_ends(answer, blocks)
+        if not _left_markers(code, case) and _has_context(code, case):
+            return code, 0, True
+    filled = [number for number, block in enumerate(blocks) if block.body.strip()]
+    clean = [number for number in filled if not _left_markers(blocks[number].body, case)]
+    placed = [number for number in clean if _has_context(blocks[number].body, case)]
+    number = (placed or clean or filled or [len(blocks) - 1])[-1]
+    return blocks[number].body, number, True
+
+
+def _between_ends(answer: str, blocks: Sequence[Fence]) -> str:
+    """All between the opening of the first block and the end of the last."""
+    lines = answer[blocks[0].start : blocks[-1].end].rstrip("\n").split("\n")
+    return "\n".join(lines[1:-1]) + "\n"
+
+
+def _has_context(code: str, case: _Case) -> bool:
+    """True if the code starts with the lines before the conflict and ends with those after it, white space aside."""
+    lines, before, after = _bare_lines(code), _bare_lines(case.before), _bare_lines(case.after)
+    enough = len(lines) >= len(before) + len(after)
+    return enough and lines[: len(before)] == before and lines[len(lines) - len(after) :] == after
+
+
+def _bare_lines(text: str) -> list[str]:
+    return [bare for line in text.split("\n") if (bare := " ".join(line.split()))]
+
+
+_MARKER_LINE = re.compile(r"^(?:[ \t]*(?:<{7,}+|>{7,}+)(?: .*)?|={7}|\|{7}(?: .*)?)[ \t\r]*$", re.MULTILINE)
+
+
+def _marker_lines(text: str) -> Iterator[str]:
+    if "<<<<<<<" in text or ">>>>>>>" in text or "=======" in text or "|||||||" in text:
+        for match in _MARKER_LINE.finditer(text):
+            yield match[0].strip()
+
+
+def _left_markers(code: str, case: _Case) -> list[str]:
+    """The lines of the code that can only be conflict markers: no text of the row has them."""
+    return [
+        line for line in _marker_lines(code) if line not in case.markers and (line[0] in "<>" or line not in case.lines)
+    ]
+
+
+# ---- the judgement
+
+
+def _verdict(match_type: str, detail: str, code: str | None = None, number: int | None = None, **more: Any) -> Verdict:
+    correct = match_type in ("exact_match", "normalized_match")
+    return Verdict(match_type, correct, answer=code, fence=number, detail=detail, **more)
+
+
+def _judge(answer: str, number: int | None, case: _Case) -> Verdict:
+    code = answer.replace("\r\n", "\n").removesuffix("\n") + "\n" * case.answer.endswith("\n")
+    if code == case.answer:
+        detail = "Character by character what the developers committed."
+        return _verdict("exact_match", detail, answer, number, parses=case.parses)
+    if markers := _left_markers(code, case):
+        return _verdict("unresolved", f"A conflict marker is left: {markers[0][:60]}", answer, number)
+    if len(code) > 20 * len(case.answer) + 100_000:
+        return _verdict("incorrect_resolution", "The code is far longer than the snippet.", answer, number)
+    expected, got = case.expected, case.lex(code)
+    strict = comparable(expected, got)
+    difference = _first_difference(expected, got, strict, case, code)
+    if difference is None:
+        match_type, detail = "normalized_match", "The same tokens; only comments or white space differ."
+    else:
+        match_type, detail = _classify(expected, got, case, code)
+    spliced = got.clean if case.whole else None
+    return _verdict(match_type, detail, answer, number, first_difference=difference, parses=spliced)
+
+
+def _first_difference(expected: Lexed, got: Lexed, strict: bool, case: _Case, code: str) -> dict[str, Any] | None:
+    left, right = expected.rows(strict), got.rows(strict)
+    same = next((n for n, pair in enumerate(zip(left, right, strict=False)) if pair[0][1:] != pair[1][1:]), None)
+    if same is None and len(left) == len(right):
+        return None
+    same = min(len(left), len(right)) if same is None else same
+    start = len(case.head)
+    first = sum(row[0] < start for row in left[:same])
+    shown = []
+    for rows, end in ((left, start + len(case.answer)), (right, start + len(code))):
+        row = rows[same] if same < len(rows) else None
+        shown.append(None if row is None or row[0] >= end else row[1] or f"<{row[2]}>")
+    position = right[same][0] - start if same < len(right) else len(code)
+    line = code.rstrip("\n").count("\n", 0, max(position, 0)) + 1
+    return {"index": same - first, "expected": shown[0], "got": shown[1], "line": line}
+
+
+def _classify(expected: Lexed, got: Lexed, case: _Case, code: str) -> tuple[str, str]:
+    """context_changed or incorrect_resolution, and why."""
+    start, end = len(case.head), len(case.head) + len(case.answer)
+    before = _words(expected, start, start + len(case.before))
+    resolution = _words(expected, start + len(case.before), end - len(case.after))
+    after = _words(expected, end - len(case.after), end)
+    words = _words(got, start, start + len(code))
+    lines_kept = (
+        code.startswith(case.before) and code.endswith(case.after) and len(code) >= len(case.before + case.after)
+    )
+    if words == before + resolution + after:
+        if lines_kept or (before == after == []):
+            return "incorrect_resolution", "The same tokens, but laid out so that they mean something else."
+        return "context_changed", "The same tokens, but the lines around the conflict are laid out differently."
+    tokens_kept = (
+        len(words) >= len(before) + len(after)
+        and words[: len(before)] == before
+        and words[len(words) - len(after) :] == after
+    )
+    if lines_kept or tokens_kept:
+        return "incorrect_resolution", "The lines around the conflict are kept; the resolution is another one."
+    context = Counter(before) + Counter(after)
+    rest = Counter(words) - Counter(resolution)
+    shared = (context & rest).total()
+    if _contains(words, resolution) and 2 * shared >= min(context.total(), rest.total()):
+        return "context_changed", "The resolution is there, but the lines around it are not what they were."
+    return "incorrect_resolution", "The resolution is another one, and the lines around it are not what they were."
+
+
+def _words(lexed: Lexed, start: int, end: int) -> list[tuple[str, str]]:
+    """The tokens between two offsets, without those for line ends and indentation."""
+    columns = zip(lexed.texts, lexed.starts, lexed.kinds, strict=True)
+    return [(text, kind) for text, at, kind in columns if start <= at < end and kind not in LAYOUT]
+
+
+def _contains(words: list[tuple[str, str]], part: list[tuple[str, str]]) -> bool:
+    """True if the part stands in the words without a gap (found as a substring, in linear time)."""
+    letters: dict[tuple[str, str], str] = {}
+    coded = ["".join(letters.setdefault(word, chr(0x100 + len(letters))) for word in each) for each in (words, part)]
+    return coded[1] in coded[0]
