@@ -1,0 +1,99 @@
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from llmerge_helpers import examples, prompts, verdict
+from llmerge_helpers.errors import LlmergeError
+
+ROW = {
+    "id": "shop@0123456789ab:src/Cart.java#0",
+    "repository": "shop",
+    "path": "src/Cart.java",
+    "language": "Java",
+    "kind": "mixed",
+    "before": "class Cart {\n",
+    "ours": "  int size = 1;\n",
+    "base": "  int size;\n",
+    "theirs": "  long size;\n",
+    "after": "}\n",
+    "resolution": "  long size = 1;\n",
+}
+ROW["answer"] = ROW["before"] + ROW["resolution"] + ROW["after"]
+ROW["question"] = prompts.render_question(ROW)
+
+
+def result(content, sample=0, index=0, error="", reasoning="Both changed one line."):
+    message = {"role": "assistant", "content": content, "reasoning_content": reasoning} if content else None
+    reply = prompts.split_reply(message) if message else None
+    return SimpleNamespace(
+        index=index, sample=sample, message=message, reply=reply,
+        verdict=verdict.verify(message if message else None, ROW), finish_reason="stop" if message else "",
+        usage={"prompt_tokens": 100, "completion_tokens": 50, "reasoning_tokens": 20} if message else {},
+        cost_usd=0.001, latency_s=1.5, attempts=1, cached=False, error=error, requested_model="m", served_model="m-1",
+        system_fingerprint="fp", key="k",
+    )  # fmt: skip
+
+
+RIGHT = prompts.render_answer(ROW["answer"], "Java")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("LLMERGE_ROOT", str(tmp_path))
+    return tmp_path / "outputs" / "deepseek_sft"
+
+
+def test_the_three_kinds_of_files(folder):
+    results = [
+        result(RIGHT),
+        result("no code", sample=1),
+        result("", sample=2, error="402: pay with sk-0123456789abcdefgh"),
+    ]
+    table = examples.write_examples([ROW], results, folder, "deepseek")
+    assert list(table.match_type) == ["exact_match", "invalid_output", "failed"]
+    assert list(table.is_correct) == [True, False, False]
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "example_0000.txt", "example_0000_1.txt", "example_0000_2.txt", "examples.jsonl", "results.csv",
+    ]  # fmt: skip
+    first = (folder / "example_0000.txt").read_text()
+    for part in (prompts.SYSTEM_PROMPT, "<<<<<<< ours", "Both changed one line.", "long size = 1;", "exact_match"):
+        assert part in first
+    header = (folder / "results.csv").read_text().splitlines()[0].split(",")
+    promised = (
+        "example_id sample is_correct match_type output_file repository language model finish_reason prompt_tokens "
+        "completion_tokens reasoning_tokens cost_usd latency_s attempts cached error"
+    )
+    assert set(promised.split()) <= set(header)
+    assert "sk-0123456789" not in "".join(p.read_text() for p in folder.iterdir())
+
+
+def test_what_was_written_is_what_is_read(folder):
+    examples.write_examples([ROW], [result(RIGHT)], folder, "deepseek")
+    [read] = examples.load_examples("outputs/deepseek_sft")
+    assert read["row"] == ROW and read["verdict"]["match_type"] == "exact_match"
+    assert read["message"]["content"] == RIGHT and read["reasoning"] == "Both changed one line."
+    assert read == examples.load_examples(folder / "examples.jsonl")[0]
+
+
+def test_a_shorter_run_leaves_no_file_of_the_longer_one(folder):
+    rows = [ROW, ROW | {"id": "other"}]
+    examples.write_examples(rows, [result(RIGHT), result(RIGHT, index=1)], folder, "rules")
+    examples.write_examples(rows[:1], [result(RIGHT)], folder, "rules")
+    assert [p.name for p in folder.glob("example_*")] == ["example_0000.txt"]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, r"examples\.jsonl is not there: run `papermill notebooks/01_generate\.ipynb"),
+        ('{"example_id": 0, "row": {}, "mess', r"line 1 is torn"),
+        (json.dumps({"question": "q", "answer": "a"}), "is not an example of 01"),
+    ],
+)
+def test_bad_files_are_one_sentence(folder, content, sentence):
+    folder.mkdir(parents=True)
+    if content is not None:
+        (folder / "examples.jsonl").write_text(content)
+    with pytest.raises(LlmergeError, match=sentence):
+        examples.load_examples(folder)
