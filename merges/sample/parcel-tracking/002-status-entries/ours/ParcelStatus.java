@@ -21,4 +21,24 @@ public enum ParcelStatus {
     public boolean isLast() {
         return last;
     }
+
+    /** True when the parcel lies in one of our buildings or vans. */
+    public boolean isWithUs() {
+        return ordinal() >= ACCEPTED.ordinal() && ordinal() <= OUT_FOR_DELIVERY.ordinal();
+    }
+
+    /**
+     * Reads the name that a carrier has sent, in any case and with blanks or hyphens.
+     *
+     * @throws IllegalArgumentException when there is no such state
+     */
+    public static ParcelStatus parse(String name) {
+        String wanted = name.trim().replace('-', '_').replace(' ', '_');
+        for (ParcelStatus status : values()) {
+            if (status.name().equalsIgnoreCase(wanted)) {
+                return status;
+            }
+        }
+        throw new IllegalArgumentException("unknown state of a parcel: " + name);
+    }
 }

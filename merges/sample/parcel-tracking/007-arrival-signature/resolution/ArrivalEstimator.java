@@ -38,4 +38,23 @@ public class ArrivalEstimator {
         Duration left = times.between(depot, parcel.postcode());
         return clock.instant().plus(left).isAfter(parcel.promisedAt());
     }
+
+    /** The time that the page shows: full quarters of an hour, never earlier than the estimate. */
+    static Instant roundUp(Instant time) {
+        long quarter = Duration.ofMinutes(15).toSeconds();
+        long seconds = time.getEpochSecond();
+        long rest = Math.floorMod(seconds, quarter);
+        return Instant.ofEpochSecond(rest == 0 ? seconds : seconds + quarter - rest);
+    }
+
+    /** How sure we are, from 0 (a guess) to 1 (the van is in the street). */
+    public double confidence(Parcel parcel) {
+        return switch (parcel.status()) {
+            case ANNOUNCED -> 0.1;
+            case ACCEPTED -> 0.4;
+            case IN_TRANSIT -> 0.6;
+            case OUT_FOR_DELIVERY -> 0.9;
+            default -> 1.0;
+        };
+    }
 }

@@ -36,4 +36,29 @@ public class ScanImporter {
         }
         return new Scan(cells[0], depot, cells[2]);
     }
+
+    /** Lines that look like scans at all; the scanners also send their own news. */
+    static List<String> scansOnly(List<String> lines) {
+        return lines.stream()
+                .filter(line -> !line.isBlank())
+                .filter(line -> !line.startsWith("#"))
+                .filter(line -> line.chars().filter(c -> c == ';').count() == 2)
+                .toList();
+    }
+
+    /** One scan of one parcel. */
+    public record Scan(String code, Depot depot, String time) {
+
+        public Scan {
+            if (code.isEmpty()) {
+                throw new IllegalArgumentException("scan without a code");
+            }
+        }
+    }
+
+    /** Where the scans go. */
+    @FunctionalInterface
+    public interface ScanSink {
+        void accept(Scan scan);
+    }
 }

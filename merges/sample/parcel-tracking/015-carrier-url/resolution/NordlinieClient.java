@@ -32,4 +32,20 @@ public class NordlinieClient {
         }
         return response.body();
     }
+
+    /** True when the carrier can be reached at all; used by the health page. */
+    public boolean isUp() {
+        HttpRequest request = HttpRequest.newBuilder(URI.create("https://status.nordlinie.example/ping"))
+                .method("HEAD", HttpRequest.BodyPublishers.noBody())
+                .timeout(Duration.ofSeconds(2))
+                .build();
+        try {
+            return http.send(request, HttpResponse.BodyHandlers.discarding()).statusCode() < 500;
+        } catch (IOException e) {
+            return false;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        }
+    }
 }

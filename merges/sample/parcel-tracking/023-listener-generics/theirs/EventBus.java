@@ -21,4 +21,11 @@ public class EventBus {
             listener.accept(event);
         }
     }
+
+    /** Hands over several events of any types, in their order. */
+    public void publishAll(Iterable<?> events) {
+        for (Object event : events) {
+            publish(event);
+        }
+    }
 }

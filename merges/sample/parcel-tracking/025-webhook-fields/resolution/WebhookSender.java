@@ -28,4 +28,24 @@ public class WebhookSender {
         }
         return taken;
     }
+
+    /** Sends all the events; stops at the first one that the shop does not take. */
+    public int sendAll(Shop shop, Iterable<TrackingEvent> events) {
+        int sent = 0;
+        for (TrackingEvent event : events) {
+            if (!shop.wants(event.type())) {
+                continue;
+            }
+            if (!send(shop, event)) {
+                break;
+            }
+            sent++;
+        }
+        return sent;
+    }
+
+    /** The part of the HTTP client that is needed here. */
+    public interface HttpPost {
+        int send(String url, String body, String... headers);
+    }
 }

@@ -32,4 +32,19 @@ public class RecipientDirectory {
                 .map(recipient -> recipient.company().isEmpty() ? recipient.name() : recipient.company())
                 .orElseThrow(() -> new NoSuchElementException(trackingCode));
     }
+
+    /** The first line under the name; empty for a private address. */
+    public String careOf(Recipient recipient) {
+        if (recipient.company().isEmpty() || recipient.name().isEmpty()) {
+            return "";
+        }
+        return "attn. " + recipient.name();
+    }
+
+    /** Two recipients are neighbours when the street is the same and the numbers are at most four apart. */
+    public boolean areNeighbours(Recipient first, Recipient second) {
+        return first.street().equalsIgnoreCase(second.street())
+                && first.postcode().equals(second.postcode())
+                && Math.abs(first.houseNumber() - second.houseNumber()) <= 4;
+    }
 }

@@ -36,4 +36,28 @@ public final class TrackingCode {
     public String toString() {
         return value;
     }
+
+    /**
+     * True when the check digit, the last of the ten, fits the nine digits before it.
+     *
+     * <p>Each digit is weighed with 3 and 1 in turn; the sum with the check digit ends in 0.
+     */
+    public boolean hasGoodCheckDigit() {
+        int sum = 0;
+        for (int i = 0; i < 9; i++) {
+            int digit = value.charAt(2 + i) - '0';
+            sum += i % 2 == 0 ? 3 * digit : digit;
+        }
+        int check = value.charAt(11) - '0';
+        return (sum + check) % 10 == 0;
+    }
+
+    /** The code in groups, as people read it out on the telephone. */
+    public String spoken() {
+        StringBuilder text = new StringBuilder(value.substring(0, 2));
+        for (int start = 2; start < 12; start += 2) {
+            text.append(' ').append(value, start, start + 2);
+        }
+        return text.append(' ').append(country()).toString();
+    }
 }

@@ -33,4 +33,24 @@ public class NotificationJob implements Runnable {
             LOG.error("{} messages were not sent", batch.size(), e);
         }
     }
+
+    /** What the job sends. */
+    public record Message(String address, String subject, String text) {
+
+        public Message {
+            if (address.isBlank()) {
+                throw new IllegalArgumentException("message without an address: " + subject);
+            }
+        }
+    }
+
+    /** Where the messages wait until the evening. */
+    public interface MessageQueue {
+
+        /** Takes all the messages out. */
+        List<Message> drain();
+
+        /** Puts messages back in front of all the others. */
+        void putBack(List<Message> messages);
+    }
 }

@@ -35,4 +35,24 @@ public class NotificationJob implements Runnable {
             queue.putBack(batch);
         }
     }
+
+    /** What the job sends. */
+    public record Message(String address, String subject, String text) {
+
+        public Message {
+            if (address.isBlank()) {
+                throw new IllegalArgumentException("message without an address: " + subject);
+            }
+        }
+    }
+
+    /** Where the messages wait until the evening. */
+    public interface MessageQueue {
+
+        /** Takes all the messages out. */
+        List<Message> drain();
+
+        /** Puts messages back in front of all the others. */
+        void putBack(List<Message> messages);
+    }
 }

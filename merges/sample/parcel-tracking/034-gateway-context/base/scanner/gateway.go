@@ -1,9 +1,7 @@
 package scanner
 
 import (
-	"context"
 	"errors"
-	"time"
 )
 
 const attempts = 4

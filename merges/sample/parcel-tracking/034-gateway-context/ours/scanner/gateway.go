@@ -3,7 +3,6 @@ package scanner
 import (
 	"context"
 	"errors"
-	"time"
 )
 
 const attempts = 4

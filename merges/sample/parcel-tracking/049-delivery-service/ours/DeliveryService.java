@@ -1,0 +1,72 @@
+package io.parcelhop.tracking.delivery;
+
+import io.parcelhop.tracking.events.TrackingEvent;
+import io.parcelhop.tracking.model.Parcel;
+import io.parcelhop.tracking.model.ParcelStatus;
+import io.parcelhop.tracking.notify.Notifier;
+import io.parcelhop.tracking.store.ParcelStore;
+import jakarta.inject.Inject;
+import java.time.Clock;
+import java.time.LocalDate;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What a courier reports from the road.
+ *
+ * <p>Couriers may report late and out of order, so no method here trusts the state of a parcel blindly.
+ */
+public class DeliveryService {
+
+    private static final Logger LOG = LoggerFactory.getLogger(DeliveryService.class);
+    private static final int MAX_ATTEMPTS = 3;
+
+    @Inject
+    private ParcelStore store;
+    @Inject
+    private Notifier notifier;
+    @Inject
+    private Clock clock;
+
+    /** The parcels that the courier has to take along, in the order of his tour. */
+    public List<Parcel> load(String courier, LocalDate day) {
+        List<Parcel> loaded = new ArrayList<>();
+        for (Parcel parcel : store.tour(courier, day)) {
+            if (parcel.status() == ParcelStatus.OUT_FOR_DELIVERY) {
+                LOG.warn("{} is on a van already", parcel.code());
+                continue;
+            }
+            parcel.setStatus(ParcelStatus.OUT_FOR_DELIVERY);
+            store.save(parcel);
+            loaded.add(parcel);
+        }
+        return loaded;
+    }
+
+    /** The recipient has taken the parcel. */
+    public void delivered(String code, Optional<Signature> signature) {
+        Parcel parcel = store.require(code);
+        if (parcel.status() == ParcelStatus.DELIVERED) {
+            return;
+        }
+        if (parcel.isValuable() && signature.isEmpty()) {
+            throw new SignatureMissingException(code);
+        }
+        parcel.add(TrackingEvent.delivered(clock.instant(), signature));
+        parcel.setStatus(ParcelStatus.DELIVERED);
+        store.save(parcel);
+        notifier.tell(parcel.recipient(), "Your parcel has arrived.");
+    }
+
+    /** Nobody was at home. Returns the day of the next attempt, or nothing when the parcel goes back. */
+    public Optional<LocalDate> failed(String code, String reason) {
+        Parcel parcel = store.require(code);
+        parcel.add(TrackingEvent.failed(clock.instant(), reason));
+        parcel.setStatus(ParcelStatus.IN_TRANSIT);
+        store.save(parcel);
+        return Optional.of(parcel.nextWorkday());
+    }
+}

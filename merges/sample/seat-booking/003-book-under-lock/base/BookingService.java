@@ -1,0 +1,52 @@
+package app.seatwise.booking;
+
+import app.seatwise.booking.pay.PaymentClient;
+import app.seatwise.booking.pay.PaymentException;
+import app.seatwise.booking.seat.Seat;
+import app.seatwise.booking.seat.SeatMap;
+import app.seatwise.booking.seat.SeatTakenException;
+import java.util.List;
+
+/** Sells seats. */
+public class BookingService {
+
+    private final SeatMaps maps;
+    private final PaymentClient payments;
+
+    public BookingService(SeatMaps maps, PaymentClient payments) {
+        this.maps = maps;
+        this.payments = payments;
+    }
+
+    public Booking book(Guest guest, String showing, List<Seat> seats) throws PaymentException {
+        SeatMap map = maps.load(showing);
+        for (Seat seat : seats) {
+            if (!map.isFree(seat)) {
+                throw new SeatTakenException(seat);
+            }
+        }
+        map.takeAll(seats, guest);
+        payments.charge(guest, map.price(seats));
+        return maps.save(showing, map, guest);
+    }
+
+    /** Gives all the seats of a booking back and pays the guest what the house owes him. */
+    public void cancel(Booking booking) throws PaymentException {
+        SeatMap map = maps.load(booking.showing());
+        map.releaseAll(booking.seats());
+        maps.save(booking.showing(), map, booking.guest());
+        if (booking.isPaid()) {
+            payments.refund(booking.guest(), booking.cents());
+        }
+    }
+
+    /** The seats side by side that are nearest to the stage, or none. */
+    public List<Seat> suggest(String showing, int count) {
+        if (count < 1) {
+            throw new IllegalArgumentException("cannot suggest " + count + " seats");
+        }
+        return maps.load(showing).blocks(count).stream()
+                .min((first, second) -> first.get(0).row().compareTo(second.get(0).row()))
+                .orElse(List.of());
+    }
+}

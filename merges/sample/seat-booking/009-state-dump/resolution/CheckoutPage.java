@@ -1,0 +1,29 @@
+package app.seatwise.booking.web;
+
+import app.seatwise.booking.Booking;
+import app.seatwise.booking.pay.PaymentException;
+import java.util.Map;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The page on which a guest pays. */
+public class CheckoutPage {
+
+    private static final Logger LOG = LoggerFactory.getLogger(CheckoutPage.class);
+
+    private final Checkout checkout;
+
+    public CheckoutPage(Checkout checkout) {
+        this.checkout = checkout;
+    }
+
+    public String post(Session session, Map<String, String> form) {
+        try {
+            Booking booking = checkout.pay(session.guest(), form.get("method"));
+            LOG.info("booking {} paid", booking.reference());
+            return "redirect:/tickets/" + booking.reference();
+        } catch (PaymentException e) {
+            return "redirect:/checkout?error=payment";
+        }
+    }
+}
