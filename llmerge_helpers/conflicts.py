@@ -212,7 +212,8 @@ def _choose(frame: _Frame, lines: list[str], size: int) -> tuple[int | None, int
     separators = [line for line in frame.separators if line >= first]
 
     def doubt(number: int) -> tuple[bool, bool]:
-        return lines[number].rstrip() != "=" * size, number > first and len(lines[number - 1].strip()) == size
+        heading = lines[number - 1].strip() if number > first else ""
+        return lines[number].rstrip() != "=" * size, len(heading) == size and heading != "=" * size
 
     return base, min(separators, key=doubt)
 

@@ -3,8 +3,8 @@
 The same rules judge teacher answers, evaluation and reward. The code is read out of the reply without a look at the
 developer's resolution.
 
-Line ends: models write `\\n`, so `\\r\\n` and `\\n` count as the same, and so does one line end more or less at the very
-end of the code. All else counts for an exact match, the first line's indentation included.
+Line ends: models write `\\n`, so `\\r\\n` and `\\n` count as the same, and so does one line end more or less at the
+very end of the code. All else counts for an exact match, the first line's indentation included.
 """
 
 from __future__ import annotations
