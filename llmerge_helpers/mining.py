@@ -23,7 +23,7 @@ from llmerge_helpers.sources import Source, find_sources
 
 __all__ = ["check_languages", "collect_repository", "digest", "family_of", "mine"]
 
-MAX_FILE_BYTES = 2_000_000  # generated files, mostly
+MAX_FILE_BYTES = 1_000_000  # generated files, mostly
 MAX_HUNK_CHARS = 40_000  # about 12,000 tokens of question: lock files and rewrites of whole files
 
 

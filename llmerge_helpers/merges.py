@@ -1,0 +1,335 @@
+"""`merges/<name>/dataset`: rows saved with a split that does not leak, and loaded with the columns that others use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmerge_helpers.conflicts import Hunk
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.labels import kind_of
+from llmerge_helpers.languages import language_of
+from llmerge_helpers.prompts import fences, parse_question
+from llmerge_helpers.run import resolve, root, shown
+from llmerge_helpers.similarity import group_near_duplicates, near_duplicates_of, sketches
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
+    from pandas import DataFrame
+
+__all__ = ["COLUMNS", "dataset_path", "group_near_duplicates", "leakage_report", "load", "save"]
+
+COLUMNS = (
+    "id", "repository", "family", "merge_commit", "parent_1", "parent_2", "path", "hunk", "committed_at", "license",
+    "language", "before", "ours", "base", "theirs", "after", "resolution", "kind", "label", "prefix", "suffix",
+    "question", "answer",
+)  # fmt: skip
+KINDS = ("ours", "theirs", "ours_theirs", "theirs_ours", "base", "empty", "mixed")
+_TEXTS = ("before", "ours", "base", "theirs", "after", "resolution")
+_BUILD = "papermill notebooks/00_collect_merges.ipynb out.ipynb -p name"
+
+
+# ---------------------------------------------------------------------------------------------------------- saving
+
+
+def save(
+    rows: Iterable[Mapping[str, Any]],
+    path: str | os.PathLike,
+    *,
+    test_size: float = 0.2,
+    seed: int = 0,
+    threshold: float = 0.8,
+) -> DatasetDict:
+    """Write the rows as a `DatasetDict` with `train` and `test`, and give it back; the same rows give the same bytes.
+
+    No family of repositories is on both sides; with one family only, no file is. Rows of `train` that are nearly the
+    same as one of `test` (Jaccard similarity of at least `threshold`) are left out. Prints what it did. Rows go to disk
+    as they come; an older dataset at `path` is replaced when the new one is whole.
+    """
+    from datasets import DatasetDict
+
+    if not 0 <= test_size <= 1:
+        raise LlmergeError(f"test_size must lie between 0 and 1, not {test_size}.")
+    path = resolve(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as work:
+        everything, facts = _write_rows(rows, Path(work) / "rows.arrow")
+        split = _split(facts, test_size, seed)
+        train, test = ([n for n, side in enumerate(split) if side == name] for name in ("train", "test"))
+        copies = near_duplicates_of((facts[n]["sketch"] for n in train), [facts[n]["sketch"] for n in test], threshold)
+        dropped = sum(copy is not None for copy in copies)
+        train = [n for n, copy in zip(train, copies, strict=True) if copy is None]
+        whole = DatasetDict(
+            train=_named(everything.select(train), "train"), test=_named(everything.select(test), "test")
+        )
+        with _quiet():
+            whole.save_to_disk(str(Path(work) / "dataset"))
+        _replace(Path(work) / "dataset", path)
+    kept = f"{len(train)} rows to train on, {len(test)} to test on"
+    by = "family of repositories" if _groups_are(facts) == "family" else "file, since all rows are of one family"
+    print(f"{shown(path)}: {kept}; split by {by}.")
+    if dropped:
+        print(f"{dropped} rows were left out of train: nearly the same as a row of test.")
+    return load(path)
+
+
+def _schema() -> Any:
+    import pyarrow
+
+    return pyarrow.schema([(name, pyarrow.int64() if name == "hunk" else pyarrow.string()) for name in COLUMNS])
+
+
+def _write_rows(rows: Iterable[Mapping[str, Any]], path: Path) -> tuple[Dataset, list[dict[str, Any]]]:
+    """All rows in one memory-mapped file, and what the split needs to know of each."""
+    import pyarrow
+    from datasets import Dataset
+
+    facts: list[dict[str, Any]] = []
+    batch: list[dict[str, Any]] = []
+    size = 0
+    with pyarrow.OSFile(str(path), "wb") as file, pyarrow.ipc.new_stream(file, _schema()) as stream:
+
+        def flush() -> None:
+            stream.write_batch(pyarrow.RecordBatch.from_pylist(batch, schema=_schema()))
+            texts = ["".join(row[column] for column in ("before", "ours", "theirs", "after")) for row in batch]
+            for row, sketch in zip(batch, sketches(texts), strict=True):
+                facts.append({"family": row["family"], "file": f"{row['repository']}:{row['path']}", "sketch": sketch})
+            batch.clear()
+
+        for row in rows:
+            missing = [column for column in COLUMNS if column not in row]
+            if missing:
+                raise LlmergeError(f"row {row.get('id', len(facts))} has no {', '.join(missing)}.")
+            batch.append({column: row[column] for column in COLUMNS})
+            size += len(row["prefix"]) + len(row["suffix"])
+            if len(batch) == 256 or size > 50_000_000:
+                flush()
+                size = 0
+        if batch:
+            flush()
+    if not facts:
+        raise LlmergeError("there is no row to save: no conflict of these sources has a resolution that is certain.")
+    return Dataset.from_file(str(path)), facts
+
+
+def _groups_are(facts: list[dict[str, Any]]) -> str:
+    return "family" if len({fact["family"] for fact in facts}) > 1 else "file"
+
+
+def _split(facts: list[dict[str, Any]], test_size: float, seed: int) -> list[str]:
+    """Whole groups into test, in an order drawn by `seed`, as long as they bring it nearer to its size."""
+    key = _groups_are(facts)
+    sizes = Counter(fact[key] for fact in facts)
+    order = sorted(sizes)
+    random.Random(seed).shuffle(order)
+    goal, count, test = test_size * len(facts), 0, set()
+    for group in order:
+        if abs(count + sizes[group] - goal) < abs(count - goal):
+            test.add(group)
+            count += sizes[group]
+    if not test and goal and len(order) > 1:  # all are larger than twice the goal
+        test.add(min(order, key=lambda group: sizes[group]))
+    return ["test" if fact[key] in test else "train" for fact in facts]
+
+
+def _named(dataset: Dataset, split: str) -> Dataset:
+    """The dataset under a fingerprint made of its rows, where `datasets` would draw one by time and place."""
+    from datasets import Dataset, NamedSplit
+
+    with _quiet():
+        dataset = dataset.flatten_indices(keep_in_memory=True) if len(dataset) < 10_000 else dataset.flatten_indices()
+    mark = hashlib.sha256(split.encode())
+    for ident, answer in zip(dataset["id"], dataset["answer"], strict=True):
+        mark.update(f"{ident}\0{answer}\0".encode("utf-8", "surrogatepass"))
+    return Dataset(dataset.data, info=dataset.info, split=NamedSplit(split), fingerprint=mark.hexdigest()[:16])
+
+
+def _replace(new: Path, path: Path) -> None:
+    old = new.with_name("old")
+    if path.exists():
+        path.rename(old)
+    new.rename(path)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """`datasets` without its progress bars: each would leave dozens of lines in a saved notebook."""
+    import datasets
+
+    shown_before = datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if not shown_before:
+            datasets.enable_progress_bars()
+
+
+# --------------------------------------------------------------------------------------------------------- loading
+
+
+def dataset_path(name: str | os.PathLike = "auto") -> Path:
+    """Folder of a dataset, by name under `merges/` or by path; "auto" is repos_50 where it is built, else sample."""
+    text = os.fspath(name)
+    if text == "auto":
+        built = [root() / "merges" / each / "dataset" for each in ("repos_50", "sample")]
+        return next((folder for folder in built if _is_saved(folder)), built[-1])
+    candidates = [resolve(text), resolve(text) / "dataset"]
+    if "/" not in text and os.sep not in text:
+        candidates = [root() / "merges" / text / "dataset", root() / "merges" / text, *candidates]
+    return next((folder for folder in candidates if _is_saved(folder)), candidates[0])
+
+
+def _is_saved(folder: Path) -> bool:
+    return (folder / "dataset_dict.json").exists() or (folder / "state.json").exists()
+
+
+def load(path: str | os.PathLike = "auto") -> DatasetDict:
+    """The dataset called `path` (a name under merges/, "auto", or a folder), with `train`, `test` and all COLUMNS.
+
+    Reads what `save` wrote, and any saved dataset with `question` and `answer`, as LLMerge and Merge-Bench have them:
+    the hunk is parsed back out of the question. A dataset without splits is split as `save` would.
+    """
+    from datasets import Dataset, DatasetDict, load_from_disk
+
+    folder = dataset_path(path)
+    if not _is_saved(folder):
+        name = folder.parent.name if folder.name == "dataset" else folder.name
+        where = "" if (root() / "merges" / name).exists() else " -p sources <a repository, URL, repos.csv or folder>"
+        raise LlmergeError(f"there is no dataset at {shown(folder)}: `{_BUILD} {name}{where}` builds it.")
+    try:
+        loaded = load_from_disk(str(folder))
+    except Exception as error:  # datasets and pyarrow raise many kinds for a damaged folder
+        raise LlmergeError(f"{shown(folder)} cannot be read ({type(error).__name__}): build it again.") from error
+    if isinstance(loaded, Dataset):
+        loaded = DatasetDict(all=loaded)
+    for split, rows in loaded.items():
+        if not set(COLUMNS) <= set(rows.column_names):
+            loaded[split] = _completed(rows, f"{folder.parent.name}/{split}", folder)
+    if "all" in loaded:
+        loaded = _with_splits(loaded["all"])
+    if "train" not in loaded and "test" not in loaded:
+        raise LlmergeError(f"{shown(folder)} has neither a split train nor test, but {', '.join(loaded)}.")
+    for split in ("train", "test"):
+        if split not in loaded:
+            other = next(iter(loaded.values()))
+            loaded[split] = other.select([])
+    return loaded
+
+
+def _with_splits(rows: Dataset) -> DatasetDict:
+    from datasets import DatasetDict
+
+    facts = [
+        {"family": family, "file": f"{repository}:{path}"}
+        for family, repository, path in zip(rows["family"], rows["repository"], rows["path"], strict=True)
+    ]
+    if len({fact["file"] for fact in facts}) < 2:  # nothing to go by but the texts
+        for fact, group in zip(facts, group_near_duplicates(rows["question"]), strict=True):
+            fact["file"] = str(group)
+    split = _split(facts, 0.2, 0)
+    sides = {name: [n for n, side in enumerate(split) if side == name] for name in ("train", "test")}
+    return DatasetDict({name: rows.select(numbers) for name, numbers in sides.items()})
+
+
+def _completed(rows: Dataset, name: str, folder: Path) -> Dataset:
+    """The rows with every column of ours, from question and answer; those that do not fit are counted and left out."""
+    from datasets import Dataset, Features, Value
+
+    missing = [column for column in ("question", "answer") if column not in rows.column_names]
+    if missing:
+        raise LlmergeError(
+            f"{shown(folder)} is not a dataset of merges: it has no column {' and no column '.join(missing)}, "
+            f"but {', '.join(rows.column_names) or 'none at all'}. `{_BUILD} sample` shows what one looks like."
+        )
+    found = [_from_question(row, f"{name}#{number}") for number, row in enumerate(rows)]
+    kept = [row for row in found if row is not None]
+    if found and not kept:
+        raise LlmergeError(f"{shown(folder)}: no question holds a conflict, or no answer keeps the lines around it.")
+    if len(kept) < len(found):
+        print(
+            f"{name}: {len(found) - len(kept)} of {len(found)} rows left out, their answer does not fit the question."
+        )
+    features = Features({column: Value("int64" if column == "hunk" else "string") for column in COLUMNS})
+    return Dataset.from_list(kept, features=features)
+
+
+def _from_question(row: Mapping[str, Any], ident: str) -> dict[str, Any] | None:
+    """A row of ours from a question with a conflict in it and an answer; None where they do not fit."""
+    try:
+        parsed = parse_question(row["question"])
+    except LlmergeError:
+        return None
+    texts = {name: parsed.get(name) or "" for name in ("before", "ours", "base", "theirs", "after")}
+    answer = row["answer"] or ""
+    blocks = fences(answer)
+    if answer.lstrip().startswith("```") and blocks:
+        answer = blocks[0].body
+    resolution = _between(texts["before"], answer, texts["after"])
+    if resolution is None:
+        return None
+    new = {column: row.get(column) or "" for column in COLUMNS} | texts
+    new |= {"resolution": resolution, "answer": texts["before"] + resolution + texts["after"]}
+    hunk = Hunk(texts["ours"], None, texts["theirs"])
+    if texts["base"]:
+        hunk = Hunk(texts["ours"], texts["base"], texts["theirs"], base_marker="||||||| base\n")
+    new["id"] = str(row.get("id") or ident)
+    new["hunk"] = int(row.get("hunk") or 0)
+    new["path"] = new["path"] or parsed.get("path") or ""
+    new["language"] = new["language"] or parsed.get("language") or language_of(new["path"])
+    new["kind"] = kind_of(hunk, resolution)
+    new["label"] = new["label"] or "given"
+    return {column: value if column == "hunk" else str(value) for column, value in new.items()}
+
+
+def _between(before: str, answer: str, after: str) -> str | None:
+    """What stands between `before` and `after`; the white space at both ends of an answer may have been stripped."""
+    if not answer.startswith(before) and answer.startswith(before.lstrip()):
+        answer = before[: len(before) - len(before.lstrip())] + answer
+    if not answer.endswith(after) and answer.endswith(after.rstrip()):
+        answer += after[len(after.rstrip()) :]
+    fits = len(answer) >= len(before) + len(after) and answer.startswith(before) and answer.endswith(after)
+    if not fits:
+        return None
+    resolution = answer[len(before) : len(answer) - len(after)]
+    return resolution if not resolution or after == "" or resolution.endswith("\n") else None
+
+
+# --------------------------------------------------------------------------------------------------------- leakage
+
+
+def leakage_report(dataset: DatasetDict, threshold: float = 0.8) -> DataFrame:
+    """What `train` and `test` have in common, as a DataFrame: check, in train, in test, in both.
+
+    A row that is "in both" by near-duplicate stands in test and has a row of train at least `threshold` similar.
+    """
+    import pandas
+
+    train, test = dataset["train"], dataset["test"]
+    table = []
+
+    def compare(check: str, left: list, right: list) -> None:
+        table.append((check, len(set(left)), len(set(right)), len(set(left) & set(right))))
+
+    compare("families of repositories", train["family"], test["family"])
+    compare("repositories", train["repository"], test["repository"])
+    compare("merge commits", train["merge_commit"], test["merge_commit"])
+    files = [[f"{a}:{b}" for a, b in zip(side["repository"], side["path"], strict=True)] for side in (train, test)]
+    compare("files", *files)
+    hunks = [
+        [json.dumps([row[c] for c in _TEXTS[:5]]) for row in side.select_columns(_TEXTS)] for side in (train, test)
+    ]
+    compare("hunks, exactly", *hunks)
+    texts = [(row["before"] + row["ours"] + row["theirs"] + row["after"] for row in side) for side in (test, train)]
+    these, others = (list(sketches(side)) for side in texts)
+    close = near_duplicates_of(these, others, threshold)
+    table.append((f"rows, nearly ({threshold:.0%} alike)", len(train), len(test), sum(n is not None for n in close)))
+    return pandas.DataFrame(table, columns=["check", "in train", "in test", "in both"])
