@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from llmerge_helpers.conflicts import Hunk, split_lines
@@ -17,7 +17,7 @@ __all__ = ["Label", "align", "kind_of"]
 
 OUTSIDE_EDITS = "lines beside the hunk were edited"
 AMBIGUOUS = "the place of the resolution is ambiguous"
-ELSEWHERE = "resolved in another place of the file"
+ELSEWHERE = "lines moved between the hunk and the rest of the file"
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,8 @@ def _places(texts: list[list[str]], lines: list[str], first: int, last: int) -> 
     return places
 
 
-def _occurrences(text: list[str], lines: list[str], first: int, last: int):
+def _occurrences(text: list[str], lines: list[str], first: int, last: int) -> Iterator[int]:
+    """Every line number from `first` on where `text` stands, ending at `last` at the latest."""
     last -= len(text)
     while first <= last:
         if text:
@@ -204,7 +205,7 @@ def _aligned(texts: list[list[str]], hunks: list[Hunk], lines: list[str]) -> lis
             if group and not (holds and len(befores) == len(afters) == 1):
                 group = _only_natural(runs, hunks[top : bottom + 1], lines, befores, afters)
         labels += group or [Label("", reason=OUTSIDE_EDITS)] * (bottom + 1 - top)
-    return _not_elsewhere(labels, hunks, lines, match)
+    return _not_elsewhere(labels, hunks, anchors, lines, match)
 
 
 def _has_word(text: list[str]) -> bool:
@@ -237,18 +238,29 @@ def _only_natural(
     return labels
 
 
-def _not_elsewhere(labels: list[Label], hunks: list[Hunk], lines: list[str], match: list[int]) -> list[Label]:
-    """The labels, without those whose sides turn up, in part, among the lines that were added outside all hunks."""
+def _not_elsewhere(
+    labels: list[Label], hunks: list[Hunk], anchors: list[str | None], lines: list[str], match: list[int]
+) -> list[Label]:
+    """The labels, without those for which lines moved between the hunk and the rest of the file.
+
+    That is, a line of its sides stands among the lines added outside all hunks, or a line of its resolution among those
+    removed there.
+    """
     known = {at for at in match if at >= 0}.union(*(range(label.start, label.end) for label in labels))
-    added = {lines[at].strip() for at in range(len(lines)) if at not in known}
-    added = {line for line in added if len(line) >= 12}  # shorter lines stand in many places
+    added = _telling(lines[at] for at in range(len(lines)) if at not in known)
+    removed = _telling(line for line, at in zip(anchors, match, strict=True) if at < 0 and line is not None)
     for number, (label, hunk) in enumerate(zip(labels, hunks, strict=True)):
-        if added and label.found:
-            left_out = {line.strip() for line in split_lines(hunk.ours) + split_lines(hunk.theirs)}
-            left_out -= {line.strip() for line in split_lines(hunk.base or "") + lines[label.start : label.end]}
-            if left_out & added:
+        if label.found and (added or removed):
+            sides, base = _telling(split_lines(hunk.ours + hunk.theirs)), _telling(split_lines(hunk.base or ""))
+            resolution = _telling(lines[label.start : label.end])
+            if (sides - base - resolution) & added or (resolution - sides - base) & removed:
                 labels[number] = Label("", reason=ELSEWHERE)
     return labels
+
+
+def _telling(lines: Iterable[str]) -> set[str]:
+    """The lines long enough not to stand in many places, without the white space around them."""
+    return {line for line in map(str.strip, lines) if len(line) >= 12}
 
 
 def _run(match: list[int], at: int, step: int, longest: int) -> int:
