@@ -34,6 +34,17 @@ class ChatTokenizer:
     backend: Any = field(default=None, repr=False)  # a tokenizers.Tokenizer; None: lengths are estimated
     special_tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    @cached_property
+    def all_special_tokens(self) -> list[str]:
+        """The tokens that are no text, such as the one that ends a turn."""
+        added = self.backend.get_added_tokens_decoder().values() if self.backend else ()
+        return sorted({*self.special_tokens.values(), *(token.content for token in added if token.special)})
+
+    @property
+    def eos_token(self) -> str:
+        """The tokenizer's own end token."""
+        return self.special_tokens.get("eos_token", "")
+
     @property
     def estimated(self) -> bool:
         """True where no tokenizer was found, so that every count is characters divided by a constant."""
@@ -81,35 +92,6 @@ class ChatTokenizer:
         return counts
 
 
-def training_text(
-    tokenizer: Any, prompt: Sequence[Mapping[str, str]], completion: str, **variables: Any
-) -> tuple[str, str]:
-    """What the model is given and what it learns to write, as two texts that join to the whole training example.
-
-    The first is exactly what stands before generation, so training and inference agree for every template: those that
-    open `<think>` for the model (the opening then is no part of what is learned) and those that would drop the
-    reasoning of an assistant turn. `tokenizer` is a `ChatTokenizer` or one of transformers'.
-
-    >>> ask = [{"role": "user", "content": "2+2?"}]
-    >>> training_text(ChatTokenizer("demo", CHATML), ask, "<think>\\nsum\\n</think>\\n\\n4")
-    ('<|im_start|>user\\n2+2?<|im_end|>\\n<|im_start|>assistant\\n', '<think>\\nsum\\n</think>\\n\\n4<|im_end|>\\n')
-    """
-    given = tokenizer.apply_chat_template(list(prompt), tokenize=False, add_generation_prompt=True, **variables)
-    opening = given.rstrip().endswith("<think>")
-    if opening and completion.startswith("<think>"):
-        completion = completion.removeprefix("<think>")
-        completion = completion.lstrip("\n") if given.endswith("\n") else completion
-    return given, completion + end_of_turn(tokenizer, prompt, **variables)
-
-
-def end_of_turn(tokenizer: Any, prompt: Sequence[Mapping[str, str]], **variables: Any) -> str:
-    """What the template writes after an assistant's words: the end-of-turn token, and often a line end."""
-    sentinel = "words-of-the-assistant-7f3a"
-    turn = [*prompt, {"role": "assistant", "content": sentinel}]
-    text = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=False, **variables)
-    return text.rpartition(sentinel)[2]
-
-
 @cache
 def load_tokenizer(base_model: str = "auto") -> ChatTokenizer:
     """Chat template and tokenizer of `base_model`: a folder, a model id on the Hub, or `auto` for this machine's model.
@@ -136,7 +118,7 @@ def load_tokenizer(base_model: str = "auto") -> ChatTokenizer:
         found = _from_hub(base_model, cached=False)
     if found is None:
         logger.warning("no tokenizer for %s within reach: token lengths are estimated from characters", base_model)
-        found = ChatTokenizer(base_model, CHATML)
+        found = ChatTokenizer(base_model, CHATML, None, {"eos_token": "<|im_end|>"})
     return found
 
 

@@ -83,10 +83,10 @@ class ConflictView:
         """Verdict, example, file and size, in one line."""
         row, kind = self._conflict, self._verdict.get("match_type")
         lines = sum(row[side].count("\n") for side in ("ours", "base", "theirs"))
-        parts = [VERDICTS.get(kind, kind) if kind else "conflict", self.label, clip(row["path"], 90), row["language"]]
+        parts = [VERDICTS.get(kind, kind) if kind else "conflict", self.label, row["path"], row["language"]]
         parts += [row.get("kind") and f"developer's way: {row['kind'].replace('_', ' then ')}", f"{lines} lines"]
         parts += ["CRLF line ends" if row["crlf"] else ""]
-        return " · ".join(part for part in parts if part)
+        return " · ".join(clip(" ".join(str(part).split()), 90) for part in parts if part)
 
     @property
     def why(self) -> str:

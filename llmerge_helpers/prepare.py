@@ -1,0 +1,300 @@
+"""From teacher replies to training data: every reply is kept, or dropped for one reason that is counted and written."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmerge_helpers import filters
+from llmerge_helpers.cards import data_card, save
+from llmerge_helpers.chat import ChatTokenizer, load_tokenizer
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.files import write_atomic, write_jsonl
+from llmerge_helpers.filters import SIDES, STEPS, STEPS_CORRECT, Candidate, conflict_of, conflict_text, drop
+from llmerge_helpers.rendering import render_prompt
+from llmerge_helpers.run import resolve
+from llmerge_helpers.splits import choose_validation, family_of, file_of, joined, split_level
+from llmerge_helpers.thinking import FLAGS
+from llmerge_helpers.verdict import MATCH_TYPES
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from datasets import DatasetDict
+
+# what the rewards and the evaluation of 04 need of a row, beside the prompt
+ROW_COLUMNS = (
+    "id", "repository", "path", "language", "kind", *SIDES, "resolution", "prefix", "suffix", "question", "answer",
+)  # fmt: skip
+
+
+@dataclass
+class Prepared:
+    """The data sets that were built, and what a person wants to know about how."""
+
+    datasets: dict[str, DatasetDict]  # full, correct_only, grpo
+    paths: dict[str, Path]
+    steps: dict[str, list[tuple[str, int]]]  # by data set: all replies, then how many each step dropped
+    candidates: list[Candidate] = field(repr=False)
+    tokenizer: ChatTokenizer
+    notes: list[str]
+
+    def counts(self) -> pd.DataFrame:
+        """Rows by data set, split and verdict."""
+        import pandas as pd
+
+        rows = []
+        for name in ("full", "correct_only"):
+            for split, part in self.datasets.get(name, {}).items():
+                found = Counter(part["match_type"])
+                rows.append({"data set": name, "split": split, "rows": len(part)} | {m: found[m] for m in MATCH_TYPES})
+        for split, part in self.datasets["grpo"].items():
+            rows.append({"data set": "grpo", "split": split, "rows": len(part)})
+        frame = pd.DataFrame(rows).fillna(0).convert_dtypes()
+        return frame.loc[:, [c for c in frame if c not in MATCH_TYPES or frame[c].any()]]
+
+    def flags(self) -> pd.DataFrame:
+        """How many replies have each flag."""
+        import pandas as pd
+
+        found = Counter(flag for c in self.candidates if c.match_type != "failed" for flag in c.thinking.flags)
+        return pd.DataFrame([{"flag": f, "meaning": FLAGS[f], "replies": found[f]} for f in FLAGS])
+
+    def sources(self) -> pd.DataFrame:
+        """Where the reasoning comes from, and how long it is."""
+        import pandas as pd
+
+        by_source: dict[str, list[int]] = {}
+        for c in [c for c in self.candidates if c.match_type != "failed"]:
+            by_source.setdefault(c.thinking.source, []).append(len(c.thinking.text.split()))
+        rows = [
+            {"thinking_source": s, "replies": len(w), "median words": sorted(w)[len(w) // 2]}
+            for s, w in by_source.items()
+        ]
+        return pd.DataFrame(rows).sort_values("replies", ascending=False, kind="stable")
+
+
+def prepare(
+    examples: Sequence[Mapping[str, Any]],
+    output_dir: str | Path = "outputs/sft_dataset",
+    *,
+    held_out: Iterable[Mapping[str, Any]] = (),
+    accept: str | Sequence[str] = ("exact_match", "normalized_match"),
+    correct_only: bool = False,
+    max_tokens: int = 4096,
+    base_model: str = "auto",
+    validation_size: float = 0.1,
+    keep: str = "shortest",
+    drop_flagged: bool = False,
+    seed: int = 0,
+    facts: Mapping[str, Any] | None = None,
+) -> Prepared:
+    """Build `full` and `correct_only` (only the latter with `correct_only`) and the GRPO data set beside them.
+
+    `held_out` are the test rows of the merges data set: nothing near one of them is used. `keep` is `shortest` (of
+    several right replies to a conflict, the one with the shortest reasoning) or `all`. `facts` go on the data cards.
+    Nothing is written before everything is built; the same input gives the same bytes. Raises `LlmergeError` where a
+    data set would be empty, with the parameter to change.
+    """
+    held_out = list(held_out)
+    accept = _check(accept, max_tokens, validation_size, keep)
+    tokenizer, notes = load_tokenizer(base_model), []
+    names = ["correct_only"] if correct_only else ["full", "correct_only"]
+    candidates = [filters.candidate_of(example) for example in examples]
+    if not candidates:
+        raise LlmergeError("there are no examples: run 01_generate with a larger limit.")
+    if tokenizer.estimated:
+        notes.append(f"Token lengths are estimated from characters: the tokenizer of {tokenizer.name} is out of reach.")
+
+    drop(candidates, "failed", lambda c: c.match_type == "failed")
+    drop(candidates, "truncated", lambda c: c.match_type == "truncated")
+    drop(candidates, "invalid", lambda c: c.match_type == "invalid_output")
+    held_out_keys = filters.group(candidates, held_out)
+    drop(candidates, "test", lambda c: c.group in held_out_keys)
+    chosen = filters.one_conflict_a_group(candidates, accept)
+    drop(candidates, "duplicate", lambda c: chosen[c.group] != c.key)
+    seen: set[tuple[str, str]] = set()
+    drop(candidates, "again", lambda c: (c.key, c.completion) in seen or seen.add((c.key, c.completion)))
+    filters.count_tokens(candidates, tokenizer)
+    drop(candidates, "long", lambda c: c.n_tokens > max_tokens)
+    drop(candidates, "wrong", lambda c: c.match_type not in accept, "correct_only")
+    if drop_flagged:
+        drop(candidates, "flagged", lambda c: bool(c.thinking.flags), "correct_only")
+    if keep == "shortest":
+        best = filters.shortest(candidates)
+        drop(candidates, "longer", lambda c: best[c.key] is not c, "correct_only")
+    for name in names:
+        _refuse_empty(candidates, name, accept, max_tokens)
+
+    pool = [c for c in candidates if c.group not in held_out_keys and chosen[c.group] == c.key]
+    notes.append(_split(pool, validation_size, seed))
+    output_dir = resolve(output_dir)
+    built = {name: _sft(candidates, name) for name in names}
+    built["grpo"], hard = _grpo(pool, tokenizer, max_tokens)
+    notes += hard
+    paths = {name: output_dir / name for name in names}
+    paths["grpo"] = output_dir.with_name(
+        output_dir.name.replace("sft", "grpo") if "sft" in output_dir.name else output_dir.name + "_grpo"
+    )
+    steps = {name: _steps(candidates, name) for name in names}
+    prepared = Prepared(built, paths, steps, candidates, tokenizer, notes)
+    assert_no_leak(prepared, held_out)
+    _write(prepared, output_dir, facts or {}, max_tokens)
+    return prepared
+
+
+def _check(accept: str | Sequence[str], max_tokens: int, validation_size: float, keep: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in (accept.split(",") if isinstance(accept, str) else accept) if name.strip())
+    unknown = [name for name in names if name not in MATCH_TYPES[:5]]
+    if unknown or not names:
+        raise LlmergeError(f"accept holds {unknown or 'nothing'}: give verdicts out of {', '.join(MATCH_TYPES[:5])}.")
+    if max_tokens < 1:
+        raise LlmergeError(f"max_tokens must be at least 1, got {max_tokens}.")
+    if not 0 <= validation_size < 1:
+        raise LlmergeError(f"validation_size is a share from 0 to below 1, got {validation_size}.")
+    if keep not in ("shortest", "all"):
+        raise LlmergeError(f"keep must be 'shortest' or 'all', got {keep!r}.")
+    return names
+
+
+def _steps(candidates: Sequence[Candidate], name: str) -> list[tuple[str, int]]:
+    found = Counter(c.dropped[name] for c in candidates if name in c.dropped)
+    words = STEPS | (STEPS_CORRECT if name == "correct_only" else {})
+    return [("all replies", len(candidates)), *((text, found[step]) for step, text in words.items())]
+
+
+def _refuse_empty(candidates: Sequence[Candidate], name: str, accept: Sequence[str], max_tokens: int) -> None:
+    if any(name not in c.dropped for c in candidates):
+        return
+    step = Counter(c.dropped[name] for c in candidates).most_common(1)[0][0]
+    lengths = [c.n_tokens for c in candidates if c.n_tokens]
+    advice = {
+        "test": "run 01_generate with split train",
+        "long": f"raise max_tokens (now {max_tokens}; the shortest example has {min(lengths, default=0)})",
+        "wrong": f"widen accept (now {', '.join(accept)}), or run 01_generate with a larger limit, more samples or a "
+        "better teacher",
+        "flagged": "set drop_flagged to False",
+        "truncated": "raise max_tokens of 01_generate",
+    }.get(step, "run 01_generate with a larger limit or another teacher")
+    why = "; ".join(f"{text}: {count}" for text, count in _steps(candidates, name)[1:] if count)
+    raise LlmergeError(f"{name} would be empty ({len(candidates)} replies; {why}): {advice}.")
+
+
+# ------------------------------------------------------------------------------------------------------- data sets
+
+
+_UNITS = {"family": "repository families", "file": "files", "conflict": "conflicts"}
+
+
+def _split(pool: Sequence[Candidate], validation_size: float, seed: int) -> str:
+    """Put whole families (else files, else conflicts) on the validation side; back comes the sentence that says so."""
+    rows = {c.key: c.example["row"] for c in pool}
+    level = split_level(list(rows.values()))
+    unit = {"family": family_of, "file": file_of, "conflict": lambda row: ""}[level]
+    group = {c.key: c.group for c in pool}
+    keys = [(unit(row) or f"conflict {key}", group[key]) for key, row in rows.items()]
+    groups = joined(keys)
+    right = {c.key for c in pool if "correct_only" not in c.dropped}
+    with_right = {g for key, g in zip(rows, groups, strict=True) if key in right}
+    # in two goes, so that correct_only gets a validation side of the same share
+    weights = [(g, float(key in right)) for key, g in zip(rows, groups, strict=True) if g in with_right]
+    side = choose_validation([g for g, _ in weights], [w for _, w in weights], validation_size, seed)
+    others = [g for g in groups if g not in with_right]
+    side |= choose_validation(others, [1.0] * len(others), validation_size, seed, at_least_one=not side)
+    split = {key: "validation" if g in side else "train" for key, g in zip(rows, groups, strict=True)}
+    for c in pool:
+        c.split = split[c.key]
+    many = f"{len(set(groups))} {_UNITS[level]}"
+    alone = {
+        "family": "no family is on both sides",
+        "file": "there is only one repository family, so train and validation share it, but no file",
+        "conflict": "there is only one file (or none is named), so train and validation share it, but no conflict",
+    }[level]
+    count = Counter(split.values())
+    return f"Split by {level} ({many}): {count['train']} conflicts train, {count['validation']} validate; {alone}."
+
+
+def _sft(candidates: Sequence[Candidate], name: str) -> DatasetDict:
+    from datasets import Features, List, Value
+
+    message = List({"role": Value("string"), "content": Value("string")})
+    texts = dict.fromkeys(("id", "match_type", "thinking_source"), Value("string"))
+    numbers = dict.fromkeys(("example_id", "sample", "n_tokens"), Value("int64"))
+    columns = {"prompt": message, "completion": message} | texts | numbers
+    order = ("prompt", "completion", "example_id", "sample", "id", "match_type", "thinking_source", "n_tokens")
+    features = Features({column: columns[column] for column in order})
+    kept = [c for c in candidates if name not in c.dropped]
+    return _dataset_dict({s: [c.sft_row() for c in kept if c.split == s] for s in ("train", "validation")}, features)
+
+
+def _grpo(pool: Sequence[Candidate], tokenizer: ChatTokenizer, max_tokens: int) -> tuple[DatasetDict, list[str]]:
+    """One row a conflict, with the teacher's pass rate over the replies that came."""
+    from datasets import Features, List, Value
+
+    replies: dict[str, list[Candidate]] = {}
+    for c in pool:
+        replies.setdefault(c.key, []).append(c)
+    first = {key: some[0] for key, some in replies.items()}
+    lengths = tokenizer.count(render_prompt(tokenizer, c.prompt) for c in first.values())
+    rows: dict[str, list[dict[str, Any]]] = {"train": [], "validation": []}
+    left_out: Counter[str] = Counter()
+    for (key, some), length in zip(replies.items(), lengths, strict=True):
+        came = [c for c in some if c.match_type != "failed"]
+        if not came or length > max_tokens:
+            left_out["a prompt over max_tokens" if came else "no reply to tell how hard they are"] += 1
+            continue
+        row, c = some[0].example["row"], some[0]
+        texts = {name: str(row.get(name, c.conflict.get(name)) or "") for name in ROW_COLUMNS}
+        right = sum(bool(r.example["verdict"]["is_correct"]) for r in came)
+        numbers = {"pass_rate": right / len(came), "samples": len(came), "n_prompt_tokens": length}
+        rows[c.split].append({"prompt": c.prompt, **texts, "id": str(key), **numbers})
+    message = List({"role": Value("string"), "content": Value("string")})
+    features = {"prompt": message, **dict.fromkeys(ROW_COLUMNS, Value("string"))}
+    features |= {"pass_rate": Value("float64"), "samples": Value("int64"), "n_prompt_tokens": Value("int64")}
+    notes = [f"{count} conflicts are not in the GRPO data set: {why}." for why, count in sorted(left_out.items())]
+    return _dataset_dict(rows, Features(features)), notes
+
+
+def _dataset_dict(rows: Mapping[str, list[dict[str, Any]]], features: Any) -> DatasetDict:
+    from datasets import Dataset, DatasetDict
+
+    columns = {s: {name: [row[name] for row in part] for name in features} for s, part in rows.items()}
+    return DatasetDict({split: Dataset.from_dict(part, features=features) for split, part in columns.items()})
+
+
+def assert_no_leak(prepared: Prepared, held_out: Iterable[Mapping[str, Any]] = ()) -> None:
+    """Raise unless no conflict, nor its question, stands both in train and in validation or the held-out rows."""
+    test = [conflict_of(row) for row in held_out]
+    conflict = {str(c.key): conflict_text(c.conflict) for c in prepared.candidates}
+    texts: dict[str, set[str]] = {"train": set(), "validation": set(), "test": {conflict_text(row) for row in test}}
+    for dataset in prepared.datasets.values():
+        for split, part in dataset.items():
+            texts[split] |= {message[-1]["content"] for message in part["prompt"]} | {conflict[i] for i in part["id"]}
+    for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        if texts[one] & texts[other]:
+            raise LlmergeError(
+                f"{len(texts[one] & texts[other])} conflicts are both in {one} and {other}: a bug, report it."
+            )
+
+
+def _write(prepared: Prepared, output_dir: Path, facts: Mapping[str, Any], max_tokens: int) -> None:
+    for name in {"full", "correct_only"} - set(prepared.datasets):
+        shutil.rmtree(output_dir / name, ignore_errors=True)  # of an earlier run with other parameters
+    for name, dataset in prepared.datasets.items():
+        save(dataset, prepared.paths[name], data_card(name, prepared, facts, max_tokens))
+    write_jsonl(output_dir / "rejects.jsonl", (c.reject() for c in prepared.candidates if c.dropped))
+    lines = [f"tokenizer: {prepared.tokenizer.name}", f"max_tokens: {max_tokens}", *prepared.notes]
+    for name, steps in prepared.steps.items():
+        left = steps[0][1] - sum(count for _, count in steps[1:])
+        lines += [f"{name}: {count} {text}" for text, count in steps] + [f"{name}: {left} kept"]
+    for name, dataset in prepared.datasets.items():
+        lines += [f"{name}/{split}: {len(part)} rows" for split, part in dataset.items()]
+    for c in prepared.candidates:
+        for name, step in c.dropped.items():
+            lines.append(
+                f"dropped from {name}: example {c.example['example_id']}.{c.example.get('sample') or 0}: {step}"
+            )
+    write_atomic(output_dir / "prepare_sft.log", "\n".join(lines) + "\n")

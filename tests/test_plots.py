@@ -1,0 +1,102 @@
+"""Figures: the numbers beside them, one colour a verdict, and the same bytes for the same data."""
+
+import io
+
+import pandas as pd
+import pytest
+
+from llmerge_helpers import plots
+from llmerge_helpers.stats import wilson
+from llmerge_helpers.verdict import MATCH_TYPES
+
+RESULTS = pd.DataFrame(
+    {
+        "match_type": ["exact_match"] * 6 + ["normalized_match"] * 2 + ["incorrect_resolution"] * 3 + ["failed"],
+        "kind": ["ours"] * 4 + ["mixed"] * 8,
+        "language": [f"L{i}" for i in range(12)],
+    }
+)
+
+
+def size(plot):
+    from PIL import Image
+
+    return Image.open(io.BytesIO(plot.png)).size
+
+
+def test_every_verdict_has_one_colour_of_its_own():
+    assert tuple(plots.COLOURS) == MATCH_TYPES
+    assert len(set(plots.COLOURS.values())) == len(MATCH_TYPES)
+
+
+def test_verdicts_by_kind_counts_and_bounds(tmp_path):
+    plot = plots.verdicts_by(RESULTS, "kind", tmp_path / "kinds")
+    saved = pd.read_csv(tmp_path / "kinds.csv")
+    assert saved["kind"].tolist() == ["mixed", "ours"] and saved["n"].tolist() == [8, 4]
+    assert saved["right"].tolist() == [4, 4] and saved["incorrect_resolution"].tolist() == [3, 0]
+    assert (saved.loc[0, "low"], saved.loc[0, "high"]) == pytest.approx(wilson(4, 8))
+    assert plot.title == "Verdicts by kind (n = 12)"
+    assert (tmp_path / "kinds.png").read_bytes() == plot.png and size(plot) == (900, 525)
+    assert "mixed" in repr(plot) and plot._repr_png_()[0] == plot.png
+
+
+def test_many_values_are_gathered():
+    plot = plots.verdicts_by(RESULTS, "language", top=3)
+    assert plot.data["language"].tolist() == ["L0", "L1", "L10", "9 others"]
+    assert plot.data["n"].sum() == 12
+
+
+def test_rates_are_sorted_and_have_intervals():
+    plot = plots.rates({"teacher": (3, 10), "ours": (5, 10), "none": (0, 0)})
+    assert plot.data["name"].tolist() == ["ours", "teacher", "none"]
+    assert plot.data.loc[1, ["low", "high"]].tolist() == pytest.approx(wilson(3, 10))
+    assert plot.title == "Right answers (n = 0–10)"
+
+
+def test_lengths_by_verdict_gives_quartiles():
+    plot = plots.length_by_verdict([0, 10, 20, 1000], ["exact_match"] * 3 + ["failed"])
+    assert plot.data.to_dict("records") == [
+        {"verdict": "exact_match", "n": 3, "q25": 5.0, "median": 10.0, "q75": 15.0},
+        {"verdict": "failed", "n": 1, "q25": 1000.0, "median": 1000.0, "q75": 1000.0},
+    ]
+
+
+@pytest.mark.parametrize("limit, dropped", [(0, 0), (100, 2), (99, 3), (10_000, 0)])
+def test_token_lengths_count_what_the_limit_drops(limit, dropped):
+    plot = plots.token_lengths([1, 50, 100, 101, 500], limit)
+    assert plot.data["dropped"].sum() == dropped and plot.data["kept"].sum() == 5 - dropped
+    if limit:
+        under = plot.data["to"] <= limit
+        assert plot.data.loc[under, "dropped"].sum() == 0 and plot.data.loc[~under, "kept"].sum() == 0
+
+
+def test_the_waterfall_ends_with_what_is_left():
+    plot = plots.waterfall([("all", 10), ("bad", 3), ("none", 0)])
+    assert plot.data["left"].tolist() == [10, 7, 7] and plot.data["dropped"].tolist() == [0, 3, 0]
+
+
+def test_curves_leave_out_what_was_not_logged():
+    history = pd.DataFrame({"step": range(30), "loss": range(30), "eval_loss": [None] * 29 + [1.0], "gone": None})
+    plot = plots.curves(history, ["loss", "eval_loss", "gone", "never"])
+    assert plot.data.columns.tolist() == ["step", "loss", "eval_loss"]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: plots.verdicts_by(RESULTS),
+        lambda: plots.rates({}),
+        lambda: plots.length_by_verdict([], []),
+        lambda: plots.token_lengths([], 0),
+        lambda: plots.waterfall([]),
+        lambda: plots.curves(pd.DataFrame({"step": []}), ["loss"]),
+    ],
+    ids=["verdicts", "rates", "lengths", "tokens", "waterfall", "curves"],
+)
+def test_the_same_data_gives_the_same_bytes_and_nothing_is_no_error(draw):
+    import matplotlib
+
+    first = draw()
+    with matplotlib.rc_context({"axes.facecolor": "black", "figure.figsize": (20, 20)}):  # a user's own style
+        assert draw().png == first.png
+    assert first.png.startswith(b"\x89PNG")
