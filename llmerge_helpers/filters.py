@@ -99,8 +99,8 @@ def conflict_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def conflict_text(conflict: Mapping[str, Any]) -> str:
-    """The text by which two conflicts are compared: both sides, the base and the lines around."""
-    return "\n\x1f\n".join((conflict.get(side) or "").replace("\r\n", "\n") for side in SIDES)
+    """The text by which two conflicts are compared, as `merges` compares them: both sides and the lines around."""
+    return "".join(conflict.get(name) or "" for name in ("before", "ours", "theirs", "after"))
 
 
 def group(candidates: Sequence[Candidate], held_out: Iterable[Mapping[str, Any]]) -> set[int]:

