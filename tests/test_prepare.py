@@ -16,7 +16,7 @@ from llmerge_helpers.cards import push_to_hub
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.filters import conflict_text
 from llmerge_helpers.prepare import prepare
-from llmerge_helpers.prompts import split_reply
+from llmerge_helpers.prompts import render_answer, render_reply, split_reply
 from llmerge_helpers.rewards import resolution_reward
 from llmerge_helpers.splits import choose_validation, joined
 from llmerge_helpers.thinking import flags_of, reasoning_from_facts
@@ -58,12 +58,6 @@ def test_twelve_replies_by_hand_are_where_they_should_be(tmp_path):
             belongs["correct"] is True,
             belongs["correct"],
         ), shape
-    assert (
-        sorted(
-            ids(prepared.datasets["grpo"]) if "example_id" in prepared.datasets["grpo"]["train"].column_names else []
-        )
-        == []
-    )
 
 
 def test_what_is_learned_is_judged_as_the_reply_was(tmp_path):
@@ -79,9 +73,8 @@ def test_what_is_learned_is_judged_as_the_reply_was(tmp_path):
             assert verify(text, rows[row["example_id"]]).match_type == row["match_type"]
     for part in prepared.datasets["grpo"].values():
         columns = {name: list(part[name]) for name in part.column_names}
-        completions = [
-            [{"role": "assistant", "content": f"<think>\nx\n</think>\n\n```\n{a}```"}] for a in columns["answer"]
-        ]
+        replies = [render_reply("because", render_answer(answer, "Java")) for answer in columns["answer"]]
+        completions = [[{"role": "assistant", "content": reply}] for reply in replies]
         assert resolution_reward(completions=completions, **columns) == [1.0] * len(part)
 
 
