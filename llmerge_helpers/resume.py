@@ -1,0 +1,104 @@
+"""Runs that survive a disconnect: checkpoints that belong to their settings, one W&B run for the life of a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.files import read_json, write_atomic, write_json
+from llmerge_helpers.run import shown
+
+SETTINGS_FILE = "settings.json"
+
+
+def tracking(report_to: str, output_dir: Path, name: str) -> str:
+    """What to give TRL as `report_to`, with W&B set up: offline without a key, one run id for the life of a folder."""
+    if report_to not in ("wandb", "none", ""):
+        raise LlmergeError(f"report_to is {report_to!r}: use wandb (offline without a key) or none.")
+    if report_to != "wandb":
+        return "none"
+    from importlib.util import find_spec
+
+    from llmerge_helpers.run import secret
+
+    if find_spec("wandb") is None:
+        raise LlmergeError(
+            "report_to is wandb, and the package is not installed: `pip install wandb`, or report_to none."
+        )
+    key = secret("WANDB_API_KEY")
+    if key:
+        os.environ["WANDB_API_KEY"] = key
+    elif os.environ.get("WANDB_MODE") != "disabled":
+        os.environ["WANDB_MODE"] = "offline"  # without a key the client would stop and ask
+    identifier = output_dir / "wandb_run_id.txt"
+    if not identifier.exists():
+        write_atomic(identifier, hashlib.sha256(f"{output_dir}{time.time_ns()}".encode()).hexdigest()[:8])
+    os.environ |= {
+        "WANDB_RUN_ID": identifier.read_text(encoding="utf-8"),
+        "WANDB_RESUME": "allow",
+        "WANDB_NAME": name,
+        "WANDB_DIR": str(output_dir),
+        "WANDB_SILENT": "true",
+        "WANDB_DISABLE_CODE": "true",
+    }
+    os.environ.setdefault("WANDB_PROJECT", "llmerge")
+    return "wandb"
+
+
+def prepare_output(output_dir: Path, facts: Mapping[str, Any], resume: bool) -> str | None:
+    """The checkpoint to go on from, or None for a fresh start; `facts` is all that shapes the result of the run.
+
+    Checkpoints of a run with other facts are an `LlmergeError` that names what differs. Without `resume` they go.
+    """
+    checkpoints = output_dir / "checkpoints"
+    known = output_dir / SETTINGS_FILE
+    facts = json.loads(json.dumps(facts))
+    if not resume and checkpoints.exists():
+        shutil.rmtree(checkpoints)
+        for name in ("wandb_run_id.txt", "samples.jsonl", "completions.jsonl"):
+            (output_dir / name).unlink(missing_ok=True)
+    last = last_checkpoint(checkpoints)
+    if last and known.exists():
+        before = read_json(known)
+        changed = [k for k in sorted({*before, *facts}) if before.get(k) != facts.get(k)]
+        if changed:
+            what = "; ".join(f"{k} {_short(before.get(k))} -> {_short(facts.get(k))}" for k in changed)
+            raise LlmergeError(
+                f"{shown(output_dir)} holds checkpoints of a run with other settings ({what}): set them back, choose "
+                "another output_dir, or start afresh with resume False."
+            )
+    write_json(known, facts)
+    return str(last) if last else None
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 24 else text[:12] + "…"
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest whole checkpoint; what a killed run wrote half is removed."""
+    if not folder.is_dir():
+        return None
+    numbered = sorted(folder.glob("checkpoint-*"), key=lambda p: int(p.name.rpartition("-")[2]), reverse=True)
+    for path in numbered:
+        try:  # written last
+            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+            return path
+        except (OSError, ValueError):
+            shutil.rmtree(path)
+    return None
+
+
+def fingerprint(rows: Any) -> str:
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(json.dumps(row, sort_keys=True, default=str).encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,134 @@
+"""The settings of a training run: the parameters of 03 and 04 under TRL's names, checked before anything is loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from llmerge_helpers.devices import Device, Plan
+from llmerge_helpers.errors import LlmergeError
+
+CPU_STEPS = {"sft": 40, "grpo": 6}  # max_steps=0 on a CPU: what two cores do in a minute or two
+
+
+@dataclass(frozen=True)
+class SftSettings:
+    """The parameters of 03 and a few more, under TRL's names where it has them."""
+
+    dataset: str = "outputs/sft_dataset/correct_only"
+    limit: int = 0  # training rows; 0: all
+    base_model: str = "auto"
+    epochs: float = 1.0
+    max_steps: int = 0  # 0: by device (CPU: a short run; GPU: all epochs), -1: all epochs
+    batch_size: int = 0  # a device; 0: by plan
+    gradient_accumulation_steps: int = 1
+    learning_rate: float = 2e-4
+    lora_rank: int = 16
+    max_length: int = 1024  # tokens; longer rows are left out and counted, never cut
+    load_in_4bit: bool = False
+    report_to: str = "wandb"
+    resume: bool = True
+    output_dir: str = "outputs/sft_model"
+    seed: int = 0
+    packing: bool = False
+    cpu_bf16: bool = False  # bfloat16 on a CPU that has it in hardware (AVX512_BF16, AMX): faster, not the same bits
+    save_steps: int = 0  # 0: a quarter of the run
+    samples: int = 2  # held-out conflicts answered at every evaluation
+
+
+@dataclass(frozen=True)
+class GrpoSettings:
+    """The parameters of 04 and a few more."""
+
+    sft_model: str = "outputs/sft_model"
+    dataset: str = "outputs/grpo_dataset"
+    limit: int = 0
+    max_steps: int = 0  # 0: by device, -1: once through the data set
+    num_generations: int = 4
+    max_completion_length: int = 0  # 0: what the SFT replies needed, and a quarter more
+    learning_rate: float = 1e-5
+    beta: float = 0.0
+    report_to: str = "wandb"
+    resume: bool = True
+    output_dir: str = "outputs/grpo_model"
+    seed: int = 0
+    base_model: str = ""  # "": the one that the adapter was trained on
+    load_in_4bit: bool = False
+    batch_size: int = 0  # a device; 0: by plan
+    gradient_accumulation_steps: int = 0  # 0: as many as one group needs
+    temperature: float = 1.0
+    max_prompt_tokens: int = 1024  # longer prompts are left out and counted
+    curriculum: bool = True  # easy conflicts first, by the teacher's pass rate
+    use_vllm: str = "auto"
+    format_weight: float = 0.2
+    similarity: float = 0.0
+    patience: int = 10
+    cpu_bf16: bool = False
+    save_steps: int = 0
+
+
+def settings_from(kind: type, values: Mapping[str, Any]) -> Any:
+    """Settings from plain values; an unknown name or a wrong type is an `LlmergeError`.
+
+    >>> settings_from(SftSettings, {"learning_rat": 1.0e-4})
+    Traceback (most recent call last):
+    llmerge_helpers.errors.LlmergeError: unknown setting 'learning_rat': did you mean 'learning_rate'?
+    """
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    for name, value in values.items():
+        if name not in fields:
+            close = difflib.get_close_matches(name, fields, 1)
+            raise LlmergeError(
+                f"unknown setting {name!r}: "
+                + (f"did you mean {close[0]!r}?" if close else "it is no field of SftSettings or GrpoSettings.")
+            )
+        expected = type(fields[name].default)
+        good = isinstance(value, (int, float) if expected is float else expected)
+        if not good or (isinstance(value, bool) and expected is not bool):
+            hint = "; write 1.0e-5 in place of 1e-5 in YAML" if expected is float else ""
+            raise LlmergeError(f"setting {name!r} must be {expected.__name__}, got {value!r}{hint}.")
+    return kind(**values)
+
+
+def check_numbers(settings: Any) -> None:
+    positive = ("epochs", "learning_rate", "lora_rank", "max_length", "temperature", "max_prompt_tokens")
+    for name in positive:
+        if hasattr(settings, name) and getattr(settings, name) <= 0:
+            raise LlmergeError(f"{name} is {getattr(settings, name)}: it must be above 0.")
+    for name in ("limit", "batch_size", "max_completion_length", "beta"):
+        if hasattr(settings, name) and getattr(settings, name) < 0:
+            raise LlmergeError(f"{name} is {getattr(settings, name)}: it must be 0 or more.")
+    if settings.max_steps < -1:
+        raise LlmergeError(f"max_steps is {settings.max_steps}: 0 is by device, -1 all epochs, else a number of steps.")
+
+
+def group_batches(settings: GrpoSettings, plan: Plan) -> tuple[Plan, int]:
+    """A batch and accumulation steps that hold whole groups; given ones that do not are an `LlmergeError`."""
+    world, n = int(os.environ.get("WORLD_SIZE", 1)), settings.num_generations
+    if settings.batch_size:
+        batch, accumulation = settings.batch_size, settings.gradient_accumulation_steps or 1
+        if batch * accumulation * world % n:
+            raise LlmergeError(
+                f"num_generations {n} does not divide the {batch * accumulation * world} completions of a step "
+                f"(batch_size {batch} x gradient_accumulation_steps {accumulation} x processes {world}): "
+                f"set batch_size to {n}, or num_generations to a divisor."
+            )
+        return plan, accumulation
+    batch = max(d for d in range(1, n + 1) if n % d == 0 and d <= plan.batch_size)
+    return dataclasses.replace(plan, batch_size=batch), settings.gradient_accumulation_steps or n // batch
+
+
+def device_steps(max_steps: int, kind: str, device: Device) -> int:
+    if max_steps == 0:
+        return CPU_STEPS[kind] if device.kind == "cpu" else -1
+    return max_steps
+
+
+def total_steps(settings: Any, plan: Plan, rows: int, steps: int) -> int:
+    world = int(os.environ.get("WORLD_SIZE", 1))
+    per_step = plan.batch_size * settings.gradient_accumulation_steps * world
+    return steps if steps > 0 else max(1, int(-(-rows // per_step) * settings.epochs))
