@@ -1,0 +1,33 @@
+"""The parameter tables of README.md, read from the notebooks. `python tests/readme_tables.py` writes them in."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import papermill
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCK = re.compile(r"(<!-- parameters -->\n).*?(<!-- /parameters -->)", re.S)
+
+
+def parameter_tables() -> str:
+    """One table a notebook, in the order of the notebooks: name, type, default, meaning."""
+    parts = []
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        lines = [f"**{path.stem}**\n", "| parameter | default | meaning |", "|---|---|---|"]
+        for name, parameter in papermill.inspect_notebook(str(path)).items():
+            meaning = parameter["help"].replace("|", "\\|")
+            lines.append(f"| `{name}` | `{parameter['default']}` | {meaning} |")
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def with_tables(readme: str) -> str:
+    """The README with its block of tables made anew."""
+    return BLOCK.sub(lambda match: match[1] + parameter_tables() + match[2], readme)
+
+
+if __name__ == "__main__":
+    path = ROOT / "README.md"
+    path.write_text(with_tables(path.read_text(encoding="utf-8")), encoding="utf-8")
