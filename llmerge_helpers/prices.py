@@ -1,0 +1,169 @@
+"""What tokens cost: prices from `genai-prices` or a dated table, DeepSeek's peak hours, a quote, a budget."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+# US dollars per million tokens outside peak hours: cache hit, cache miss, output. DeepSeek's price page, 2026-11-15.
+TABLE = {
+    "deepseek-flash": (0.003, 0.15, 0.60),
+    "deepseek-v4-flash": (0.003, 0.15, 0.60),
+    "deepseek-v4-pro": (0.022, 0.66, 1.98),
+}
+PEAK_FACTOR = 2.0
+PEAK_HOURS_UTC = ((1, 4), (6, 10))  # Monday to Friday; Chinese holidays count as peak here, which errs on the dear side
+
+
+def is_peak(when: datetime) -> bool:
+    """True in DeepSeek's peak hours.
+
+    >>> is_peak(datetime(2026, 11, 24, 2, tzinfo=UTC)), is_peak(datetime(2026, 11, 22, 2, tzinfo=UTC))  # a Sunday
+    (True, False)
+    """
+    when = when.astimezone(UTC)
+    return when.weekday() < 5 and any(start <= when.hour < end for start, end in PEAK_HOURS_UTC)
+
+
+def next_change(when: datetime) -> datetime:
+    """When DeepSeek's price changes next."""
+    hour = when.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    now = is_peak(when)
+    while is_peak(hour) == now:
+        hour += timedelta(hours=1)
+    return hour
+
+
+def cost(
+    usage: Mapping[str, int], model: str, *, provider: str = "", base_url: str = "", when: datetime | None = None
+) -> float | None:
+    """US dollars for the tokens in `usage` (as `read_usage` gives them); None if nobody knows the price.
+
+    `provider` is deepseek, rules (free), or empty: then the endpoint's address tells.
+    """
+    if provider == "rules":
+        return 0.0
+    when = (when or datetime.now(UTC)).astimezone(UTC)
+    hit, prompt, output = (usage.get(k) or 0 for k in ("cache_hit_tokens", "prompt_tokens", "completion_tokens"))
+    deepseek = provider == "deepseek" or "deepseek.com" in base_url
+    try:
+        from genai_prices import Usage, calc_price
+
+        tokens = Usage(input_tokens=prompt, cache_read_tokens=hit, output_tokens=output)
+        where = {"provider_id": "deepseek"} if deepseek else {"provider_api_url": base_url or None}
+        # the package knows no weekends: there it is given the price of noon, which is never a peak
+        at = when.replace(hour=12) if deepseek and not is_peak(when) else when
+        return float(calc_price(tokens, model, genai_request_timestamp=at, **where).total_price)
+    except (ImportError, LookupError):
+        pass
+    if not deepseek or model not in TABLE:
+        return None
+    prices = TABLE[model]
+    dollars = (hit * prices[0] + (prompt - hit) * prices[1] + output * prices[2]) / 1e6
+    return dollars * (PEAK_FACTOR if is_peak(when) else 1.0)
+
+
+def read_usage(response: Mapping[str, Any] | None) -> dict[str, int]:
+    """The token counts of a response under one set of names; empty if it has none.
+
+    >>> read_usage({"usage": {"prompt_tokens": 9, "completion_tokens": 5, "prompt_cache_hit_tokens": 4}})
+    {'prompt_tokens': 9, 'completion_tokens': 5, 'reasoning_tokens': 0, 'cache_hit_tokens': 4}
+    """
+    usage = (response or {}).get("usage")
+    if not isinstance(usage, Mapping):
+        return {}
+    hit = usage.get("prompt_cache_hit_tokens")
+    if hit is None:
+        hit = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
+    return {
+        "prompt_tokens": int(usage.get("prompt_tokens") or 0),
+        "completion_tokens": int(usage.get("completion_tokens") or 0),
+        "reasoning_tokens": int((usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0),
+        "cache_hit_tokens": int(hit or 0),
+    }
+
+
+def worst_usage(body: Mapping[str, Any]) -> dict[str, int]:
+    """The most tokens that a request can be billed for: a token is a byte or more, the answer `max_tokens` or fewer."""
+    text = sum(len(str(m.get("content") or "").encode("utf-8", "surrogatepass")) for m in body["messages"])
+    limit = body.get("max_tokens") or body.get("max_completion_tokens") or 0
+    return {"prompt_tokens": text + 32 * len(body["messages"]) + 64, "completion_tokens": int(limit)}
+
+
+@dataclass
+class Budget:
+    """Money that may be spent: every request reserves its worst case before it is sent, so `cap` is never passed."""
+
+    cap: float = 0.0  # 0: no cap
+    spent: float = 0.0
+    unknown: float = 0.0  # the most that attempts without an answer can have cost; nobody tells
+    reserved: float = 0.0
+
+    def reserve(self, amount: float) -> bool:
+        """Set `amount` aside, if it fits."""
+        if self.cap and self.spent + self.unknown + self.reserved + amount > self.cap:
+            return False
+        self.reserved += amount
+        return True
+
+    def settle(self, reserved: float, spent: float, unknown: float = 0.0) -> None:
+        """Replace a reservation by what the request cost."""
+        self.reserved = max(0.0, self.reserved - reserved)
+        self.spent += spent
+        self.unknown += unknown
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What the requests that are still to be made will cost, in US dollars; None where the price is unknown."""
+
+    rows_cached: int
+    rows_to_ask: int
+    pilot: int
+    low: float | None
+    expected: float | None
+    high: float | None
+    worst: float | None
+    note: str = ""
+
+    def __str__(self) -> str:
+        if not self.rows_to_ask:
+            return f"quote: all {self.rows_cached} answers are on disk, nothing to pay"
+        head = f"quote: {self.rows_cached} answers on disk, {self.rows_to_ask} to ask"
+        if self.worst is None:
+            return f"{head}; no price is known for this model"
+        if self.expected is None:
+            return f"{head}; at most ${self.worst:.2f}"
+        text = f"{head}: about ${self.expected:.4g} (${self.low:.4g} to ${self.high:.4g}, at most ${self.worst:.4g}), "
+        return text + f"from {self.pilot} answers" + (f"; {self.note}" if self.note else "")
+
+
+def quote(
+    cached: int, bodies: int, known: Sequence[Mapping[str, int]], worst: float | None, price: Any, when: datetime
+) -> Quote:
+    """The quote for `bodies` requests from the usage of some that were answered.
+
+    Low and high are the mean plus and minus two standard errors, so they hold for the sum of many, not for one.
+    `price(usage, when)` gives dollars; `worst` is the sum of the worst cases.
+    """
+    costs = [price(usage, when) for usage in known]
+    if worst is None or len(costs) < 2 or None in costs:
+        return Quote(cached, bodies, len(costs), None, None, None, worst)
+    mean = statistics.fmean(costs)
+    error = 2 * statistics.stdev(costs) * math.sqrt(1 / len(costs) + 1 / max(1, bodies))
+    low, high = bodies * max(0.0, mean - error), min(worst, bodies * (mean + error))
+    change = next_change(when)
+    other = statistics.fmean([price(usage, change) for usage in known])
+    note = f"from {change:%a %H:%M} UTC {other / mean:.2g}x as much" if mean and abs(other / mean - 1) > 0.01 else ""
+    return Quote(cached, bodies, len(costs), low, bodies * mean, high, worst, note)
+
+
+def total(usages: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """The sum of token counts."""
+    names = ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cache_hit_tokens")
+    usages = list(usages)
+    return {name: sum(usage.get(name) or 0 for usage in usages) for name in names}

@@ -1,0 +1,162 @@
+"""Teachers: which endpoint answers, under which name, with which key, and what is sent to it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.run import secret
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+NAMES = ("auto", "deepseek", "openai", "rules")
+DEEPSEEK_URL = "https://api.deepseek.com"
+OPENAI_URL = "https://api.openai.com/v1"
+DEEPSEEK_MODEL = "deepseek-flash"
+RETIRED = {"deepseek-reasoner": "2026-07-24", "deepseek-chat": "2026-07-24"}
+# DeepSeek takes these in thinking mode, and does nothing with them: sent, they would be fiction in every record.
+IGNORED_IN_THINKING = ("temperature", "presence_penalty", "frequency_penalty")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """An OpenAI-compatible endpoint and what is sent to it; printed or stored, it never shows its key.
+
+    `params` are sampling parameters, `extra_body` fields of this service only; both are part of the request and so of
+    the cache key. `cache_url` stands for the endpoint in the key where its address is not stable.
+    """
+
+    name: str
+    model: str
+    base_url: str
+    api_key: str = field(default="", repr=False)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    cache_url: str = ""
+
+    @property
+    def endpoint(self) -> str:
+        """The address as it stands in records and cache keys."""
+        return (self.cache_url or self.base_url).rstrip("/")
+
+    @property
+    def thinking(self) -> bool:
+        """True where the service was told to think before it answers."""
+        asked = self.extra_body.get("thinking")
+        return isinstance(asked, Mapping) and asked.get("type") == "enabled"
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Parameters that are left out of the request because thinking mode ignores them."""
+        return tuple(k for k in IGNORED_IN_THINKING if k in {**self.params, **self.extra_body}) if self.thinking else ()
+
+    def body(self, messages: list[dict[str, str]], max_tokens: int) -> dict[str, Any]:
+        """Exactly what is sent: the JSON body of one streamed request."""
+        limit = "max_completion_tokens" if _host(self.base_url) == "api.openai.com" else "max_tokens"
+        fixed = {"model": self.model, "messages": messages, limit: max_tokens}
+        fixed |= {"stream": True, "stream_options": {"include_usage": True}}
+        more = {k: v for k, v in {**self.params, **self.extra_body}.items() if k not in self.ignored}
+        return fixed | more
+
+    def client(self, *, idle_s: float) -> AsyncOpenAI:
+        """A client for the running event loop; it retries nothing, since the engine has to see every fault."""
+        import httpx2
+        from openai import AsyncOpenAI
+
+        # the engine bounds the requests, so a pool that bounds them too could only time out
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=30)
+        timeout = httpx2.Timeout(idle_s, connect=min(30.0, idle_s), pool=None)
+        local = _host(self.base_url) in _LOOPBACK  # never through a proxy
+        http = httpx2.AsyncClient(limits=limits, timeout=timeout, trust_env=not local, follow_redirects=False)
+        return AsyncOpenAI(
+            api_key=self.api_key or "none", base_url=self.base_url, max_retries=0, timeout=timeout, http_client=http
+        )
+
+
+def pick(name: str = "auto", *, model: str = "", base_url: str = "", **params: Any) -> Teacher:
+    """The teacher called `name`; `auto` is DeepSeek where DEEPSEEK_API_KEY is set, else the rule teacher.
+
+    `model` and `base_url` replace the teacher's own. `params` are sampling parameters (temperature=...). A missing key,
+    an unknown name or a model that is retired is an `LlmergeError`.
+    """
+    if name not in NAMES:
+        raise LlmergeError(f"teacher '{name}' is not known: choose one of {', '.join(NAMES)}.")
+    if name == "auto":
+        if not secret("DEEPSEEK_API_KEY") and (base_url or model):
+            raise LlmergeError(
+                "model or base_url is set, but teacher is auto and there is no DEEPSEEK_API_KEY: "
+                "set teacher to openai (any OpenAI-compatible endpoint), or set the key."
+            )
+        name = "deepseek" if secret("DEEPSEEK_API_KEY") else "rules"
+    if base_url and urlsplit(base_url).scheme not in ("http", "https"):
+        raise LlmergeError(f"base_url '{base_url}' is not an http or https address.")
+    if name == "rules":
+        if model or base_url:
+            raise LlmergeError("teacher rules runs on this machine and has no model or base_url: leave both empty.")
+        return Teacher("rules", "rules", "", params=params, cache_url=f"rules://{rules_version()}")
+    if name == "deepseek":
+        return _deepseek(model, base_url, params)
+    if not model:
+        raise LlmergeError("teacher openai needs a model: set `model` to a name that the endpoint serves.")
+    key = secret("OPENAI_API_KEY") or ""
+    if not key and not base_url:
+        raise LlmergeError(
+            "teacher openai needs OPENAI_API_KEY (in the environment or in Colab's secrets), or a base_url of an "
+            "endpoint that needs no key."
+        )
+    _check_not_retired(model, base_url)
+    return Teacher("openai", model, base_url or OPENAI_URL, key, params=params)
+
+
+def _deepseek(model: str, base_url: str, params: Mapping[str, Any]) -> Teacher:
+    model = model or DEEPSEEK_MODEL
+    _check_not_retired(model, DEEPSEEK_URL)
+    key = secret("DEEPSEEK_API_KEY")
+    if not key:
+        raise LlmergeError(
+            "teacher deepseek needs DEEPSEEK_API_KEY, and it is neither in the environment nor in Colab's secrets: "
+            "set it there, or set teacher to rules."
+        )
+    thinking = {"thinking": {"type": "enabled"}}
+    return Teacher("deepseek", model, base_url or DEEPSEEK_URL, key, params=params, extra_body=thinking)
+
+
+def _check_not_retired(model: str, base_url: str) -> None:
+    if model in RETIRED and _host(base_url).endswith("deepseek.com"):
+        raise LlmergeError(
+            f"the model name {model} was retired on {RETIRED[model]}: today's names are deepseek-flash and "
+            "deepseek-v4-pro, both think by default. R1's own weights are served by other hosts: "
+            "set teacher to openai, with base_url and model."
+        )
+
+
+def rules_version() -> str:
+    """A digest of the rule teacher's code: an answer of other rules is never taken from the cache."""
+    here = Path(__file__).parent
+    sources = (here / f"{name}.py" for name in ("baselines", "prompts", "languages", "conflicts"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources if path.exists())).hexdigest()[:12]
+
+
+async def balance(teacher: Teacher, client: AsyncOpenAI) -> str | None:
+    """The account's balance where the service tells it (DeepSeek does), as `9.50 USD`; None where it does not."""
+    import openai
+
+    if teacher.name != "deepseek":
+        return None
+    try:
+        answer: Any = await client.get("/user/balance", cast_to=object)
+        infos = answer["balance_infos"]
+        return ", ".join(f"{info['total_balance']} {info['currency']}" for info in infos) or None
+    except (openai.APIError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _host(base_url: str) -> str:
+    return urlsplit(base_url).hostname or ""
