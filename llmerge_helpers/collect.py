@@ -16,12 +16,15 @@ from typing import Any
 
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.gitio import MARKER_SIZE, Repository, git_version, without_password
-from llmerge_helpers.mining import check_languages, collect_repository, digest, family_of, mine
+from llmerge_helpers.mining import check_languages, collect_repository, digest, family_of, look, mine
 from llmerge_helpers.run import progress, redact, resolve
 from llmerge_helpers.scenarios import build_scenarios
-from llmerge_helpers.sources import Source, find_sources
+from llmerge_helpers.sources import Source, find_sources, sources_of
 
-__all__ = ["Collection", "Source", "build_scenarios", "collect", "collect_repository", "find_sources", "waterfall"]
+__all__ = [
+    "Collection", "Source", "build_scenarios", "collect", "collect_repository", "find_sources", "look", "sources_of",
+    "waterfall",
+]  # fmt: skip
 
 _FORMAT = 1  # part files written by other code are not reused
 
@@ -57,7 +60,7 @@ class Collection:
 
 def collect(
     sources: str | os.PathLike | Iterable[str | os.PathLike],
-    work_dir: str | os.PathLike = "outputs/collect",
+    work_dir: str | os.PathLike = "merges/.cache/parts",
     *,
     context_lines: int = 5,
     languages: Iterable[str] | None = None,

@@ -271,6 +271,7 @@ class Workshop:
 
     def __init__(self, repository: Repository, folder: Path):
         self.repository, self.folder = repository, folder
+        self._processes: list[subprocess.Popen] = []
         self._environment = git_environment(
             pinned=True, GIT_DIR=str(folder / "git"), GIT_CONFIG_NOSYSTEM="1", GIT_CONFIG_GLOBAL=os.devnull,
             GIT_ATTR_NOSYSTEM="1",
@@ -297,7 +298,13 @@ class Workshop:
         """A workshop in a temporary folder that is gone afterwards."""
         git_version()
         with tempfile.TemporaryDirectory(prefix="llmerge-") as folder:
-            yield cls(repository, Path(folder))
+            workshop = cls(repository, Path(folder))
+            try:
+                yield workshop
+            finally:  # a caller may stop in the middle of the merges
+                for process in workshop._processes:
+                    process.kill()
+                    process.wait()
 
     def _command(self, *arguments: str) -> list[str]:
         return ["git", *_PINNED, *arguments]
@@ -352,15 +359,13 @@ class Workshop:
             process = subprocess.Popen(
                 self._command(*arguments), env=self._environment, stdin=asked, stdout=subprocess.PIPE, stderr=errors
             )
-            try:
+            self._processes.append(process)
+            with process.stdout:
                 yield from _records(_fields(process.stdout))
-                if process.wait():
-                    errors.seek(0)
-                    error += errors.read().decode("utf-8", "replace").strip().splitlines() or [f"exit {process.wait()}"]
-            finally:
-                process.stdout.close()
-                process.kill()
-                process.wait()
+            if process.wait():
+                errors.seek(0)
+                error += errors.read().decode("utf-8", "replace").strip().splitlines() or [f"exit {process.wait()}"]
+            self._processes.remove(process)
 
 
 def _fields(stream: IO[bytes]) -> Iterator[bytes]:

@@ -311,12 +311,11 @@ def kind_of(hunk: Hunk, resolution: str) -> str:
     >>> kind_of(Hunk("a\\n", None, "b\\n"), "b")
     'theirs'
     """
-    whole = (
-        resolution
-        if resolution.endswith("\n") or not resolution
-        else resolution + ("\r\n" if "\r\n" in resolution else "\n")
-    )
-    return next((kind for kind, text in _sides(hunk).items() if text in (resolution, whole)), "mixed")
+    open_ended = resolution != "" and not resolution.endswith("\n")
+    for kind, text in _sides(hunk).items():
+        if resolution == text or (open_ended and resolution == text.removesuffix("\n").removesuffix("\r")):
+            return kind
+    return "mixed"
 
 
 def _sides(hunk: Hunk) -> dict[str, str]:

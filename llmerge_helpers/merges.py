@@ -67,18 +67,21 @@ def save(
         copies = near_duplicates_of((facts[n]["sketch"] for n in train), [facts[n]["sketch"] for n in test], threshold)
         dropped = sum(copy is not None for copy in copies)
         train = [n for n, copy in zip(train, copies, strict=True) if copy is None]
-        whole = DatasetDict(
-            train=_named(everything.select(train), "train"), test=_named(everything.select(test), "test")
-        )
+        # a split without rows cannot be loaded again: it is left out, and `load` puts it back
+        sides = {"train": train, "test": test}
+        whole = DatasetDict({side: _named(everything.select(rows), side) for side, rows in sides.items() if rows})
         with _quiet():
             whole.save_to_disk(str(Path(work) / "dataset"))
         _replace(Path(work) / "dataset", path)
     kept = f"{len(train)} rows to train on, {len(test)} to test on"
-    by = "family of repositories" if _groups_are(facts) == "family" else "file, since all rows are of one family"
-    print(f"{shown(path)}: {kept}; split by {by}.")
+    print(f"{shown(path)}: {kept}; split by {_SPLIT_BY[_groups_are(facts)]}.")
     if dropped:
         print(f"{dropped} rows were left out of train: nearly the same as a row of test.")
     return load(path)
+
+
+def _whence(family: str, repository: str, path: str, number: int) -> dict[str, Any]:
+    return {"family": family, "file": f"{repository}:{path}", "row": number}
 
 
 def _schema() -> Any:
@@ -101,7 +104,7 @@ def _write_rows(rows: Iterable[Mapping[str, Any]], path: Path) -> tuple[Dataset,
             stream.write_batch(pyarrow.RecordBatch.from_pylist(batch, schema=_schema()))
             texts = ["".join(row[column] for column in ("before", "ours", "theirs", "after")) for row in batch]
             for row, sketch in zip(batch, sketches(texts), strict=True):
-                facts.append({"family": row["family"], "file": f"{row['repository']}:{row['path']}", "sketch": sketch})
+                facts.append(_whence(row["family"], row["repository"], row["path"], len(facts)) | {"sketch": sketch})
             batch.clear()
 
         for row in rows:
@@ -120,8 +123,15 @@ def _write_rows(rows: Iterable[Mapping[str, Any]], path: Path) -> tuple[Dataset,
     return Dataset.from_file(str(path)), facts
 
 
+_SPLIT_BY = {
+    "family": "family of repositories",
+    "file": "file, since all rows are of one family",
+    "row": "row, since all rows are of one file",
+}
+
+
 def _groups_are(facts: list[dict[str, Any]]) -> str:
-    return "family" if len({fact["family"] for fact in facts}) > 1 else "file"
+    return next((key for key in ("family", "file") if len({fact[key] for fact in facts}) > 1), "row")
 
 
 def _split(facts: list[dict[str, Any]], test_size: float, seed: int) -> list[str]:
@@ -228,13 +238,11 @@ def load(path: str | os.PathLike = "auto") -> DatasetDict:
 def _with_splits(rows: Dataset) -> DatasetDict:
     from datasets import DatasetDict
 
-    facts = [
-        {"family": family, "file": f"{repository}:{path}"}
-        for family, repository, path in zip(rows["family"], rows["repository"], rows["path"], strict=True)
-    ]
-    if len({fact["file"] for fact in facts}) < 2:  # nothing to go by but the texts
+    columns = (rows[column] for column in ("family", "repository", "path"))
+    facts = [_whence(*whence, number) for number, whence in enumerate(zip(*columns, strict=True))]
+    if _groups_are(facts) == "row":  # nothing to go by but the texts
         for fact, group in zip(facts, group_near_duplicates(rows["question"]), strict=True):
-            fact["file"] = str(group)
+            fact["row"] = group
     split = _split(facts, 0.2, 0)
     sides = {name: [n for n, side in enumerate(split) if side == name] for name in ("train", "test")}
     return DatasetDict({name: rows.select(numbers) for name, numbers in sides.items()})

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from llmerge_helpers.conflicts import Hunk, has_markers, parse, split_lines
+from llmerge_helpers.conflicts import Hunk, has_markers, make_hunk, parse, render, split_lines
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.gitio import MARKER_SIZE, CatFile, Replay, Repository, Workshop, git_version
-from llmerge_helpers.labels import align, kind_of
+from llmerge_helpers.gitio import MARKER_SIZE, CatFile, Merge, Replay, Repository, Workshop, git_version
+from llmerge_helpers.labels import Label, align, kind_of
 from llmerge_helpers.languages import is_known, language_of
 from llmerge_helpers.licences import is_licence_file, spdx_of
 from llmerge_helpers.prompts import render_question
 from llmerge_helpers.sources import Source, find_sources
 
-__all__ = ["check_languages", "collect_repository", "digest", "family_of", "mine"]
+__all__ = ["ConflictedFile", "check_languages", "collect_repository", "digest", "family_of", "look", "mine"]
 
 MAX_FILE_BYTES = 1_000_000  # generated files, mostly
 MAX_HUNK_CHARS = 40_000  # about 12,000 tokens of question: lock files and rewrites of whole files
@@ -83,18 +85,24 @@ def mine(
             for done, replay in enumerate(workshop.replays(), 1):
                 counts[f"merges: {replay.status}"] += 1
                 if replay.status == "conflict":
-                    facts = {
-                        "repository": source.name,
-                        "merge_commit": replay.merge.sha,
-                        "parent_1": replay.merge.parent_1,
-                        "parent_2": replay.merge.parent_2,
-                        "committed_at": datetime.fromtimestamp(replay.merge.time, UTC).isoformat(),
-                        "license": licences.at(replay.merge.sha),
-                        "family": family,
-                    }
+                    facts = {"repository": source.name, "family": family, "license": licences.at(replay.merge.sha)}
                     for path in replay.files:
                         counts["files"] += 1
-                        yield from _file(replay, path, objects, facts, context_lines, languages, counts, seen)
+                        file = _read(replay, path, objects, languages)
+                        if isinstance(file, str):
+                            counts[f"files: {file}"] += 1
+                            continue
+                        counts["hunks"] += len(file.hunks)
+                        for row in file.rows(facts, context_lines):
+                            if not isinstance(row, str) and (key := digest(row)) in seen:
+                                row = "duplicate"
+                            if isinstance(row, str):
+                                counts[f"hunks: {row}"] += 1
+                                continue
+                            seen.add(key)
+                            counts["rows"] += 1
+                            counts[f"label: {row['label']}"] += 1
+                            yield row
                 if on_merge:
                     on_merge(done, total, counts["rows"])
         answered = sum(counts[f"merges: {status}"] for status in ("clean", "conflict", "failed"))
@@ -137,65 +145,99 @@ def _entries(tree: bytes, oid_bytes: int) -> Iterator[tuple[bytes, bytes, bytes]
         at = end + 1 + oid_bytes
 
 
-def _file(
-    replay: Replay,
-    path: bytes,
-    objects: CatFile,
-    facts: dict[str, str],
-    context_lines: int,
-    languages: frozenset[str] | None,
-    counts: Counter,
-    seen: set[bytes],
-) -> Iterator[dict[str, Any]]:
+@dataclass(frozen=True)
+class ConflictedFile:
+    """One file as git left it, and as the developers committed it; `labels` has one entry a hunk."""
+
+    merge: Merge
+    path: str
+    parts: list[str | Hunk]
+    committed: str
+    labels: list[Label]
+
+    @property
+    def hunks(self) -> list[Hunk]:
+        """The conflicts, in order."""
+        return [part for part in self.parts if isinstance(part, Hunk)]
+
+    @property
+    def text(self) -> str:
+        """The file as `git merge` leaves it, with markers of the usual length."""
+        return render(_usual(part) if isinstance(part, Hunk) else part for part in self.parts)
+
+    def rows(self, facts: Mapping[str, Any], context_lines: int) -> Iterator[dict[str, Any] | str]:
+        """A row for each hunk that has a label, and for each other one the reason why not."""
+        lines = split_lines(self.committed)
+        for number, (hunk, label) in enumerate(zip(self.hunks, self.labels, strict=True)):
+            if not label.found:
+                yield label.reason
+                continue
+            top, bottom = label.start - min(label.before, context_lines), label.end + min(label.after, context_lines)
+            row = dict(facts) | {
+                "id": f"{facts['repository']}@{self.merge.sha[:12]}:{self.path}#{number}",
+                "merge_commit": self.merge.sha,
+                "parent_1": self.merge.parent_1,
+                "parent_2": self.merge.parent_2,
+                "committed_at": datetime.fromtimestamp(self.merge.time, UTC).isoformat(),
+                "path": self.path,
+                "hunk": number,
+                "language": language_of(self.path),
+                "before": "".join(lines[top : label.start]),
+                "ours": hunk.ours,
+                "base": hunk.base or "",
+                "theirs": hunk.theirs,
+                "after": "".join(lines[label.end : bottom]),
+                "resolution": "".join(lines[label.start : label.end]),
+                "label": label.found,
+                "prefix": "".join(lines[:top]),
+                "suffix": "".join(lines[bottom:]),
+            }
+            row["answer"] = row["before"] + row["resolution"] + row["after"]
+            row["kind"] = kind_of(hunk, row["resolution"])
+            reason = _unfit(row)
+            if reason:
+                yield reason
+                continue
+            row["question"] = render_question(row)
+            assert row["prefix"] + row["answer"] + row["suffix"] == self.committed
+            assert not any(has_markers(row[column]) for column in ("before", "after", "answer"))
+            yield row
+
+
+def _usual(hunk: Hunk) -> Hunk:
+    newline = "\r\n" if hunk.separator.endswith("\r\n") else "\n"
+    labels = (hunk.ours_label, hunk.base_label, hunk.theirs_label)
+    return make_hunk(hunk.ours, hunk.base, hunk.theirs, labels=labels, newline=newline)
+
+
+def look(source: str | os.PathLike | Source, number: int = 0, languages: Iterable[str] | None = None) -> ConflictedFile:
+    """The conflicted file with this number among all that have a hunk with a label, oldest merge first."""
+    wanted = check_languages(languages)
+    one = source if isinstance(source, Source) else find_sources([source])[0]
+    with one.open() as repository, Workshop.open(repository) as workshop, workshop.cat_file() as objects:
+        workshop.merges()
+        found = (_read(replay, path, objects, wanted) for replay in workshop.replays() for path in replay.files)
+        good = (file for file in found if isinstance(file, ConflictedFile) and any(x.found for x in file.labels))
+        file = next(itertools.islice(good, number, None), None)
+    if file is None:
+        raise LlmergeError(f"{one.name} has no {'such ' if number else ''}conflicted file with a certain resolution.")
+    return file
+
+
+def _read(
+    replay: Replay, path: bytes, objects: CatFile, languages: frozenset[str] | None = None
+) -> ConflictedFile | str:
+    """The conflicted file at `path`, or the reason why there is none to learn from."""
     name = _text(path)
-    language = language_of(name)
-    if languages and language not in languages:
-        counts["files: another language"] += 1
-        return
+    if languages and language_of(name) not in languages:
+        return "another language"
     texts = _both_texts(replay, path, objects)
     if isinstance(texts, str):
-        counts[f"files: {texts}"] += 1
-        return
-    conflicted, committed = texts
-    parts = parse(conflicted, MARKER_SIZE)
-    hunks = [part for part in parts if isinstance(part, Hunk)]
-    if not hunks:
-        counts["files: no conflicting lines"] += 1
-        return
-    counts["hunks"] += len(hunks)
-    lines = split_lines(committed)
-    for number, (hunk, label) in enumerate(zip(hunks, align(parts, lines), strict=True)):
-        if not label.found:
-            counts[f"hunks: {label.reason}"] += 1
-            continue
-        top, bottom = label.start - min(label.before, context_lines), label.end + min(label.after, context_lines)
-        row = facts | {
-            "id": f"{facts['repository']}@{facts['merge_commit'][:12]}:{name}#{number}",
-            "path": name,
-            "hunk": number,
-            "language": language,
-            "before": "".join(lines[top : label.start]),
-            "ours": hunk.ours,
-            "base": hunk.base or "",
-            "theirs": hunk.theirs,
-            "after": "".join(lines[label.end : bottom]),
-            "resolution": "".join(lines[label.start : label.end]),
-            "label": label.found,
-            "prefix": "".join(lines[:top]),
-            "suffix": "".join(lines[bottom:]),
-        }
-        row["answer"] = row["before"] + row["resolution"] + row["after"]
-        reason = _unfit(row, seen)
-        if reason:
-            counts[f"hunks: {reason}"] += 1
-            continue
-        row["kind"] = kind_of(hunk, row["resolution"])
-        row["question"] = render_question(row)
-        assert row["prefix"] + row["answer"] + row["suffix"] == committed
-        assert not any(has_markers(row[column]) for column in ("before", "after", "answer"))
-        counts["rows"] += 1
-        counts[f"label: {label.found}"] += 1
-        yield row
+        return texts
+    parts = parse(texts[0], MARKER_SIZE)
+    if not any(isinstance(part, Hunk) for part in parts):
+        return "no conflicting lines"
+    return ConflictedFile(replay.merge, name, parts, texts[1], align(parts, split_lines(texts[1])))
 
 
 def _both_texts(replay: Replay, path: bytes, objects: CatFile) -> tuple[str, str] | str:
@@ -242,7 +284,7 @@ def _text(path: bytes) -> str:
         return path.decode("latin-1")
 
 
-def _unfit(row: dict[str, Any], seen: set[bytes]) -> str:
+def _unfit(row: dict[str, Any]) -> str:
     """Why a labelled hunk makes no row, or ""."""
     texts = [row[column] for column in ("before", "ours", "base", "theirs", "after", "resolution")]
     if "<" * (MARKER_SIZE + 1) in row["base"]:
@@ -251,10 +293,6 @@ def _unfit(row: dict[str, Any], seen: set[bytes]) -> str:
         return "conflict markers in the text"
     if sum(map(len, texts)) > MAX_HUNK_CHARS:
         return "too long"
-    key = digest(row)
-    if key in seen:
-        return "duplicate"
-    seen.add(key)
     return ""
 
 

@@ -17,7 +17,7 @@ from llmerge_helpers.gitio import Repository, clone, is_url, url_name
 from llmerge_helpers.run import resolve, shown
 from llmerge_helpers.scenarios import build_scenarios, scenario_folders
 
-__all__ = ["Source", "find_sources"]
+__all__ = ["Source", "find_sources", "sources_of"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Source:
             with tempfile.TemporaryDirectory(prefix="llmerge-") as folder:
                 yield Repository.open(build_scenarios(self.location, Path(folder) / "scenarios"))
         elif is_url(self.location):
-            yield Repository.open(clone(self.location, cache_dir or resolve("outputs/repositories")))
+            yield Repository.open(clone(self.location, cache_dir or resolve("merges/.cache/clones")))
         else:
             yield Repository.open(self.location)
 
@@ -67,6 +67,19 @@ def find_sources(sources: str | os.PathLike | Iterable[str | os.PathLike]) -> li
     found = list({source.location: source for source in found}.values())
     names = Counter(source.name for source in found)
     return [s if names[s.name] == 1 or is_url(s.location) else _with_parent(s) for s in found]
+
+
+def sources_of(name: str) -> str:
+    """What the folder `merges/<name>` says it is made from: its repos.csv, or the scenarios in it."""
+    folder = resolve("merges") / name
+    if (folder / "repos.csv").exists():
+        return str(folder / "repos.csv")
+    if folder.is_dir() and scenario_folders(folder):
+        return str(folder)
+    raise LlmergeError(
+        f"merges/{name} holds neither a repos.csv nor scenarios: say what to mine with -p sources <repository, URL, "
+        "repos.csv or folder>."
+    )
 
 
 def _with_parent(source: Source) -> Source:

@@ -1,0 +1,630 @@
+"""Mining: real git histories built on the fly, and what comes out of them."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from histories import FILE, LINK, SCRIPT, SUBMODULE, History, git, one_file
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmerge_helpers import collect as module
+from llmerge_helpers import gitio, mining
+from llmerge_helpers.collect import build_scenarios, collect, collect_repository, find_sources, look, waterfall
+from llmerge_helpers.conflicts import Hunk, has_markers, make_hunk, render, split_lines
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.labels import AMBIGUOUS, ELSEWHERE, OUTSIDE_EDITS, align, kind_of
+from llmerge_helpers.licences import spdx_of
+from llmerge_helpers.merges import COLUMNS
+from llmerge_helpers.prompts import parse_question
+
+TOP = "package a;\n\nimport java.util.List;\n\nclass App {\n    int first = 1;\n"
+END = "    int last = 9;\n\n    void run() {\n        go();\n    }\n}\n"
+BASE, OURS, THEIRS = (f"{TOP}    int count = {n};\n{END}" for n in (0, 1, 2))
+
+
+def mine(history: History, tmp_path: Path, **options) -> tuple[list[dict], Counter]:
+    report = {}
+    rows = list(collect_repository(history.build(tmp_path / "repo"), report=report, **options))
+    for row in rows:
+        assert set(row) == set(COLUMNS)
+        assert row["before"] + row["resolution"] + row["after"] == row["answer"]
+        assert not any(has_markers(row[column]) for column in ("before", "after", "answer"))
+        asked = parse_question(row["question"])
+        assert all((asked[name] or "") == row[name] for name in ("before", "ours", "base", "theirs", "after"))
+    return rows, report["counts"]
+
+
+def dropped(counts: Counter) -> dict[str, int]:
+    return {k.split(": ", 1)[1]: n for k, n in counts.items() if k.startswith(("files: ", "hunks: "))}
+
+
+# ------------------------------------------------------------------------------------------------------------- rows
+
+
+def test_a_row_holds_the_conflict_and_what_the_developer_wrote(tmp_path):
+    committed = f"{TOP}    int count = 1 + 2;\n{END}"
+    rows, counts = mine(one_file(BASE, OURS, THEIRS, committed), tmp_path)
+    (row,) = rows
+    assert (row["ours"], row["base"], row["theirs"]) == (
+        "    int count = 1;\n",
+        "    int count = 0;\n",
+        "    int count = 2;\n",
+    )
+    assert (row["resolution"], row["kind"], row["label"]) == ("    int count = 1 + 2;\n", "mixed", "exact")
+    assert row["before"] == "\nimport java.util.List;\n\nclass App {\n    int first = 1;\n"
+    assert row["after"] == "    int last = 9;\n\n    void run() {\n        go();\n    }\n"
+    assert row["prefix"] + row["answer"] + row["suffix"] == committed
+    assert row["id"] == f"repo@{row['merge_commit'][:12]}:src/App.java#0"
+    assert row["language"] == "Java" and row["committed_at"].startswith("2020-09-13T12:30:40")
+    parents = git("rev-list", "--parents", "-1", row["merge_commit"], cwd=tmp_path / "repo").split()
+    assert parents == [row["merge_commit"], row["parent_1"], row["parent_2"]]
+    assert counts["merges"] == counts["hunks"] == counts["rows"] == 1 and not dropped(counts)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "kind"),
+    [
+        ("    int count = 1;\n", "ours"),
+        ("    int count = 2;\n", "theirs"),
+        ("    int count = 1;\n    int count = 2;\n", "ours_theirs"),
+        ("    int count = 2;\n    int count = 1;\n", "theirs_ours"),
+        ("    int count = 0;\n", "base"),
+        ("", "empty"),
+        ("    int count = 3;\n", "mixed"),
+    ],
+)
+def test_kinds(resolution, kind, tmp_path):
+    rows, _ = mine(one_file(BASE, OURS, THEIRS, TOP + resolution + END), tmp_path)
+    assert [(row["resolution"], row["kind"]) for row in rows] == [(resolution, kind)]
+
+
+def test_context_stops_at_the_next_hunk_and_no_marker_gets_in(tmp_path):
+    def text(a, b):
+        return f"one\na {a}\nmiddle word\nb {b}\nlast\n"
+
+    rows, _ = mine(one_file(text(0, 0), text(1, 1), text(2, 2), text(3, 4), path="a.txt"), tmp_path)
+    if len(rows) == 1:  # git may report both in one hunk
+        assert rows[0]["resolution"] == "a 3\nmiddle word\nb 4\n"
+    far = "".join(f"line {n}\n" for n in range(3))
+    rows, _ = mine(
+        one_file(*(f"a {n}\n{far}b {n}\n" for n in (0, 1, 2, 3)), path="b.txt"), tmp_path / "two", context_lines=10
+    )
+    assert [(row["before"], row["resolution"], row["after"]) for row in rows] == [
+        ("", "a 3\n", far),
+        (far, "b 3\n", ""),
+    ]
+    assert [(row["prefix"], row["suffix"]) for row in rows] == [("", "b 3\n"), ("a 3\n", "")]
+
+
+@pytest.fixture(autouse=True)
+def _two(tmp_path):
+    (tmp_path / "two").mkdir()
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_first_and_last_line_of_the_file(ends, tmp_path):
+    middle = "".join(f"line {n}{ends}" for n in range(12))
+    history = one_file(*(f"top {n}{ends}{middle}end {n}{'' if n else ends}" for n in (0, 1, 2, 1)), path="a.txt")
+    rows, _ = mine(history, tmp_path)
+    assert [row["resolution"] for row in rows] == [f"top 1{ends}", "end 1"]
+    assert [row["kind"] for row in rows] == ["ours", "ours"]
+    assert rows[0]["before"] == rows[1]["after"] == ""
+
+
+def test_new_files_on_both_sides(tmp_path):
+    rows, _ = mine(one_file(None, "ours\n", "theirs\n", "both\n", path="New.java"), tmp_path)
+    assert [(row["base"], row["resolution"]) for row in rows] == [("", "both\n")]
+
+
+def test_underlines_and_banners_are_text(tmp_path):
+    def text(n):
+        return f"intro\n\n* {n}\n\n<<<<<<<\n\nend\n"
+
+    rows, counts = mine(one_file(*map(text, (0, 1, 2, 2)), path="HISTORY.rst"), tmp_path)
+    assert not rows and dropped(counts) == {"conflict markers in the text": 1}  # a lone marker in the file itself
+    rows, _ = mine(
+        one_file(*(f"A\n=======\n\nv{n}\n=======\n\nend of it\n" for n in (0, 1, 2, 2)), path="H.rst"), tmp_path / "two"
+    )
+    assert [(row["ours"], row["theirs"], row["kind"]) for row in rows] == [("v1\n", "v2\n", "theirs")]
+
+
+# --------------------------------------------------------------------------------------------------- dropped or kept
+
+
+@pytest.mark.parametrize(
+    ("sides", "reason"),
+    [
+        ((b"a\0b\n", b"a\0c\n", b"a\0d\n", b"a\0e\n"), "not text"),
+        ((b"a\nb\n", b"a\nc\n", b"a\nd\n", b"a\n\0\n"), "not text"),
+        ((b"a\nb\n", b"a\nc\xe9\n", b"a\nd \xc3\xa9\n", b"a\ne\n"), "encoding is neither UTF-8 nor Latin-1"),
+        ((b"a\nb\n", b"a\n\x83\x65\n", b"a\n\x83\x66\n", b"a\n\x83\x67\n"), "encoding is neither UTF-8 nor Latin-1"),
+        ((BASE, OURS, THEIRS, None), "deleted or moved by the developer"),
+        ((BASE, OURS, None, OURS), "deleted or renamed on one side"),
+        (((LINK, "a"), (LINK, "b"), (LINK, "c"), (LINK, "b")), "symbolic link"),
+        (((SUBMODULE, "1" * 40), (SUBMODULE, "2" * 40), (SUBMODULE, "3" * 40), (SUBMODULE, "2" * 40)), "submodule"),
+        ((None, (FILE, "a\n"), (SCRIPT, "a\n"), "a\n"), "no conflicting lines"),
+        (
+            (BASE, OURS, THEIRS, f"{TOP}<<<<<<< HEAD\n    int count = 1;\n=======\n{END}"),
+            "conflict markers in the text",
+        ),
+        ((BASE, OURS, THEIRS, f"{TOP}    int count = 1;\n}}\n"), OUTSIDE_EDITS),
+        (
+            (BASE, OURS, THEIRS, f"{TOP}    int y;\n{END[:-2]}\n    void more() {{}}\n    int count = 2;\n}}\n"),
+            ELSEWHERE,
+        ),
+    ],
+)
+def test_every_drop_has_its_reason(sides, reason, tmp_path):
+    rows, counts = mine(one_file(*sides), tmp_path)
+    assert not rows and dropped(counts) == {reason: 1}
+    total = counts["hunks"] - sum(n for k, n in counts.items() if k.startswith("hunks: "))
+    assert total == counts["rows"] == len(rows)
+
+
+def test_latin1_is_read_and_a_utf8_neighbour_too(tmp_path):
+    rows, _ = mine(one_file(*(f"# é{n}\nx\n".encode("latin-1") for n in (0, 1, 2, 2)), path="a.py"), tmp_path)
+    assert [(row["ours"], row["resolution"]) for row in rows] == [("# é1\n", "# é2\n")]
+    rows, _ = mine(one_file(*(f"# é{n} \N{SNOWMAN}\nx\n" for n in (0, 1, 2, 2)), path="a.py"), tmp_path / "two")
+    assert rows[0]["theirs"] == "# é2 \N{SNOWMAN}\n"
+
+
+@pytest.mark.parametrize("path", ["Grüße/Ä b.java", 'quo"ted.java', "tab\there.java", "-x.java", "a:b#c.java"])
+def test_odd_paths(path, tmp_path):
+    rows, _ = mine(one_file(BASE, OURS, THEIRS, OURS, path=path), tmp_path)
+    assert [row["path"] for row in rows] == [path]
+    assert rows[0]["id"].endswith(f":{path}#0")
+
+
+def test_paths_that_git_cannot_be_asked_for_or_that_are_no_utf8(tmp_path):
+    rows, counts = mine(one_file(BASE, OURS, THEIRS, OURS, path="a\nb.java"), tmp_path)
+    assert not rows and dropped(counts) == {"line break in its name": 1}
+    rows, _ = mine(one_file(BASE, OURS, THEIRS, OURS, path=b"caf\xe9.java"), tmp_path / "two")
+    assert rows[0]["path"] == "café.java"
+
+
+def test_a_renamed_file_is_mined_where_it_lies_now(tmp_path):
+    history = History()
+    base = history.commit({"Old.java": BASE})
+    ours = history.commit({"New.java": OURS}, base)
+    theirs = history.commit({"Old.java": THEIRS}, base, branch="topic")
+    history.commit({"New.java": THEIRS}, ours, theirs)
+    rows, _ = mine(history, tmp_path)
+    assert [(row["path"], row["kind"]) for row in rows] == [("New.java", "theirs")]
+
+
+def test_a_criss_cross_base_is_no_base(tmp_path):
+    history = History()
+    root = history.commit({"a.txt": "x 0\n"})
+    left, right = history.commit({"a.txt": "x 1\n"}, root), history.commit({"a.txt": "x 2\n"}, root, branch="r")
+    first = history.commit({"a.txt": "x 3\n"}, left, right)
+    second = history.commit({"a.txt": "x 4\n"}, right, left, branch="r")
+    history.commit({"a.txt": "x 5\n"}, first, second)
+    rows, counts = mine(history, tmp_path)
+    assert len(rows) == 2 and dropped(counts) == {"its base is a conflict too": 1}
+
+
+def test_the_same_hunk_again_is_a_duplicate(tmp_path):
+    history = History()
+    for _ in range(3):
+        history.merge({"A.java": BASE}, {"A.java": OURS}, {"A.java": THEIRS}, {"A.java": OURS})
+    rows, counts = mine(history, tmp_path)
+    assert len(rows) == 1 and dropped(counts) == {"duplicate": 2}
+    assert rows[0]["committed_at"] == "2020-09-13T12:30:40+00:00"  # the oldest one stays
+
+
+def test_too_long(tmp_path, monkeypatch):
+    monkeypatch.setattr(mining, "MAX_HUNK_CHARS", 20)
+    assert dropped(mine(one_file(BASE, OURS, THEIRS, OURS), tmp_path)[1]) == {"too long": 1}
+    monkeypatch.setattr(mining, "MAX_FILE_BYTES", 20)
+    assert dropped(mine(one_file(BASE, OURS, THEIRS, OURS), tmp_path / "two")[1]) == {"too long": 1}
+
+
+# ------------------------------------------------------------------------------------------------------------ labels
+
+
+def parts_of(*items):
+    return [make_hunk(*item) if isinstance(item, tuple) else item for item in items]
+
+
+def labelled(parts, committed):
+    lines = split_lines(committed)
+    return [("".join(lines[x.start : x.end]), x.found) if x.found else x.reason for x in align(parts, lines)]
+
+
+def test_a_repeated_line_between_hunks_is_ambiguous_unless_the_sides_tell():
+    hunks = [("a\n", "", "b\n"), ("c\n", "", "d\n")]
+    parts = parts_of("top\n", hunks[0], "}\n", hunks[1], "end\n")
+    assert labelled(parts, "top\na\n}\nd\nend\n") == [("a\n", "exact"), ("d\n", "exact")]
+    assert labelled(parts, "top\na\n}\n}\nd\nend\n") == [AMBIGUOUS, AMBIGUOUS]
+    parts = parts_of("top\n", ("a\n}\na2\n", "", "b\n"), "}\n", hunks[1], "end\n")
+    assert labelled(parts, "top\na\n}\na2\n}\nd\nend\n") == [("a\n}\na2\n", "sides"), ("d\n", "sides")]
+
+
+def test_adjacent_hunks_at_both_ends_of_the_file():
+    parts = parts_of(("a\n", "", "b\n"), ("c\n", "", "d\n"))
+    assert labelled(parts, "b\nc\n") == [("b\n", "sides"), ("c\n", "sides")]
+    assert labelled(parts, "x\ny\n") == [AMBIGUOUS, AMBIGUOUS]
+    assert labelled(parts, "") == [("", "exact"), ("", "exact")]
+
+
+def test_edits_elsewhere_do_not_matter_and_edits_beside_it_do():
+    parts = parts_of("one two\n", "", ("a\n", "", "b\n"), "three\nfour\nfive\n")[:1] + parts_of(
+        ("a\n", "", "b\n"), "three\nfour\nfive\n"
+    )
+    assert labelled(parts, "one two\nx\nthree\nfour\nchanged\n") == [("x\n", "aligned")]
+    assert labelled(parts, "one two\nx\nchanged\nfour\nfive\n") == [OUTSIDE_EDITS]
+    assert labelled(parts, "changed\nx\nthree\nfour\nfive\n") == [OUTSIDE_EDITS]
+
+
+def test_a_line_that_moved_out_of_the_hunk_or_into_it():
+    parts = parts_of("alpha\nbeta\n", ("import one.two.Three;\n", "", "b\n"), "gamma\nimport four.five.Six;\nomega\n")
+    moved_out = "alpha\nbeta\nb\ngamma\nimport four.five.Six;\nomega\nimport one.two.Three;\n"
+    moved_in = "alpha\nbeta\nimport four.five.Six;\nb\ngamma\nomega\n"
+    assert labelled(parts, moved_out) == [ELSEWHERE] and labelled(parts, moved_in) == [ELSEWHERE]
+
+
+lines_of = st.lists(st.sampled_from(["a\n", "b\n", "}\n", "\n", "word word\n", "x = 1\n"]), max_size=6).map("".join)
+conflicts = st.lists(st.tuples(lines_of, lines_of, lines_of), min_size=1, max_size=4)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(conflicts, st.data())
+def test_a_label_never_lies_about_what_stands_around_it(sides, data):
+    hunks = [make_hunk(*side) for side in sides]
+    texts = [data.draw(lines_of) for _ in range(len(hunks) + 1)]
+    parts = [part for pair in zip(texts, hunks, strict=False) for part in pair if part != ""] + [texts[-1]]
+    committed = data.draw(lines_of.map(split_lines)) if data.draw(st.booleans()) else None
+    resolutions = [data.draw(st.sampled_from([h.ours, h.theirs, h.base, "new\n", "}\n", ""])) for h in hunks]
+    if committed is None:
+        whole = "".join(text for pair in zip(texts, [*resolutions, ""], strict=True) for text in pair)
+        committed = split_lines(whole)
+    labels = align(parts, committed)
+    assert len(labels) == len(hunks)
+    end = 0
+    for label, before, after in zip(labels, texts, texts[1:], strict=False):
+        if not label.found:
+            assert label.reason
+            continue
+        before, after = split_lines(before), split_lines(after)
+        assert end <= label.start <= label.end
+        assert before[len(before) - label.before :] == committed[label.start - label.before : label.start]
+        assert after[: label.after] == committed[label.end : label.end + label.after]
+        end = label.end
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(conflicts, st.randoms(use_true_random=False))
+def test_unique_lines_outside_give_every_resolution_back(sides, draw):
+    hunks = [make_hunk(*side) for side in sides]
+    resolutions = [draw.choice([h.ours, h.theirs, h.base, h.theirs + h.ours, "new\n", ""]) for h in hunks]
+    texts = [f"unique number {n}\n" for n in range(len(hunks) + 1)]
+    parts = [part for pair in zip(texts, hunks, strict=False) for part in pair] + [texts[-1]]
+    committed = "".join(text for pair in zip(texts, [*resolutions, ""], strict=True) for text in pair)
+    assert labelled(parts, committed) == [(resolution, "exact") for resolution in resolutions]
+
+
+# ----------------------------------------------------------------------------------------------------------- sources
+
+
+def snapshot(folder: Path) -> dict[str, tuple[float, int]]:
+    return {str(p): (p.stat().st_mtime_ns, p.stat().st_size) for p in sorted(folder.rglob("*"))}
+
+
+def ids(source, **options) -> list[str]:
+    return [row["id"].split("@")[1] for row in collect_repository(source, **options)]
+
+
+def test_the_source_is_only_read_whatever_kind_it_is(tmp_path):
+    repo = one_file(BASE, OURS, THEIRS, OURS).build(tmp_path / "repo")
+    git("checkout", "--quiet", "b0", cwd=repo)
+    (repo / "src/App.java").write_text("work in progress\n")
+    git("worktree", "add", "--quiet", str(tmp_path / "linked"), "--detach", "b0", cwd=repo)
+    git("clone", "--quiet", "--shared", str(repo), str(tmp_path / "shared"), cwd=tmp_path)
+    git("clone", "--quiet", "--bare", "--reference", str(tmp_path / "shared"), str(repo), "second.git", cwd=tmp_path)
+    before = snapshot(tmp_path)
+    expected = ids(repo)
+    assert len(expected) == 1
+    for name in ("linked", "shared", "second.git", "repo/.git"):
+        assert ids(tmp_path / name) == expected, name
+    assert snapshot(tmp_path) == before
+
+
+def test_settings_of_user_and_repository_take_no_part(tmp_path, monkeypatch):
+    repo = one_file(BASE, OURS, THEIRS, OURS, more={".gitattributes": "* merge=mine conflict-marker-size=9\n"})
+    repo = repo.build(tmp_path / "repo")
+    expected = list(collect_repository(repo))
+    trap = tmp_path / "ran"
+    home = tmp_path / "home"
+    home.mkdir()
+    settings_text = f"""[merge]\n conflictStyle = merge\n renames = false\n default = mine\n[diff]\n renames = false
+[merge "mine"]\n driver = touch {trap} && exit 1\n[core]\n autocrlf = true\n attributesFile = {home}/attributes\n"""
+    (home / ".gitconfig").write_text(settings_text)
+    (home / "attributes").write_text("* -merge\n")
+    (repo / ".git/info/attributes").write_text("* merge=mine\n")
+    with open(repo / ".git/config", "a") as file:
+        file.write(settings_text)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "merge.conflictStyle")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "zdiff3")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
+    assert list(collect_repository(repo)) == expected
+    assert not trap.exists()
+
+
+def test_a_url_is_cloned_once_and_a_password_in_it_is_not_kept(tmp_path):
+    repo = one_file(BASE, OURS, THEIRS, OURS).build(tmp_path / "owner-name")
+    url = f"file://{repo}"
+    first = ids(url, cache_dir=tmp_path / "cache")
+    shutil.rmtree(repo)
+    assert ids(url, cache_dir=tmp_path / "cache") == first
+    with pytest.raises(LlmergeError, match="could not be cloned") as error:
+        list(collect_repository("https://me:hunter2@127.0.0.1:9/a/b.git", cache_dir=tmp_path / "cache"))
+    assert "hunter2" not in str(error.value)
+    assert [p.suffix for p in (tmp_path / "cache").iterdir()] == [".git"]  # nothing half cloned
+
+
+def test_unrelated_histories_octopus_merges_and_shallow_clones(tmp_path):
+    history = one_file(BASE, OURS, THEIRS, OURS)
+    other = history.commit({"other.txt": "b\n"}, branch="other")
+    join = history.commit({"src/App.java": OURS, "other.txt": "b\n"}, 4, other)
+    history.commit({"other.txt": "c\n"}, join, 1, 2)
+    rows, counts = mine(history, tmp_path)
+    assert len(rows) == 1 and counts["merges"] == 2 and counts["merges: clean"] == 1
+    repo = tmp_path / "repo"
+    git("clone", "--quiet", "--bare", "--depth", "3", "--no-single-branch", f"file://{repo}", "cut.git", cwd=tmp_path)
+    assert len(ids(tmp_path / "cut.git")) == 1
+
+
+def test_a_merge_that_git_cannot_replay_costs_only_itself(tmp_path):
+    history = History()
+    for n in range(4):
+        sides = [{f"{n}.java": text} for text in (f"x\nb{n}\n", f"x\no{n}\n", f"x\nt{n}\n", f"x\no{n}\n")]
+        history.merge(*sides)
+    repo = history.build(tmp_path / "repo")
+    blob = git("rev-parse", "b4^1:1.java", cwd=repo)
+    (repo / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    report = {}
+    rows = list(collect_repository(repo, report=report))
+    assert [row["path"] for row in rows] == ["0.java", "2.java", "3.java"]
+    assert report["counts"]["merges: failed"] == 1 and report["counts"]["merges"] == 4
+
+
+def test_stopping_in_the_middle_leaves_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "two"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    history = History()
+    for n in range(30):
+        history.merge(*({f"{n}.java": f"x\n{side}{n}\n"} for side in "boto"))
+    rows = collect_repository(history.build(tmp_path / "repo"))
+    next(rows)
+    assert list((tmp_path / "two").iterdir())
+    rows.close()
+    assert not list((tmp_path / "two").iterdir())
+
+
+def test_max_merges_takes_the_newest_and_languages_choose(tmp_path):
+    history = History()
+    for n, suffix in enumerate(["java", "py", "java"]):
+        history.merge(*({f"{n}.{suffix}": f"x\n{side}{n}\n"} for side in "boto"))
+    repo = history.build(tmp_path / "repo")
+    assert [row["path"] for row in collect_repository(repo, max_merges=2)] == ["1.py", "2.java"]
+    report = {}
+    rows = list(collect_repository(repo, languages=["Java"], report=report))
+    assert [row["path"] for row in rows] == ["0.java", "2.java"]
+    assert dropped(report["counts"]) == {"another language": 1}
+    with pytest.raises(LlmergeError, match="unknown language 'Jova'"):
+        list(collect_repository(repo, languages=["Jova"]))
+
+
+def test_licences_come_from_the_commit_then_from_the_list(tmp_path):
+    apache = "Apache License\nVersion 2.0, January 2004\n"
+    history = one_file(BASE, OURS, THEIRS, OURS, more={"LICENSE.txt": apache})
+    history.merge(*({"a.py": f"x\n{side}\n"} for side in "boto"))
+    repo = history.build(tmp_path / "repo")
+    assert [row["license"] for row in collect_repository(repo)] == ["Apache-2.0", "unknown"]
+    listed = module.Source(str(repo), "a/b", "MIT")
+    assert [(row["repository"], row["license"]) for row in collect_repository(listed)] == [
+        ("a/b", "Apache-2.0"),
+        ("a/b", "MIT"),
+    ]
+    bsd = "Redistribution and use in source and binary forms ... Neither the name ... endorse or promote products"
+    assert [spdx_of(bsd), spdx_of("")] == ["BSD-3-Clause", "unknown"]
+
+
+@pytest.mark.parametrize("version", ["git version 2.38.5", "git version 1.8.3.1", "what"])
+def test_an_old_git_is_one_clear_sentence(version):
+    with pytest.raises(LlmergeError, match="install git 2.39 or newer"):
+        gitio._checked_version(version)
+    assert gitio._checked_version("git version 2.51.0.windows.1") == (2, 51, 0)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("nowhere", "does not exist"),
+        ("empty", "not a git repository"),
+        ("repo/src", "folder inside the repository"),
+        ("none.csv", "does not exist"),
+        ("empty.csv", "names no repository"),
+        ("partial", "partial clone"),
+        ("", "nothing to mine"),
+    ],
+)
+def test_sources_that_cannot_be_mined_are_one_sentence(source, words, tmp_path, monkeypatch):
+    repo = one_file(BASE, OURS, THEIRS, OURS).build(tmp_path / "repo")
+    (repo / "src").mkdir()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.csv").write_text("stars\n3\n")
+    shutil.copytree(repo, tmp_path / "partial")
+    git("config", "remote.origin.promisor", "true", cwd=tmp_path / "partial")
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    with pytest.raises(LlmergeError, match=words):
+        find_sources(str(tmp_path / source) if source else "")
+
+
+def test_a_list_of_repositories(tmp_path):
+    one_file(BASE, OURS, THEIRS, OURS).build(tmp_path / "here")
+    path = tmp_path / "repos.csv"
+    path.write_text(
+        "Repository,url,license,notes\na/b,here,MIT,x\nc/d,,BSD-3-Clause,\n\n# e/f,,,\n", encoding="utf-8-sig"
+    )
+    found = find_sources(path)
+    assert [(s.name, s.license) for s in found] == [("a/b", "MIT"), ("c/d", "BSD-3-Clause")]
+    assert [s.location for s in found] == [str(tmp_path / "here"), "https://github.com/c/d"]
+
+
+def test_names_differ_where_folders_are_called_the_same(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        one_file(BASE, OURS, THEIRS, OURS).build(tmp_path / name / "repo")
+    found = find_sources([tmp_path / "one/repo", tmp_path / "two/repo"])
+    assert [source.name for source in found] == ["one/repo", "two/repo"]
+
+
+# -------------------------------------------------------------------------------------------------- many repositories
+
+
+@pytest.fixture
+def three(tmp_path):
+    """Two different repositories, and a fork of the first with a history of its own added."""
+    one_file(BASE, OURS, THEIRS, OURS).build(tmp_path / "first")
+    one_file("y\nb\n", "y\no\n", "y\nt\n", "y\nz\n", path="a.py").build(tmp_path / "other")
+    git("clone", "--quiet", "--bare", str(tmp_path / "first"), "fork", cwd=tmp_path)
+    more = one_file("q\nb\n", "q\no\n", "q\nt\n", "q\nt\n", path="q.py")
+    git("fast-import", "--quiet", "--force", cwd=tmp_path / "fork", input=b"".join(more._stream).replace(b"/b0", b"/q"))
+    return [tmp_path / name for name in ("first", "other", "fork")]
+
+
+def test_several_at_a_time_give_the_same_as_one_by_one(three, tmp_path):
+    together, alone = collect(three, tmp_path / "w1", workers=2), collect(three, tmp_path / "w2", workers=1)
+    rows = list(together.rows())
+    assert rows == list(alone.rows())
+    assert [row["path"] for row in rows] == ["src/App.java", "a.py", "q.py"]
+    first, other, fork = (row["family"] for row in rows)
+    assert first == fork != other
+    assert together.duplicates == 1
+    table = waterfall(together.reports, together.duplicates)
+    assert table.iloc[-1]["count"] == 3 and ("hunks", "− duplicate", 1) in table.itertuples(index=False, name=None)
+
+
+def test_finished_repositories_are_not_mined_again(three, tmp_path, monkeypatch):
+    expected = list(collect(three, tmp_path / "work", workers=1).rows())
+    parts = snapshot(tmp_path / "work")
+    (tmp_path / "work" / "torn.tmp").write_text('{"half": ')
+    mined = []
+    real = module.mine
+    monkeypatch.setattr(module, "mine", lambda source, *rest: mined.append(source.name) or real(source, *rest))
+    again = collect(three, tmp_path / "work", workers=1)
+    assert list(again.rows()) == expected and not mined
+    assert {k: v for k, v in snapshot(tmp_path / "work").items() if not k.endswith(".tmp")} == parts
+    git("branch", "new", "b0", cwd=three[1])  # one repository moved on
+    collect(three, tmp_path / "work", workers=1)
+    assert mined == ["other"]
+    collect(three, tmp_path / "work", workers=1, context_lines=2)
+    assert mined == ["other", "first", "other", "fork"]
+
+
+def test_an_interrupted_run_goes_on_where_it_was(three, tmp_path, monkeypatch):
+    real, mined = module.mine, []
+
+    def broken(source, *rest):
+        mined.append(source.name)
+        rows = real(source, *rest)
+        yield next(rows)
+        if source.name == "other":
+            raise KeyboardInterrupt
+        yield from rows
+
+    monkeypatch.setattr(module, "mine", broken)
+    with pytest.raises(KeyboardInterrupt):
+        collect(three, tmp_path / "work", workers=1)
+    assert [p.suffix for p in (tmp_path / "work").iterdir()] == [".jsonl"]
+    monkeypatch.setattr(module, "mine", lambda source, *rest: mined.append(source.name) or real(source, *rest))
+    assert len(list(collect(three, tmp_path / "work", workers=1).rows())) == 3
+    assert mined == ["first", "other", "other", "fork"]
+
+
+def test_one_broken_repository_does_not_stop_the_others(three, tmp_path):
+    (tmp_path / "repos.csv").write_text("repository,url\na/a,first\nb/b,gone\n")
+    found = collect(tmp_path / "repos.csv", tmp_path / "work", workers=1)
+    assert [row["repository"] for row in found.rows()] == ["a/a"]
+    assert [report["repository"] for report in found.failed] == ["b/b"] and "gone" in found.failed[0]["error"]
+    (tmp_path / "repos.csv").write_text("repository,url\nb/b,gone\n")
+    with pytest.raises(LlmergeError, match="gone does not exist"):
+        collect(tmp_path / "repos.csv", tmp_path / "work")
+
+
+def test_memory_does_not_hold_all_rows(tmp_path):
+    """A generator all the way: the first row is there before the last merge was looked at."""
+    history = History()
+    for n in range(5):
+        history.merge(*({f"{n}.java": f"x\n{side}{n}\n"} for side in "boto"))
+    seen = []
+    rows = collect_repository(history.build(tmp_path / "repo"), on_merge=lambda done, of, rows: seen.append((done, of)))
+    next(rows)
+    assert seen == []
+    assert len(list(rows)) == 4 and seen[-1] == (5, 5)
+
+
+# --------------------------------------------------------------------------------------------------------- scenarios
+
+
+def scenario(folder: Path, name: str, **stages: str) -> None:
+    for stage, text in stages.items():
+        (folder / name / stage / "a").mkdir(parents=True)
+        (folder / name / stage / "a" / "b.py").write_bytes(text.encode())
+
+
+def test_scenarios_become_the_same_commits_every_time(tmp_path):
+    folder = tmp_path / "my-service"
+    scenario(folder, "001-one", base="x\nb\n", ours="x\no\n", theirs="x\nt\n", resolution="x\nz\n")
+    scenario(folder, "003-add", ours="o\n", theirs="t\n", resolution="o\nt\n")
+    first = list(collect_repository(folder))
+    assert [(row["path"], row["kind"], row["repository"]) for row in first] == [
+        ("a/b.py", "mixed", "my-service"),
+        ("a/b.py", "ours_theirs", "my-service"),
+    ]
+    assert {row["license"] for row in first} == {"MIT"} and len({row["family"] for row in first}) == 1
+    scenario(folder, "002-two", base="w\nb\n", ours="w\no\n", theirs="w\nt\n", resolution="w\nt\n")
+    second = list(collect_repository(folder))
+    assert [second[0], second[2]] == first
+    assert [source.name for source in find_sources(tmp_path)] == ["my-service"]
+    bare = build_scenarios(folder, tmp_path / "built.git")
+    assert git("rev-parse", "001-one", cwd=bare) == first[0]["merge_commit"]
+    with pytest.raises(LlmergeError, match="holds no scenario"):
+        build_scenarios(tmp_path, tmp_path / "none.git")
+
+
+def test_one_conflict_to_look_at(tmp_path):
+    repo = one_file(BASE, OURS, THEIRS, OURS).build(tmp_path / "repo")
+    file = look(repo)
+    assert file.path == "src/App.java" and [label.found for label in file.labels] == ["exact"]
+    assert "<<<<<<< " in file.text and has_markers(file.text) and file.committed == OURS
+    assert isinstance(file.hunks[0], Hunk) and render(file.parts) != file.text
+    with pytest.raises(LlmergeError, match="no such conflicted file"):
+        look(repo, 1)
+
+
+def test_kind_of_a_side_that_equals_another_is_the_first():
+    assert kind_of(Hunk("", None, "b\n"), "") == "ours"
+    assert kind_of(make_hunk("a\n", "b\n", "b\n"), "b\n") == "theirs"
+
+
+def test_importing_it_is_quick_and_loads_no_heavy_library():
+    code = (
+        "import sys, llmerge_helpers.collect; print([m for m in ('datasets', 'pandas', 'torch') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_part_files_are_json_lines_that_end_with_the_report(tmp_path):
+    repo = one_file(BASE, OURS, THEIRS, OURS).build(tmp_path / "repo")
+    (part,) = collect([repo], tmp_path / "work").parts
+    lines = [json.loads(line) for line in part.read_text(encoding="utf-8").splitlines()]
+    assert lines[-1]["report"]["counts"]["rows"] == len(lines) - 1 == 1
