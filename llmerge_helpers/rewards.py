@@ -16,7 +16,7 @@ from llmerge_helpers.verdict import Verdict, verify
 
 # after the reasoning: nothing but one fenced block, its fence as long as the model likes
 _REPLY = re.compile(
-    r"\A\s*<think>(?P<reasoning>.*?)</think>\s*(?P<fence>`{3,})[^\n`]*\n.*\n?(?P=fence)\s*\Z", re.DOTALL
+    r"\A\s*<think>(?P<reasoning>.*?)</think>\s*(?P<fence>`{3,})[^\n`]*\n(?P<code>.*\n)?(?P=fence)\s*\Z", re.DOTALL
 )
 
 
@@ -51,7 +51,7 @@ def _verdicts(completions: Sequence[Any], columns: Mapping[str, Any]) -> list[tu
 def format_reward(
     completions: Sequence[Any], *, reward: float = 1.0, thinking: bool | None = None, **columns: Any
 ) -> list[float]:
-    """`reward` for a reply of one thinking block and then one fenced block, nothing else; 0 for any other.
+    """`reward` for a reply of one thinking block and then one fenced block, neither empty; 0 for any other.
 
     White space is free, and an opening `<think>` that the template wrote counts as the model's. Without `thinking` the
     rows' column of that name decides, else it is asked for.
@@ -72,6 +72,7 @@ def format_reward(
             text = f"<think>\nnone asked for\n</think>\n{text}"
         match = _REPLY.match(text)
         good = bool(match) and bool(match["reasoning"].strip()) and text.count("</think>") == 1
+        good = good and bool((match["code"] or "").strip() or not str(row.get("answer", "x")).strip())
         rewards.append(reward if good and _one_block(text, match["fence"]) else 0.0)
     return rewards
 

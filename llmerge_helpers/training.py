@@ -155,7 +155,7 @@ def _run_sft(
         gradient_accumulation_steps=settings.gradient_accumulation_steps,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="cosine",
-        warmup_steps=max(1, total // 20),
+        warmup_steps=total // 20,
         # rows are whole and fit (encode_rows); only packing needs the figure
         max_length=settings.max_length if packing else None,
         packing=packing,
@@ -287,6 +287,7 @@ def grpo(values: Mapping[str, Any] | GrpoSettings) -> Trained:
         name=name,
     )
     plan, accumulation = group_batches(settings, plan)
+    vllm = vllm_arguments(settings.use_vllm, plan)
     tokenizer = models.load_tokenizer(folder)
     train, report = grpo_rows(tokenizer, data["train"], settings)
     output_dir = resolve(settings.output_dir)
@@ -305,12 +306,12 @@ def grpo(values: Mapping[str, Any] | GrpoSettings) -> Trained:
 
     policy = models.load_policy(adapter, plan, base_model=name)
     return _run_grpo(
-        settings, plan, policy, train, report, output_dir, steps, budget, accumulation, report_to, checkpoint
+        settings, plan, policy, train, report, output_dir, steps, budget, accumulation, vllm, report_to, checkpoint
     )
 
 
 def _run_grpo(
-    settings, plan, policy, train, report, output_dir, steps, budget, accumulation, report_to, checkpoint
+    settings, plan, policy, train, report, output_dir, steps, budget, accumulation, vllm, report_to, checkpoint
 ) -> Trained:
     from functools import partial, update_wrapper
 
@@ -332,7 +333,7 @@ def _run_grpo(
         temperature=settings.temperature,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="constant_with_warmup",
-        warmup_steps=max(1, total // 20),
+        warmup_steps=total // 20,
         beta=settings.beta,
         reward_weights=[settings.format_weight, 1.0],
         shuffle_dataset=not settings.curriculum,
@@ -346,7 +347,7 @@ def _run_grpo(
         disable_tqdm=True,
         seed=settings.seed,
         data_seed=settings.seed,
-        **_vllm(settings.use_vllm, plan),
+        **vllm,
         **_with_cpu_bf16(plan.training_arguments(), settings.cpu_bf16),
     )
     graded = partial(rewards.resolution_reward, similarity=settings.similarity)
@@ -364,7 +365,7 @@ def _run_grpo(
     return _finish(trainer, policy, plan, settings, report, output_dir, "grpo", learned, seconds, health.diagnosis)
 
 
-def _vllm(wanted: str, plan: Plan) -> dict[str, Any]:
+def vllm_arguments(wanted: str, plan: Plan) -> dict[str, Any]:
     from importlib.util import find_spec
 
     installed = find_spec("vllm") is not None

@@ -21,8 +21,13 @@ def load_rows(path: str, *, made_by: str) -> Any:
         inside = sorted(p.parent.name for p in folder.glob("*/dataset_dict.json")) if folder.is_dir() else []
         hint = f"it holds {' and '.join(inside)}: give one of them" if inside else command
         raise LlmergeError(f"there is no data set in {shown(folder)}: {hint}.")
-    found = load_from_disk(str(folder))
-    found = found if isinstance(found, DatasetDict) else DatasetDict(train=found)
+    try:
+        found = load_from_disk(str(folder))
+    except IndexError:  # what datasets makes of a saved data set without rows
+        found = {}
+    except (OSError, ValueError, KeyError) as error:
+        raise LlmergeError(f"the data set in {shown(folder)} cannot be read ({error}): {command}.") from None
+    found = found if isinstance(found, dict) else DatasetDict(train=found)
     if not found.get("train") or not len(found["train"]):
         why = " (no answer of the teacher was right)" if "correct_only" in folder.name else ""
         raise LlmergeError(f"the data set in {shown(folder)} is empty{why}: {command} with more conflicts.")

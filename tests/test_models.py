@@ -1,0 +1,284 @@
+"""What fits where, which model exactly, and adapters that really train."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tiny import tiny_model
+
+from llmerge_helpers import devices, models
+from llmerge_helpers.devices import Device, ModelSize, plan
+from llmerge_helpers.errors import LlmergeError
+
+CPU = Device("cpu", "CPU, 2 cores", 16.0)
+T4 = Device("cuda", "Tesla T4", 14.7, (7, 5))
+L4 = Device("cuda", "NVIDIA L4", 22.5, (8, 9))
+A100 = Device("cuda", "NVIDIA A100", 79.3, (8, 0))
+SMALL = ModelSize(134_515_008, 30, 576, 49_152)
+QWEN_1B5 = ModelSize(1_777_000_000, 28, 1536, 151_936)
+QWEN_7B = ModelSize(7_600_000_000, 28, 3584, 152_064)
+QWEN_14B = ModelSize(14_800_000_000, 48, 5120, 152_064)
+
+
+# ------------------------------------------------------------------------------------------------------- the device
+
+
+def test_a_cpu_trains_in_float32_and_says_so_to_trl():
+    """Trap 6: left to its defaults, TRL refuses on a CPU, or picks bfloat16 there."""
+    found = plan(CPU, SMALL)
+    assert found.dtype == "float32"
+    arguments = found.training_arguments()
+    assert (arguments["use_cpu"], arguments["bf16"], arguments["fp16"]) == (True, False, False)
+
+
+@pytest.mark.parametrize(("device", "dtype"), [(T4, "float16"), (Device("cuda", "V100", 15.7, (7, 0)), "float16"),
+                                               (L4, "bfloat16"), (A100, "bfloat16")])  # fmt: skip
+def test_precision_goes_by_compute_capability(device, dtype):
+    """Trap 7: a T4 says that it supports bfloat16 and emulates it."""
+    found = plan(device, QWEN_1B5)
+    assert found.dtype == dtype
+    assert (found.bf16, found.fp16) == (dtype == "bfloat16", dtype == "float16")
+    assert not found.use_cpu
+
+
+def test_trl_takes_the_plan_as_it_is(tmp_path):
+    from trl import GRPOConfig, SFTConfig
+
+    for config in (SFTConfig, GRPOConfig):
+        arguments = config(output_dir=str(tmp_path), report_to="none", **plan(CPU, SMALL).training_arguments())
+        assert not arguments.bf16 and not arguments.fp16 and arguments.use_cpu
+
+
+def test_memory_and_batch_follow_the_device():
+    assert plan(A100, QWEN_1B5).batch_size >= plan(T4, QWEN_1B5).batch_size >= 1
+    assert plan(L4, QWEN_7B).gradient_checkpointing
+    for device, size in ((CPU, SMALL), (T4, QWEN_1B5), (L4, QWEN_7B), (A100, QWEN_14B)):
+        found = plan(device, size)
+        assert size.parameters * (4 if found.dtype == "float32" else 2) / devices.GIB < found.expected_gib
+        assert found.expected_gib < device.memory_gib
+        assert f"{found.expected_gib:.1f} GiB expected" in found.table()["memory"]
+
+
+def test_what_does_not_fit_is_one_sentence():
+    with pytest.raises(LlmergeError, match=r"needs about .* GiB .* Tesla T4 has 14.7 GiB: choose load_in_4bit"):
+        plan(T4, QWEN_7B, name="a 7B model")
+    assert plan(T4, QWEN_7B, load_in_4bit=True).load_in_4bit
+    with pytest.raises(LlmergeError, match="load_in_4bit needs a CUDA GPU"):
+        plan(CPU, SMALL, load_in_4bit=True)
+
+
+def test_auto_fits_every_device_it_is_for():
+    sizes = {"14B": QWEN_14B, "7B": QWEN_7B, "1.5B": QWEN_1B5, "135M-Instruct": SMALL}
+    for device, name in ((CPU, "135M-Instruct"), (T4, "1.5B"), (L4, "7B"), (A100, "14B")):
+        chosen = models.choose_base_model("auto", device)
+        assert chosen.endswith(name)
+        plan(device, sizes[name])
+    assert models.choose_base_model("me/mine", T4) == "me/mine"
+
+
+# -------------------------------------------------------------------------------------------------------- the base
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return tiny_model(tmp_path_factory.mktemp("models") / "base")
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    return tiny_model(tmp_path_factory.mktemp("models") / "other", seed=1)
+
+
+def test_identity_tells_weights_apart_and_nothing_else(base, other, tmp_path):
+    import shutil
+
+    copy = shutil.copytree(base, tmp_path / "copy")
+    assert models.base_identity(base) == models.base_identity(copy) != models.base_identity(other)
+
+
+def test_size_comes_from_the_config_alone(base):
+    size = models.model_size(base)
+    loaded = models.load_base(base)
+    assert size.parameters == sum(p.numel() for p in loaded.parameters())
+    assert (size.layers, size.hidden) == (2, 32)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("no/such/folder", "no folder"), ("./nowhere", "no folder"), ("", "no config.json")],
+)
+def test_a_base_that_is_not_there(name, sentence):
+    with pytest.raises(LlmergeError, match=sentence):
+        models.locate(name)
+
+
+def test_the_hub_out_of_reach_is_one_sentence(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(LlmergeError, match="neither in the cache nor to be had from the hub"):
+        models.locate("nobody/no-such-model")
+
+
+def test_an_adapter_is_no_base(base, tmp_path):
+    models.save_adapter(models.new_policy(str(base)), tmp_path / "adapter", "sft")
+    with pytest.raises(LlmergeError, match="is a LoRA adapter, not a model"):
+        models.locate(str(tmp_path / "adapter"))
+
+
+def test_a_turn_ends_where_the_template_ends_it(tmp_path):
+    """A model whose own end token is another one would never stop."""
+    folder = tiny_model(tmp_path / "base")
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(config | {"eos_token": "<|endoftext|>"}))
+    tokenizer = models.load_tokenizer(folder)
+    assert tokenizer.eos_token == "<|im_end|>" and tokenizer.padding_side == "left"
+
+
+def test_no_code_of_a_model_folder_runs(base, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(base, tmp_path / "hostile")
+    config = json.loads((folder / "config.json").read_text())
+    config["auto_map"] = {"AutoModelForCausalLM": "evil.Evil", "AutoConfig": "evil.EvilConfig"}
+    config["model_type"] = "evil"
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "evil.py").write_text("raise SystemExit('code of the model ran')\n")
+    with pytest.raises(ValueError):  # transformers asks for trust_remote_code, and nobody says yes
+        models.load_base(folder)
+
+
+@pytest.mark.slow
+def test_the_offline_model_becomes_safetensors_once(tmp_path):
+    """Trap 9: without dequantize a GGUF gives a model that cannot be saved."""
+    import torch
+
+    folder = models.convert_gguf(models._gguf(), tmp_path / "smol")
+    assert [p.name for p in tmp_path.iterdir()] == ["smol"]
+    model, tokenizer = models.load_base(folder), models.load_tokenizer(folder)
+    assert all(p.dtype == torch.float32 and p.requires_grad for p in model.parameters())
+    assert tokenizer.eos_token == "<|im_end|>"
+    text = "\n".join(["  def f(x):", "\treturn 12 + 'é'"])
+    assert tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]) == text
+    from llmerge_helpers.evaluate import complete
+
+    asked = "<|im_start|>user\nWhat is the capital of France? One word.<|im_end|>\n<|im_start|>assistant\n"
+    assert "Paris" in complete(model, tokenizer, [asked], max_new_tokens=12)[0].text
+
+
+def test_a_gguf_is_dequantized(monkeypatch, tmp_path):
+    """The same trap without the 30 seconds: what transformers is asked for, and that a failure leaves nothing."""
+    import transformers
+
+    asked = {}
+
+    def load(*_, **options):
+        asked.update(options)
+        raise OSError("stop here")
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", lambda *_, **__: None)
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", load)
+    with pytest.raises(OSError):
+        models.convert_gguf(tmp_path / "some.gguf", tmp_path / "smol")
+    assert asked["quantization_config"].dequantize is True
+    assert list(tmp_path.iterdir()) == []
+
+
+# ----------------------------------------------------------------------------------------------------------- adapters
+
+
+def test_a_loaded_adapter_trains(base, tmp_path):
+    """Trap 2: PEFT loads it frozen, and a run on a frozen adapter looks alive."""
+    import torch
+
+    policy = models.new_policy(str(base), lora_rank=4)
+    models.save_adapter(policy, tmp_path / "sft", "sft")
+    assert json.loads((tmp_path / "sft/adapter_config.json").read_text())["inference_mode"] is True
+    again = models.load_policy(tmp_path / "sft")
+    trainable = [p for p in again.model.parameters() if p.requires_grad]
+    assert sum(p.numel() for p in trainable) == models.trainable_parameters(policy.model) > 0
+    assert all(p.dtype == torch.float32 for p in trainable)
+    assert models.adapter_hash(again.model) == models.adapter_hash(policy.model)
+
+
+def test_a_frozen_adapter_is_refused(base):
+    model = models.new_policy(str(base)).model
+    model.requires_grad_(False)
+    with pytest.raises(LlmergeError, match="adapter is frozen"):
+        models._trainable(model)
+
+
+def test_lineage_names_every_stage_and_the_real_base(base, tmp_path):
+    models.save_adapter(models.new_policy(str(base)), tmp_path / "sft", "sft")
+    lineage = models.save_adapter(models.load_policy(tmp_path / "sft"), tmp_path / "grpo", "grpo")
+    assert [p["stage"] for p in lineage["parents"]] + [lineage["stage"]] == ["base", "sft", "grpo"]
+    assert lineage["base_identity"] == models.base_identity(base)
+    config = json.loads((tmp_path / "grpo/adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == str(base)
+
+
+def test_an_adapter_on_other_weights_is_refused(base, other, tmp_path):
+    models.save_adapter(models.new_policy(str(base)), tmp_path / "sft", "sft")
+    with pytest.raises(LlmergeError, match="was trained on .* with other weights"):
+        models.load_policy(tmp_path / "sft", base_model=str(other))
+
+
+def test_a_strangers_adapter_of_another_shape_is_one_sentence(base, tmp_path):
+    models.save_adapter(models.new_policy(str(base)), tmp_path / "sft", "sft")
+    (tmp_path / "sft" / models.LINEAGE).unlink()
+    wide = tiny_model(tmp_path / "wide", hidden=64)
+    with pytest.raises(LlmergeError, match="does not fit"):
+        models.load_policy(tmp_path / "sft", base_model=str(wide))
+
+
+def test_no_adapter_names_the_notebook_that_makes_one(tmp_path):
+    with pytest.raises(LlmergeError, match="03_sft_train.ipynb"):
+        models.load_policy(tmp_path)
+
+
+def test_a_merged_model_keeps_the_sft_stage(base, tmp_path):
+    """Trap 3: a merged model in memory still names the unmerged base, and the stage is lost at inference."""
+    import torch
+
+    policy = models.new_policy(str(base), lora_rank=4)
+    for name, parameter in policy.model.named_parameters():
+        if "lora_B" in name:
+            parameter.data.normal_(std=0.05)
+    models.save_adapter(policy, tmp_path / "sft", "sft")
+    ids = torch.arange(40)[None]
+    with torch.no_grad():
+        wanted = policy.model.eval()(ids).logits
+        plain = models.load_base(base)(ids).logits
+        merged = models.merge_adapter(tmp_path / "sft", tmp_path / "merged")
+        got = models.load_base(merged)(ids).logits
+    assert (got - wanted).abs().max() < 0.1 * (plain - wanted).abs().max()
+    # a second adapter on the merged model names the merged model, and its identity is the merged one's
+    second = models.new_policy(str(merged))
+    lineage = models.save_adapter(second, tmp_path / "second", "sft")
+    config = json.loads((tmp_path / "second/adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == str(merged)
+    assert lineage["base_identity"] == models.base_identity(merged) != models.base_identity(base)
+
+
+def test_adapters_turned_to_bfloat16_come_back_to_float32(base):
+    """Trap 8: TRL does this to the adapters of a 4-bit model, and float16's gradient scaler then dies."""
+    import torch
+
+    model = models.new_policy(str(base)).model
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.to(torch.bfloat16)
+    models.upcast_adapters(model)
+    assert {p.dtype for p in model.parameters() if p.requires_grad} == {torch.float32}
+
+
+def test_assert_learned_finds_what_did_not_move_and_what_broke(base):
+    model = models.new_policy(str(base)).model
+    before = models.adapter_weights(model)
+    with pytest.raises(LlmergeError, match="changed nothing"):
+        models.assert_learned(before, model)
+    parameter = next(p for p in model.parameters() if p.requires_grad)
+    parameter.data[0, 0] += 0.5
+    assert models.assert_learned(before, model)["max_delta"] == pytest.approx(0.5)
+    parameter.data[0, 0] = float("nan")
+    with pytest.raises(LlmergeError, match="NaN"):
+        models.assert_learned(before, model)

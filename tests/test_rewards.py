@@ -1,0 +1,133 @@
+"""Rewards row by row, for good, bad and hacked answers, without any trainer."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny import conflict_row
+
+from llmerge_helpers.prompts import render_answer, render_reply
+from llmerge_helpers.rewards import format_reward, probe_replies, reply_text, resolution_reward, score_matrix
+from llmerge_helpers.verdict import verify
+
+ROW = conflict_row(0)
+RIGHT = render_reply("Both add an import.", render_answer(ROW["answer"], "Java"))
+BLANKS = RIGHT.replace("import b0;\n", "import  b0;\n")
+
+
+def columns(*rows):
+    return {key: [row[key] for row in rows] for key in rows[0]}
+
+
+EXPECTED = {  # reply: format, resolution
+    "right": (1.0, 1.0),
+    "right, other white space": (1.0, 0.5),
+    "right, without thinking": (0.0, 1.0),
+    "right, text after the block": (0.0, 1.0),
+    "conflict given back": (1.0, 0.1),
+    "ours copied": (1.0, 0.0),
+    "theirs copied": (1.0, 0.0),
+    "only the hunk": (1.0, 0.0),
+    "answer only in the thinking": (0.0, 0.0),
+    "empty block": (0.0, 0.0),
+    "empty": (0.0, 0.0),
+    "cut off": (0.0, 0.0),
+}
+
+
+@pytest.mark.parametrize("prefill", ["", "<think>\n"])
+def test_score_matrix_is_what_a_person_would_give(prefill):
+    matrix = score_matrix(ROW, prefill=prefill)
+    assert set(matrix.index) == set(EXPECTED) | {"many answers"}
+    # inside an opening that the template wrote, an answer that never closes the thinking is no answer
+    expected = EXPECTED | ({"right, without thinking": (0.0, 0.0)} if prefill else {})
+    for reply, (form, resolution) in expected.items():
+        assert (matrix.loc[reply, "format"], matrix.loc[reply, "resolution"]) == (form, resolution), reply
+    # several blocks never earn the format, so that spraying answers does not pay in full
+    assert matrix.loc["many answers", "format"] == 0.0
+
+
+def test_nothing_beats_the_right_answer_and_hacks_earn_less():
+    total = score_matrix(ROW)[["format", "resolution"]].mul([0.2, 1.0]).sum(axis=1)
+    assert total.idxmax() == "right"
+    assert total.drop(["right"]).max() < total["right"]
+
+
+def test_every_completion_is_judged_by_its_own_row():
+    """Never by the first prompt of the batch."""
+    rows = [conflict_row(i) for i in range(3)]
+    replies = [render_reply("why", render_answer(row["answer"], "Java")) for row in rows]
+    assert resolution_reward(replies, **columns(*rows)) == [1.0, 1.0, 1.0]
+    swapped = [replies[1], replies[0], replies[2]]
+    assert resolution_reward(swapped, **columns(*rows)) == [0.0, 0.0, 1.0]
+
+
+def test_conversational_and_plain_completions_earn_the_same():
+    texts = list(probe_replies(ROW).values())
+    chat = [[{"role": "assistant", "content": text}] for text in texts]
+    for reward in (format_reward, resolution_reward):
+        assert reward(chat, **columns(*[ROW] * len(texts))) == reward(texts, **columns(*[ROW] * len(texts)))
+
+
+def test_the_figures_are_parameters():
+    marked = probe_replies(ROW)["conflict given back"]
+    figures = {"exact": 4.0, "normalized": 3.0, "conflict": 2.0, "wrong": -1.0}
+    wrong = probe_replies(ROW)["ours copied"]
+    replies = [RIGHT, BLANKS, marked, wrong]
+    assert resolution_reward(replies, **figures, **columns(*[ROW] * 4)) == [4.0, 3.0, 2.0, -1.0]
+    assert format_reward([RIGHT], reward=7.0, **columns(ROW)) == [7.0]
+
+
+def test_similarity_shaping_is_off_by_default_and_orders_wrong_answers():
+    near = render_reply("why", render_answer(ROW["answer"].replace("import c0;\n", ""), "Java"))
+    far = render_reply("why", render_answer("import a;\nnothing at all like it\nclass A {}\n", "Java"))
+    assert resolution_reward([near, far], **columns(ROW, ROW)) == [0.0, 0.0]
+    shaped = resolution_reward([RIGHT, near, far], similarity=0.3, **columns(ROW, ROW, ROW))
+    assert 1.0 == shaped[0] > shaped[1] > shaped[2] >= 0.0
+    assert max(shaped[1:]) <= 0.3
+
+
+def test_a_prefilled_opening_counts_as_the_models():
+    """Templates that write `<think>` leave it out of the completion: the format reward would be 0 for ever."""
+    inside = RIGHT.removeprefix("<think>\n")
+    assert format_reward([inside], **columns(ROW)) == [0.0]
+    assert format_reward([inside], prefill=["<think>\n"], **columns(ROW)) == [1.0]
+    assert reply_text(RIGHT, "<think>\n") == RIGHT
+
+
+@pytest.mark.parametrize("blank", ["", "\n", "\n\n", "\n\n\n "])
+def test_white_space_between_thinking_and_answer_is_free(blank):
+    text = f"<think>why</think>{blank}" + render_answer(ROW["answer"], "Java")
+    assert format_reward([text], **columns(ROW)) == [1.0]
+
+
+def test_what_trl_hands_over_beside_columns_is_no_row():
+    found = {}
+    rewards = resolution_reward(
+        [RIGHT, ""],
+        prompts=["p", "p"],
+        completion_ids=[[1], [2]],
+        trainer_state=object(),
+        log_metric=print,
+        log_extra=lambda name, values: found.update({name: values}),
+        **columns(ROW, ROW),
+    )
+    assert rewards == [1.0, 0.0]
+    assert found == {"verdict": ["exact_match", "invalid_output"]}
+
+
+def test_rows_with_question_and_answer_only():
+    bare = {k: ROW[k] for k in ("question", "answer")}
+    assert resolution_reward([RIGHT], **columns(bare)) == [1.0]
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(st.lists(st.one_of(st.text(max_size=80), st.sampled_from(list(probe_replies(ROW).values()))), max_size=5))
+def test_any_text_gets_one_finite_reward_that_agrees_with_the_verdict(replies):
+    rows = columns(*[ROW] * len(replies)) if replies else {}
+    form, resolution = format_reward(replies, **rows), resolution_reward(replies, **rows)
+    assert len(form) == len(resolution) == len(replies)
+    assert all(x in (0.0, 1.0) for x in form)
+    for text, x in zip(replies, resolution, strict=True):
+        assert (x >= 0.5) == verify(text, ROW).is_correct

@@ -1,0 +1,540 @@
+"""Runs of SFT and GRPO on a tiny random model: they learn, they stop, they go on, and they refuse what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from tiny import conflict_row, save_grpo, save_sft, tiny_model, tiny_tokenizer
+
+from llmerge_helpers import callbacks, models, rewards, training
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.resume import last_checkpoint, prepare_output, tracking
+from llmerge_helpers.settings import GrpoSettings, SftSettings, settings_from
+from llmerge_helpers.training_data import curriculum, encode_rows, grpo_rows, length_report
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(autouse=True)
+def few_threads(monkeypatch):
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("training")
+    tiny_model(folder / "base")
+    tiny_model(folder / "other", seed=1)
+    save_sft(folder / "sft_data")
+    save_grpo(folder / "grpo_data")
+    return folder
+
+
+def sft_settings(here: Path, output: Path, **more):
+    return {
+        "dataset": str(here / "sft_data"), "base_model": str(here / "base"), "output_dir": str(output), "batch_size": 2,
+        "max_steps": 4, "max_length": 600, "learning_rate": 1.0e-2, "lora_rank": 4, "report_to": "none", "samples": 1,
+        "save_steps": 2,
+    } | more  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sft_run(here):
+    return training.sft(sft_settings(here, here / "sft_model"))
+
+
+def grpo_settings(here: Path, output: Path, **more):
+    return {
+        "sft_model": str(here / "sft_model"), "dataset": str(here / "grpo_data"), "output_dir": str(output),
+        "num_generations": 2, "max_steps": 3, "max_completion_length": 8, "learning_rate": 1.0e-2, "report_to": "none",
+        "save_steps": 1,
+    } | more  # fmt: skip
+
+
+@pytest.fixture
+def letters(monkeypatch):
+    """A reward that a random model earns now and then: what a group needs to have an advantage."""
+
+    def reward(completions, **columns):
+        return [sum(character.isalnum() for character in text) / 8 for text in completions]
+
+    monkeypatch.setattr(rewards, "resolution_reward", lambda completions, similarity=0.0, **c: reward(completions, **c))
+    rewards.resolution_reward.__name__ = "resolution_reward"
+
+
+# --------------------------------------------------------------------------------------------------------------- SFT
+
+
+def test_sft_learns_and_leaves_everything_behind(here, sft_run):
+    losses = sft_run.curves()["loss"].dropna().tolist()
+    assert losses[-1] < losses[0]
+    assert sft_run.learned["changed"] == 1.0 and sft_run.memory_gib > 0
+    assert sft_run.curves()["eval_loss"].notna().sum() == 2
+    folder = here / "sft_model"
+    files = "adapter_config.json adapter_model.safetensors tokenizer.json lineage.json history.json README.md"
+    assert {*files.split(), "samples.jsonl", "settings.json", "checkpoints"} <= {p.name for p in folder.iterdir()}
+    card = (folder / "README.md").read_text()
+    assert "base → sft" in card and "4 steps" in card
+    samples = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
+    assert [s["step"] for s in samples] == [2, 4] and all("<<<<<<<" in s["question"] for s in samples)
+    again = models.load_policy(folder, trainable=False)
+    assert models.adapter_hash(again.model) == sft_run.lineage["adapter_hash"]
+
+
+def test_sft_on_a_cpu_runs_in_float32(here, sft_run):
+    """Trap 6, at the end of the line: what the trainer was really given."""
+    import torch
+
+    saved = torch.load(last_checkpoint(here / "sft_model/checkpoints") / "training_args.bin", weights_only=False)
+    assert not saved.bf16 and not saved.fp16 and saved.use_cpu
+    assert saved.max_length is None  # trap 4: nothing is ever cut by TRL
+
+
+def test_rows_are_whole_or_left_out():
+    """Trap 4: cut rows lose their end, and with a small max_length nothing is left, without a word."""
+    tokenizer = tiny_tokenizer()
+    short = {"prompt": [{"role": "user", "content": "a"}], "completion": "<think>\nx\n</think>\n\ny"}
+    long = {"prompt": [{"role": "user", "content": "a" * 300}], "completion": "<think>\nx\n</think>\n\ny"}
+    data, report = encode_rows(tokenizer, [short, long], 200)
+    assert len(data) == 1 and (report["used"], report["left_out"]) == (1, 1)
+    end = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert data[0]["labels"][-1] == data[0]["input_ids"][-1] == end
+    with pytest.raises(
+        LlmergeError, match=r"no row fits max_length 20 \(the shortest has \d+ tokens\): set max_length"
+    ):
+        encode_rows(tokenizer, [short, long], 20)
+
+
+def test_length_report_says_which_length_keeps_most():
+    report = length_report(list(range(1, 101)), 50)
+    assert (report["used"], report["left_out"], report["longest"]) == (50, 50, 100)
+    assert sum(n <= report["max_length_for_95"] for n in range(1, 101)) >= 95
+
+
+def test_a_trainer_that_quantizes_adapters_is_put_right(here, tmp_path, monkeypatch):
+    """Trap 8, on the trainer: TRL casts the adapters of a 4-bit model to bfloat16 while it is built."""
+    import torch
+    import trl
+
+    seen = {}
+    build, train = trl.SFTTrainer.__init__, trl.SFTTrainer.train
+
+    def building(self, *args, model, **kwargs):
+        model.is_loaded_in_4bit = True
+        build(self, *args, model=model, **kwargs)
+        del model.is_loaded_in_4bit
+        seen["built"] = {p.dtype for p in self.model.parameters() if p.requires_grad}
+
+    def training_(self, *args, **kwargs):
+        seen["trained"] = {p.dtype for p in self.model.parameters() if p.requires_grad}
+        return train(self, *args, **kwargs)
+
+    monkeypatch.setattr(trl.SFTTrainer, "__init__", building)
+    monkeypatch.setattr(trl.SFTTrainer, "train", training_)
+    training.sft(sft_settings(here, tmp_path / "out", max_steps=1))
+    assert seen == {"built": {torch.bfloat16}, "trained": {torch.float32}}
+
+
+def test_a_frozen_policy_stops_before_the_first_step(here, tmp_path, monkeypatch):
+    """Trap 2, on the trainer."""
+    new_policy = models.new_policy
+
+    def frozen(*args, **kwargs):
+        policy = new_policy(*args, **kwargs)
+        policy.model.requires_grad_(False)
+        return policy
+
+    monkeypatch.setattr(models, "new_policy", frozen)
+    with pytest.raises(LlmergeError, match="frozen the adapter"):
+        training.sft(sft_settings(here, tmp_path / "out"))
+
+
+def test_a_run_that_moves_nothing_is_an_error(here, tmp_path, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda self, closure=None: None)
+    with pytest.raises(LlmergeError, match="changed nothing"):
+        training.sft(sft_settings(here, tmp_path / "out"))
+
+
+def test_packing_does_not_let_rows_see_each_other(here, tmp_path):
+    """Two rows in one sequence have the loss of each alone: what makes packing right on this attention."""
+    import torch
+    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+    model, tokenizer = models.load_base(here / "base").eval(), models.load_tokenizer(here / "base")
+    data, _ = encode_rows(tokenizer, list(training.load_rows(str(here / "sft_data"), made_by="02")["train"])[:2], 600)
+    rows = [{k: row[k] for k in ("input_ids", "labels")} for row in data]
+    collate = DataCollatorForLanguageModeling(tokenizer.pad_token_id, padding_free=True)
+
+    def loss(batch):
+        labels = batch.pop("labels")
+        with torch.no_grad():
+            known = {k: v for k, v in batch.items() if k in ("input_ids", "position_ids")}
+            logits = model(**known, use_cache=False).logits
+        return torch.nn.functional.cross_entropy(logits[0, :-1], labels[0, 1:], reduction="sum", ignore_index=-100)
+
+    alone = sum(loss(collate([row])) for row in rows)
+    assert loss(collate(rows)).item() == pytest.approx(alone.item(), abs=2e-3)
+    packed = training.sft(sft_settings(here, tmp_path / "out", packing=True, max_steps=2))
+    assert packed.learned["changed"] == 1.0
+
+
+# ------------------------------------------------------------------------------------------------------------ resume
+
+
+class Killed(BaseException):
+    pass
+
+
+def killed_at(step):
+    from transformers import TrainerCallback
+
+    class Kill(TrainerCallback):
+        def on_step_end(self, args, state, control, **_):
+            if state.global_step == step:
+                raise Killed
+
+    return Kill()
+
+
+def run_killed(monkeypatch, trainer, step, run):
+    """Run until `step`, and die there as a killed process would: nothing after that line runs."""
+    import trl
+
+    kind = getattr(trl, trainer)
+    build = kind.__init__
+
+    def building(self, *args, **kwargs):
+        build(self, *args, **kwargs)
+        self.add_callback(killed_at(step))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, "__init__", building)
+        with pytest.raises(Killed):
+            run()
+
+
+def test_a_killed_sft_run_goes_on_and_ends_the_same(here, sft_run, tmp_path, monkeypatch):
+    settings = sft_settings(here, tmp_path / "out")
+    run_killed(monkeypatch, "SFTTrainer", 3, lambda: training.sft(settings))
+    assert not (tmp_path / "out/adapter_model.safetensors").exists()
+    again = training.sft(settings)
+    whole, resumed = sft_run.curves(), again.curves()
+    assert resumed["step"].tolist() == whole["step"].tolist()
+    assert resumed["loss"].dropna().tolist() == pytest.approx(whole["loss"].dropna().tolist(), rel=1e-4)
+    # the count of tokens goes on too; TRL starts it from 0
+    assert resumed["num_tokens"].dropna().tolist() == whole["num_tokens"].dropna().tolist()
+    assert again.lineage["adapter_hash"] == sft_run.lineage["adapter_hash"]
+
+
+def test_a_killed_grpo_run_goes_on(here, sft_run, tmp_path, monkeypatch, letters):
+    whole = training.grpo(grpo_settings(here, tmp_path / "whole"))
+    settings = grpo_settings(here, tmp_path / "out")
+    run_killed(monkeypatch, "GRPOTrainer", 2, lambda: training.grpo(settings))
+    again = training.grpo(settings)
+    assert again.curves()["step"].tolist() == whole.curves()["step"].tolist()
+    steps = [json.loads(line)["step"] for line in (tmp_path / "out/completions.jsonl").read_text().splitlines()]
+    assert steps == [1, 1, 2, 2, 3, 3]
+
+
+def test_other_settings_do_not_go_on_from_a_checkpoint(here, sft_run):
+    with pytest.raises(LlmergeError, match=r"run with other settings \(max_steps 4 -> 8\).*resume False"):
+        training.sft(sft_settings(here, here / "sft_model", max_steps=8))
+
+
+def test_a_half_written_checkpoint_is_not_gone_on_from(tmp_path):
+    for step, text in ((2, "{}"), (4, '{"half'), (10, None)):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if text is not None:
+            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(text)
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-2"
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint-2"]
+
+
+def test_a_fresh_start_on_request(tmp_path):
+    (tmp_path / "checkpoints/checkpoint-2").mkdir(parents=True)
+    (tmp_path / "checkpoints/checkpoint-2/trainer_state.json").write_text("{}")
+    (tmp_path / "wandb_run_id.txt").write_text("old")
+    assert prepare_output(tmp_path, {"a": 1}, resume=True).endswith("checkpoint-2")
+    assert prepare_output(tmp_path, {"a": 1}, resume=False) is None
+    assert not (tmp_path / "wandb_run_id.txt").exists()
+
+
+@pytest.mark.slow
+def test_a_process_killed_by_the_system_goes_on(here, tmp_path):
+    """The same with a real SIGKILL."""
+    import signal
+    import time
+
+    settings = sft_settings(here, tmp_path / "out", max_steps=60, save_steps=5, samples=0)
+    (tmp_path / "sft.yaml").write_text(yaml.safe_dump(settings))
+    command = [sys.executable, "-m", "llmerge_helpers.training", "sft", str(tmp_path / "sft.yaml")]
+    process = subprocess.Popen(command)
+    deadline = time.monotonic() + 200
+    while not last_state(tmp_path / "out") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "out/history.json").exists()
+    subprocess.run(command, check=True)
+    history = json.loads((tmp_path / "out/history.json").read_text())
+    assert [e["step"] for e in history if "loss" in e] == list(range(1, 61))
+
+
+def last_state(folder: Path):
+    found = sorted(folder.glob("checkpoints/checkpoint-*/trainer_state.json"))
+    return found[-1] if found else None
+
+
+# --------------------------------------------------------------------------------------------------------------- W&B
+
+
+def test_wandb_is_offline_without_a_key_and_keeps_its_run(tmp_path, monkeypatch):
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("WANDB_RUN_ID", "WANDB_RESUME", "WANDB_NAME", "WANDB_DIR", "WANDB_SILENT", "WANDB_DISABLE_CODE"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("WANDB_PROJECT", "x")
+    assert tracking("wandb", tmp_path, "sft") == "wandb"
+    first = os.environ["WANDB_RUN_ID"]
+    assert os.environ["WANDB_MODE"] == "offline"
+    tracking("wandb", tmp_path, "sft")
+    assert os.environ["WANDB_RUN_ID"] == first
+    assert tracking("none", tmp_path, "sft") == "none"
+    with pytest.raises(LlmergeError, match="report_to is 'tensorbored'"):
+        tracking("tensorbored", tmp_path, "sft")
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
+    tracking("wandb", tmp_path, "sft")
+    assert "WANDB_MODE" not in os.environ
+
+
+@pytest.mark.slow
+def test_no_prompt_reaches_wandb(here, sft_run, tmp_path):
+    """A real offline run of GRPO in a process of its own: curves in the file, no conflict in it."""
+    settings = grpo_settings(here, tmp_path / "out", report_to="wandb")
+    (tmp_path / "grpo.yaml").write_text(yaml.safe_dump(settings))
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("WANDB")}
+    command = [sys.executable, "-m", "llmerge_helpers.training", "grpo", str(tmp_path / "grpo.yaml")]
+    subprocess.run(command, check=True, env=environment, stdin=subprocess.DEVNULL, timeout=250)
+    files = [p for p in (tmp_path / "out/wandb").rglob("*") if p.is_file()]
+    assert any(p.suffix == ".wandb" for p in files)
+    assert not any(b"import b0" in p.read_bytes() or b"<<<<<<<" in p.read_bytes() for p in files)
+
+
+# -------------------------------------------------------------------------------------------------------------- GRPO
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.04])
+def test_grpo_goes_on_from_the_sft_adapter(here, sft_run, tmp_path, beta, letters):
+    run = training.grpo(grpo_settings(here, tmp_path / "out", beta=beta))
+    assert run.learned["max_delta"] > 0
+    assert [p["stage"] for p in run.lineage["parents"]] == ["base", "sft"]
+    assert run.lineage["parents"][1]["adapter_hash"] == sft_run.lineage["adapter_hash"] != run.lineage["adapter_hash"]
+    loaded = models.load_policy(tmp_path / "out", trainable=False)
+    assert models.adapter_hash(loaded.model) == run.lineage["adapter_hash"]
+    rows = [json.loads(line) for line in (tmp_path / "out/completions.jsonl").read_text().splitlines()]
+    columns = {"step", "prompt", "completion", "format_reward", "resolution_reward", "advantage"}
+    assert len(rows) == 6 and columns <= set(rows[0])
+    assert any(row["advantage"] for row in rows)
+
+
+def test_easy_conflicts_come_first(here):
+    data = training.load_rows(str(here / "grpo_data"), made_by="02")["train"]
+    assert curriculum(data)["pass_rate"] == [0.75, 0.5, 0.25, 0.0]
+
+
+def test_grpo_rows_know_what_was_prefilled(here):
+    data = training.load_rows(str(here / "grpo_data"), made_by="02")["train"]
+    template = tiny_tokenizer().chat_template.replace("assistant\\n'", "assistant\\n<think>\\n'")
+    settings = GrpoSettings(limit=2)
+    rows, report = grpo_rows(tiny_tokenizer(template), data, settings)
+    assert rows["prefill"] == ["<think>\n"] * 2 and report["used"] == 2
+    inside = "both add\n</think>\n\n```java\n" + rows[0]["answer"] + "```"
+    columns = {name: [rows[0][name]] for name in rows.column_names}
+    columns.pop("prompt")
+    assert rewards.format_reward([inside], **columns) == [1.0]
+    assert rewards.resolution_reward([inside], **columns) == [1.0]
+
+
+HEALTHY = {"reward": 0.3, "completions/clipped_ratio": 0.2, "frac_reward_zero_std": 0.5, "entropy": 0.3,
+           "rewards/format_reward/mean": 0.5, "rewards/resolution_reward/mean": 0.2, "grad_norm": 0.1,
+           "learning_rate": 1e-5}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        ({"completions/clipped_ratio": 1.0, "frac_reward_zero_std": 1.0}, "cut off at max_completion_length"),
+        ({"frac_reward_zero_std": 1.0}, "no advantage"),
+        ({"frac_reward_zero_std": 1.0, "reward": 0.0}, "earned nothing"),
+        ({"reward": float("nan")}, "returned None"),
+        ({"rewards/format_reward/mean": 0.0, "rewards/resolution_reward/mean": 0.9}, "prefill"),
+        ({"entropy": 0.0}, "always writes the same"),
+    ],
+)
+def test_a_run_that_cannot_learn_is_named(broken, why):
+    """Trap 5 and its kin."""
+    assert why in callbacks.diagnose([HEALTHY | broken] * 3)
+    assert callbacks.diagnose([HEALTHY | broken] * 2 + [HEALTHY]) == ""
+
+
+def test_health_stops_the_run_after_patience():
+    from types import SimpleNamespace
+
+    health, control = callbacks.Health(patience=3), SimpleNamespace(should_training_stop=False)
+    for step in range(3):
+        assert not control.should_training_stop, step
+        health.on_log(None, None, control, HEALTHY | {"completions/clipped_ratio": 1.0})
+    assert control.should_training_stop and "cut off" in health.diagnosis
+
+
+def test_health_finds_a_frozen_adapter(here):
+    """Trap 2 again: loss, reward and gradient look alive."""
+    from types import SimpleNamespace
+
+    policy = models.new_policy(str(here / "base"))
+    health, control = callbacks.Health(patience=2), SimpleNamespace(should_training_stop=False)
+    health.on_train_begin(None, None, control, model=policy.model)
+    for _ in range(2):
+        health.on_log(None, None, control, HEALTHY, model=policy.model)
+    assert control.should_training_stop and "frozen" in health.diagnosis
+
+
+def test_a_hopeless_grpo_run_stops_early_and_says_why(here, sft_run, tmp_path):
+    """Real rewards, a random model, 8 tokens: everything is cut off, and nothing can be learned."""
+    run = training.grpo(grpo_settings(here, tmp_path / "out", max_steps=50, patience=2))
+    assert "cut off at max_completion_length" in run.diagnosis
+    assert run.curves()["step"].max() == 2
+    assert run.learned["max_delta"] == 0.0
+
+
+# --------------------------------------------------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"dataset": "no/such/data"}, r"no data set in .*02_inspect_and_prepare.ipynb"),
+        ({"base_model": "no/such/model"}, "no folder"),
+        ({"learning_rate": -1.0}, "learning_rate is -1.0: it must be above 0"),
+        ({"max_steps": -5}, "max_steps is -5"),
+        ({"load_in_4bit": True}, "load_in_4bit needs a CUDA GPU"),
+        ({"report_to": "tensorboard"}, "report_to is 'tensorboard'"),
+        ({"max_length": 10}, "no row fits max_length 10"),
+        ({"learning_rat": 1.0}, "did you mean 'learning_rate'"),
+        ({"learning_rate": "1e-5"}, "must be float, got '1e-5'; write 1.0e-5"),
+        ({"max_steps": True}, "must be int"),
+    ],
+)
+def test_sft_refuses_in_one_sentence_before_a_model_is_loaded(here, tmp_path, monkeypatch, change, sentence):
+    monkeypatch.setattr(models, "load_base", lambda *_: pytest.fail("a model was loaded"))
+    with pytest.raises(LlmergeError, match=sentence) as caught:
+        training.sft(sft_settings(here, tmp_path / "out") | change)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"num_generations": 1}, "num_generations is 1: a group needs at least 2"),
+        ({"num_generations": 3, "batch_size": 4}, "num_generations 3 does not divide the 4 completions of a step"),
+        ({"sft_model": "nowhere"}, r"holds no adapter: .*03_sft_train.ipynb"),
+        ({"base_model": "OTHER"}, "was trained on .* with other weights"),
+        ({"use_vllm": "colocate"}, "vllm is not installed"),
+        ({"max_prompt_tokens": 5}, "no prompt fits max_prompt_tokens 5"),
+        ({"dataset": "no/such/data"}, "no data set"),
+    ],
+)
+def test_grpo_refuses_in_one_sentence_before_a_model_is_loaded(here, sft_run, tmp_path, monkeypatch, change, sentence):
+    monkeypatch.setattr(models, "load_base", lambda *_: pytest.fail("a model was loaded"))
+    change = {k: str(here / "other") if v == "OTHER" else v for k, v in change.items()}
+    with pytest.raises(LlmergeError, match=sentence) as caught:
+        training.grpo(grpo_settings(here, tmp_path / "out") | change)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_data_set_says_why(tmp_path):
+    from datasets import Dataset, DatasetDict
+
+    empty = Dataset.from_dict({"prompt": [], "completion": []})
+    DatasetDict(train=empty, validation=empty).save_to_disk(str(tmp_path / "correct_only"))
+    with pytest.raises(LlmergeError, match="is empty .no answer of the teacher was right."):
+        training.load_rows(str(tmp_path / "correct_only"), made_by="02_inspect_and_prepare")
+    with pytest.raises(LlmergeError, match="it holds correct_only: give one of them"):
+        training.load_rows(str(tmp_path), made_by="02_inspect_and_prepare")
+
+
+def test_a_gpu_too_small_is_found_before_loading(here, tmp_path, monkeypatch):
+    from llmerge_helpers import devices
+
+    monkeypatch.setattr(devices, "found_device", lambda: devices.Device("cuda", "a toy", 0.3, (8, 0)))
+    monkeypatch.setattr(models, "load_base", lambda *_: pytest.fail("a model was loaded"))
+    with pytest.raises(LlmergeError, match=r"needs about .* GiB to train .* a toy has 0.3 GiB"):
+        training.sft(sft_settings(here, tmp_path / "out"))
+
+
+def test_settings_are_the_parameters_of_the_notebooks():
+    """An API drift test: what the notebooks pass on must exist here, and what goes to TRL must exist there."""
+    wanted = {
+        SftSettings: "dataset limit base_model epochs max_steps batch_size gradient_accumulation_steps learning_rate "
+        "lora_rank max_length load_in_4bit report_to resume output_dir seed",
+        GrpoSettings: "sft_model dataset limit max_steps num_generations max_completion_length learning_rate beta "
+        "report_to resume output_dir seed",
+    }
+    for kind, names in wanted.items():
+        assert set(names.split()) <= set(kind.__dataclass_fields__)
+    assert settings_from(SftSettings, {"epochs": 2}).epochs == 2
+
+
+# ------------------------------------------------------------------------------------------------------ command line
+
+
+def test_the_command_line_says_what_is_wrong(tmp_path, capsys):
+    assert training.main(["sft", str(tmp_path / "none.yaml")]) == 2
+    assert "is not there" in capsys.readouterr().err
+    (tmp_path / "bad.yaml").write_text("learning_rat: 1.0e-4\n")
+    assert training.main(["sft", str(tmp_path / "bad.yaml")]) == 2
+    assert "did you mean" in capsys.readouterr().err
+
+
+def launch(stage: str, settings: dict, folder: Path) -> None:
+    (folder / f"{stage}.yaml").write_text(yaml.safe_dump(settings))
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
+               "--num_machines", "1",
+               "--mixed_precision", "no", "--dynamo_backend", "no", "-m", "llmerge_helpers.training",
+               stage, str(folder / f"{stage}.yaml")]  # fmt: skip
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("finished:") == 1
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(here, sft_run, tmp_path):
+    """`accelerate launch` over gloo: the same number of steps over twice the batch, one adapter at the end."""
+    launch("sft", sft_settings(here, tmp_path / "sft", batch_size=1), tmp_path)
+    settings = json.loads((tmp_path / "sft/settings.json").read_text())
+    assert settings["processes"] == 2
+    lineage = models.read_lineage(tmp_path / "sft")
+    assert lineage["steps"] == 4
+    # two devices with one row each see the rows that one device with two saw
+    history = json.loads((tmp_path / "sft/history.json").read_text())
+    losses = [e["loss"] for e in history if "loss" in e]
+    assert len(losses) == 4 and losses[-1] < losses[0]
+    grpo = grpo_settings(here, tmp_path / "grpo", num_generations=4, batch_size=2, max_steps=2)
+    launch("grpo", grpo | {"sft_model": str(tmp_path / "sft")}, tmp_path)
+    assert [p["stage"] for p in models.read_lineage(tmp_path / "grpo")["parents"]] == ["base", "sft"]
+
+
+def test_conflict_rows_of_the_tests_are_real_conflicts():
+    assert "<<<<<<<" in conflict_row()["question"]
