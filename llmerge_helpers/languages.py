@@ -1,27 +1,28 @@
 """Languages: from a file name to its language, and from a text to its significant tokens.
 
 Tokens are the leaves of a tree-sitter tree, with string literals kept whole; pygments lexes what has no grammar here,
-and plain text is compared line by line. Every character of a text is in a token, in a comment, or white space: nothing
+and plain text is taken line by line. Every character of a text is in a token, in a comment, or white space: nothing
 that a parser could not read is ever lost.
 """
 
 from __future__ import annotations
 
-import importlib
 import re
-from bisect import bisect_right
-from collections.abc import Iterator
-from functools import lru_cache
-from typing import Any, NamedTuple
+from bisect import bisect_left
+from collections.abc import Callable
+from typing import NamedTuple
+
+from llmerge_helpers import syntax
 
 # name: (fence info, pygments lexer or "" for line by line, layout, suffixes and whole file names)
-# layout "indent": indentation and line ends count; "newline": line ends count where a statement can end.
+# layout "indent": indentation and line ends count; "newline": line ends count where a statement can end; "asi": the
+# same, but a line that starts with a sign goes on with the statement before it.
 _TABLE: dict[str, tuple[str, str, str, str]] = {
     "Java": ("java", "java", "", ".java"),
     "Python": ("python", "python", "indent", ".py .pyi .pyw"),
-    "JavaScript": ("javascript", "javascript", "newline", ".js .jsx .mjs .cjs"),
-    "TypeScript": ("typescript", "typescript", "newline", ".ts .mts .cts"),
-    "TSX": ("tsx", "tsx", "newline", ".tsx"),
+    "JavaScript": ("javascript", "javascript", "asi", ".js .jsx .mjs .cjs"),
+    "TypeScript": ("typescript", "typescript", "asi", ".ts .mts .cts"),
+    "TSX": ("tsx", "tsx", "asi", ".tsx"),
     "Go": ("go", "go", "newline", ".go"),
     "Rust": ("rust", "rust", "", ".rs"),
     "C": ("c", "c", "", ".c .h"),
@@ -86,15 +87,8 @@ _GRAMMARS: dict[str, list[tuple[str, str]]] = {
     "PHP": [("tree_sitter_php", "language_php")],
     "Kotlin": [("tree_sitter_kotlin", "language")],
 }
-_STRINGS = (
-    "string string_literal multiline_string_literal raw_string_literal interpreted_string_literal template_string "
-    "interpolated_string_expression verbatim_string_literal encapsed_string shell_command_expression subshell heredoc "
-    "heredoc_body nowdoc bare_string string_array symbol_array delimited_symbol regex character character_literal "
-    "char_literal rune_literal system_lib_string text"
-)
-_WHOLE = frozenset(_STRINGS.split())
-LAYOUT = ("newline", "indent", "dedent")
-_DESCEND, _KEEP, _DROP, _JSX, _PREPROC = range(5)
+_PREPROCESSED = ("C", "C++", "C#", "Objective-C")
+LAYOUT = ("newline", "break", "indent", "dedent")
 # Comments that a compiler obeys. Go reads //go:embed and build tags; they are code.
 _DIRECTIVE = {"Go": re.compile(r"//(go:|export |line | ?\+build )|/\*line ")}
 
@@ -102,7 +96,7 @@ _DIRECTIVE = {"Go": re.compile(r"//(go:|export |line | ?\+build )|/\*line ")}
 class Token(NamedTuple):
     """A significant token; `start` and `end` are character offsets, `line` counts from 1.
 
-    `kind` is "string", "newline", "indent", "dedent", "line" (plain text) or "" for all else.
+    `kind` is "string", "line" (plain text), one of `LAYOUT` (the text is empty then) or "" for all else.
     """
 
     text: str
@@ -113,24 +107,20 @@ class Token(NamedTuple):
 
 
 class Lexed(NamedTuple):
-    """The tokens of a text, column by column."""
+    """The tokens of a text as (text, start, kind, role)."""
 
-    texts: list[str]
-    starts: list[int]
-    kinds: list[str]
-    roles: list[int] | None  # the syntax node that each token is part of; None without a clean parse
-    grammar: str  # "" where there is none
+    words: list[syntax.Word]
+    grammar: tuple[str, str] | None
     clean: bool | None  # parsed without an error; None: no grammar
 
-    def rows(self, strict: bool) -> list[tuple]:
-        """(start, text, kind) of each token, with its place in the syntax tree too if `strict`.
+    def rows(self, strict: bool) -> list[syntax.Word]:
+        """The tokens that two texts are compared by; with `strict` (both parsed cleanly) their roles count too.
 
-        The tree knows where a line end matters; without it, the line ends that could matter are tokens themselves.
+        A clean tree knows what line ends and indentation mean. Without one, those that could count are tokens.
         """
-        if strict and self.roles is not None:
-            columns = zip(self.starts, self.texts, self.kinds, self.roles, strict=True)
-            return [row for row in columns if row[2] != "newline"]
-        return list(zip(self.starts, self.texts, self.kinds, strict=True))
+        if strict:
+            return [word for word in self.words if word[2] not in ("newline", "indent", "dedent")]
+        return [(text, start, kind, 0) for text, start, kind, _ in self.words]
 
 
 def language_of(path: str) -> str:
@@ -172,16 +162,17 @@ def tokens(text: str, language: str) -> list[Token]:
     """
     lexed = lex(text, language)
     line_of = line_numbers(text)
+    hidden = ("newline",) if lexed.clean and _layout(language) != "indent" else ()
     return [
         Token(word, line_of(start), start, start + len(word), kind)
-        for word, start, kind in zip(lexed.texts, lexed.starts, lexed.kinds, strict=True)
-        if not (kind == "newline" and lexed.clean and _TABLE[language][2] == "newline")
+        for word, start, kind, _ in lexed.words
+        if kind not in hidden
     ]
 
 
 def parses(text: str, language: str) -> bool | None:
     """True if the text, a whole file, parses without an error; None if there is no grammar for the language."""
-    return _parse(text, language)[1] if language in _GRAMMARS else None
+    return syntax.parse(text, _grammars(text, language)).clean if language in _GRAMMARS else None
 
 
 def comparable(left: Lexed, right: Lexed) -> bool:
@@ -189,247 +180,37 @@ def comparable(left: Lexed, right: Lexed) -> bool:
     return bool(left.clean and right.clean and left.grammar == right.grammar)
 
 
-def line_numbers(text: str) -> Any:
+def line_numbers(text: str) -> Callable[[int], int]:
     """A function from a character offset to its line, from 1."""
     ends = [match.start() for match in re.finditer("\n", text)]
-    return lambda offset: bisect_right(ends, offset - 1) + 1 if offset else 1
+    return lambda offset: bisect_left(ends, offset) + 1
 
 
-def lex(text: str, language: str) -> Lexed:
-    """The tokens of a text, as columns; `tokens` gives them one by one."""
+def lex(text: str, language: str, window: tuple[int, int] | None = None) -> Lexed:
+    """The tokens of a text; `tokens` gives them one by one.
+
+    With a window (start, end), and if the text parses cleanly, whatever lies outside is summed up: one word of the kind
+    "tree" for each subtree.
+    """
+    everything = (0, len(text))
+    grammar = clean = None
     if language in _GRAMMARS:
-        tree, clean, grammar = _parse(text, language)
-        found = list(_leaves(tree, text, language, grammar))
-        roles = [role for *_, role in found] if clean else None
+        parsed = syntax.parse(text, _grammars(text, language))
+        grammar, clean = parsed.grammar, parsed.clean
+        directive = _DIRECTIVE.get(language)
+        words = list(syntax.leaves(parsed, text, window if window and clean else everything, directive))
     else:
-        clean, grammar, roles = None, "", None
         lexer = _TABLE.get(language, _TABLE["Text"])[1]
-        found = [(*word, 0) for word in (_lexer_words(text, lexer) if lexer else _lines(text))]
-    texts, starts, kinds = [row[0] for row in found], [row[1] for row in found], [row[2] for row in found]
-    layout = _TABLE.get(language, _TABLE["Text"])[2]
-    if layout or language in ("C", "C++", "C#", "Objective-C"):
-        texts, starts, kinds, roles = _lay_out(text, texts, starts, kinds, roles, layout)
-    return Lexed(texts, starts, kinds, roles, grammar, clean)
+        words = list(syntax.lexer_words(text, lexer) if lexer else syntax.plain_lines(text))
+    if _layout(language) or language in _PREPROCESSED:
+        words = list(syntax.lay_out(text, words, _layout(language)))
+    return Lexed(words, grammar, clean)
 
 
-# ---- tree-sitter
+def _grammars(text: str, language: str) -> list[tuple[str, str]]:
+    piece_of_php = language == "PHP" and "<?" not in text
+    return [("tree_sitter_php", "language_php_only")] if piece_of_php else _GRAMMARS[language]
 
 
-class _SingleByte(dict):
-    """Maps other letters to `_` and other signs to `?`, so that tree-sitter's byte offsets are character offsets."""
-
-    def __missing__(self, code: int) -> int:
-        char = chr(code)
-        self[code] = code if code < 128 else ord("_" if char.isidentifier() or char.isalnum() else "?")
-        return self[code]
-
-
-_SINGLE_BYTE = _SingleByte({0xFEFF: ord(" ")})  # a byte order mark is no code
-
-
-@lru_cache
-def _grammar(module: str, function: str) -> tuple[Any, bytes]:
-    """The parser, and what to do with each kind of node."""
-    from tree_sitter import Language, Parser
-
-    grammar = Language(getattr(importlib.import_module(module), function)())
-    actions = bytearray(65536)
-    for kind in range(grammar.node_kind_count):
-        name = grammar.node_kind_for_id(kind)
-        if grammar.node_kind_is_named(kind):
-            actions[kind] = (
-                _KEEP
-                if name in _WHOLE
-                else _DROP
-                if name.endswith("comment")
-                else _JSX
-                if name == "jsx_text"
-                else _PREPROC
-                if name == "preproc_arg"
-                else _DESCEND
-            )
-    return Parser(grammar), bytes(actions)
-
-
-def _parse(text: str, language: str) -> tuple[Any, bool, str]:
-    """The tree, whether it is free of errors, and the grammar's name."""
-    source = (text if text.isascii() else text.translate(_SINGLE_BYTE)).encode()
-    grammars = _GRAMMARS[language]
-    if language == "PHP" and "<?" not in text:
-        grammars = [("tree_sitter_php", "language_php_only")]  # a piece of a file
-    first = None
-    for module, function in grammars:
-        tree = _grammar(module, function)[0].parse(source)
-        clean = not tree.root_node.has_error
-        if clean or first is None:
-            first = tree, clean, f"{module}.{function}"
-        if clean:
-            break
-    return first
-
-
-def _leaves(tree: Any, text: str, language: str, grammar: str) -> Iterator[tuple[str, int, str, int]]:
-    """(text, start, kind, role) of each token, in order."""
-    actions = _grammar(*grammar.split("."))[1]
-    directive = _DIRECTIVE.get(language)
-    cursor = tree.walk()
-    down, onwards, up = cursor.goto_first_child, cursor.goto_next_sibling, cursor.goto_parent
-    parents = [0]
-    done = 0  # all text before is accounted for
-    while True:
-        node = cursor.node
-        action = actions[node.kind_id]
-        if action == _DESCEND and down():
-            parents.append(node.kind_id)
-            continue
-        start, end = node.start_byte, node.end_byte
-        if start > done:  # what the parser skipped
-            yield from _gap(text, done, start)
-        start = max(start, done)
-        if end > start:
-            done = end
-            word = text[start:end]
-            if action == _DESCEND:
-                if not word.isspace():
-                    yield word, start, "", parents[-1]
-            elif action == _KEEP:
-                yield word, start, "string", parents[-1]
-            elif action == _DROP:
-                if directive and directive.match(word):
-                    yield word.rstrip(), start, "string", 0
-            elif action == _JSX:
-                if words := _jsx_text(word):
-                    yield words, start, "string", parents[-1]
-            else:  # a macro's body is code as well
-                body = lex(word, "C++") if "preproc" not in word else None
-                if body is None:
-                    yield " ".join(word.split()), start, "string", 0
-                else:
-                    for inner, offset, kind in zip(body.texts, body.starts, body.kinds, strict=True):
-                        yield inner, start + offset, kind, 0
-        while not onwards():
-            parents.pop()
-            if not up():
-                yield from _gap(text, done, len(text))
-                return
-
-
-_CONTINUATION = re.compile(r"\\(?=\r?\n|\Z)")
-
-
-def _gap(text: str, start: int, end: int) -> Iterator[tuple[str, int, str, int]]:
-    gap = _CONTINUATION.sub(" ", text[start:end])
-    for match in re.finditer(r"[^\s\ufeff]+", gap):
-        yield match[0], start + match.start(), "", 0
-
-
-def _jsx_text(text: str) -> str:
-    """The words that React shows: lines are trimmed, white space with a line end in it is nothing."""
-    lines = text.split("\n")
-    last = len(lines) - 1
-    lines = [line if n == 0 else line.lstrip() for n, line in enumerate(lines)]
-    lines = [line if n == last else line.rstrip() for n, line in enumerate(lines)]
-    return " ".join(line for line in lines if line)
-
-
-# ---- pygments, and plain lines
-
-
-@lru_cache
-def _lexer(name: str) -> Any:
-    from pygments.lexers import get_lexer_by_name
-
-    return get_lexer_by_name(name)
-
-
-def _lexer_words(text: str, name: str) -> Iterator[tuple[str, int, str]]:
-    from pygments.token import Comment, String, Text
-
-    kept = (Comment.Preproc, Comment.PreprocFile, Comment.Hashbang)
-    string, string_start = "", 0
-    for start, kind, value in _lexer(name).get_tokens_unprocessed(text):
-        if kind in String:
-            if string and string_start + len(string) == start:
-                string += value
-            else:
-                if string:
-                    yield string, string_start, "string"
-                string, string_start = value, start
-            continue
-        if string:
-            yield string, string_start, "string"
-            string = ""
-        if kind in Comment and kind not in kept:
-            continue
-        if kind in Text or kind in Comment:
-            for match in re.finditer(r"[^\s\ufeff]+", _CONTINUATION.sub(" ", value)):
-                yield match[0], start + match.start(), ""
-        elif word := value.strip():
-            yield word, start + value.index(word[0]), ""
-    if string:
-        yield string, string_start, "string"
-
-
-def _lines(text: str) -> Iterator[tuple[str, int, str]]:
-    """Lines without trailing white space; blank lines between them as one."""
-    start, blank = 0, False
-    for number, line in enumerate(text.split("\n")):
-        if line.strip():
-            if blank and number:
-                yield "", start - 1, "line"
-            blank = False
-            yield line.rstrip(), start, "line"
-        else:
-            blank = blank or start > 0
-        start += len(line) + 1
-
-
-# ---- layout
-
-_OPEN, _CLOSE = frozenset("([{"), frozenset(")]}")
-_ENDS_STATEMENT = re.compile(r"[\w\"'`)\]}?!$]\Z")
-_STARTS_STATEMENT = re.compile(r"[\w\"'`(\[@#$!~&*+-]")
-
-
-def _lay_out(
-    text: str, texts: list[str], starts: list[int], kinds: list[str], roles: list[int] | None, layout: str
-) -> tuple[list[str], list[int], list[str], list[int] | None]:
-    """The columns with the line ends and indentations that count put in as tokens of their own."""
-    out: list[tuple[str, int, str, int]] = []
-    widths, depth, done, directive = [0], 0, 0, False
-    previous = ""
-    for word, start, kind, role in zip(texts, starts, kinds, roles or [0] * len(texts), strict=True):
-        gap = text[done:start]
-        new_line = not done or ("\n" in gap and not (layout == "indent" and "\\\n" in gap))
-        if new_line and not layout:  # of the C family: only the end of a preprocessor line counts
-            if directive:
-                out.append(("", done, "newline", 0))
-            directive = word.startswith("#")
-        elif new_line and layout == "indent" and not depth:
-            if done:
-                out.append(("", done, "newline", 0))
-            width = len(text[text.rfind("\n", 0, start) + 1 : start].expandtabs())
-            if width > widths[-1]:
-                widths.append(width)
-                out.append(("", start, "indent", 0))
-            while width < widths[-1]:
-                widths.pop()
-                out.append(("", start, "dedent", 0))
-            if width != widths[-1]:  # no level that was seen before
-                widths.append(width)
-                out.append((" " * width, start, "indent", 0))
-        elif (
-            new_line
-            and done
-            and layout == "newline"
-            and not depth
-            and _ENDS_STATEMENT.search(previous)
-            and _STARTS_STATEMENT.match(word)
-        ):
-            out.append(("", done, "newline", 0))
-        if kind == "" and (layout == "indent" or word not in "{}"):
-            depth = depth + 1 if word in _OPEN else max(depth - 1, 0) if word in _CLOSE else depth
-        out.append((word, start, kind, role))
-        done, previous = start + len(word), word
-    columns = list(map(list, zip(*out, strict=True))) or [[], [], [], []]
-    return columns[0], columns[1], columns[2], columns[3] if roles is not None else None
+def _layout(language: str) -> str:
+    return _TABLE.get(language, _TABLE["Text"])[2]

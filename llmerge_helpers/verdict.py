@@ -17,8 +17,9 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.languages import LAYOUT, Lexed, comparable, language_of, lex, parses
+from llmerge_helpers.languages import LAYOUT, Lexed, language_of, lex, parses
 from llmerge_helpers.prompts import Fence, fences, parse_question, split_reply
+from llmerge_helpers.syntax import Word
 
 MATCH_TYPES = (
     "exact_match",
@@ -114,13 +115,18 @@ class _Case:
         """What the lexer has to see before the code."""
         return self.prefix if self.whole else _open_comment(self.answer)
 
-    def lex(self, code: str) -> Lexed:
-        """The tokens of the file with this code in it, or of the code alone."""
-        return lex(self.head + code + self.suffix, self.language)
+    def lex(self, code: str, *, all_words: bool = False) -> Lexed:
+        """The tokens of the file with this code in it (summed up outside of the code), or of the code alone."""
+        window = None if all_words else (len(self.head), len(self.head) + len(code))
+        return lex(self.head + code + self.suffix, self.language, window)
 
     @cached_property
     def expected(self) -> Lexed:
         return self.lex(self.answer)
+
+    @cached_property
+    def expected_file(self) -> Lexed:
+        return self.lex(self.answer, all_words=True)
 
     @cached_property
     def parses(self) -> bool | None:
@@ -286,9 +292,7 @@ def _judge(answer: str, number: int | None, case: _Case) -> Verdict:
         return _verdict("unresolved", f"A conflict marker is left: {markers[0][:60]}", answer, number)
     if len(code) > 20 * len(case.answer) + 100_000:
         return _verdict("incorrect_resolution", "The code is far longer than the snippet.", answer, number)
-    expected, got = case.expected, case.lex(code)
-    strict = comparable(expected, got)
-    difference = _first_difference(expected, got, strict, case, code)
+    expected, got, difference = _compare(case, code)
     if difference is None:
         match_type, detail = "normalized_match", "The same tokens; only comments or white space differ."
     else:
@@ -297,19 +301,32 @@ def _judge(answer: str, number: int | None, case: _Case) -> Verdict:
     return _verdict(match_type, detail, answer, number, first_difference=difference, parses=spliced)
 
 
-def _first_difference(expected: Lexed, got: Lexed, strict: bool, case: _Case, code: str) -> dict[str, Any] | None:
-    left, right = expected.rows(strict), got.rows(strict)
-    same = next((n for n, pair in enumerate(zip(left, right, strict=False)) if pair[0][1:] != pair[1][1:]), None)
-    if same is None and len(left) == len(right):
-        return None
-    same = min(len(left), len(right)) if same is None else same
+def _compare(case: _Case, code: str) -> tuple[Lexed, Lexed, dict[str, Any] | None]:
+    """The tokens of both files, and where they first differ."""
+    expected, got, difference = case.expected, case.lex(code), None
+    strict = bool(expected.clean and got.clean and expected.grammar == got.grammar)
+    if strict:
+        difference = _first_difference(expected.rows(strict), got.rows(strict), case, code)
     start = len(case.head)
-    first = sum(row[0] < start for row in left[:same])
+    alike = _words(expected, start, start + len(case.answer)) == _words(got, start, start + len(code))
+    if not strict or (difference and alike):  # the code alone does not tell, so look at all of the file
+        expected, got = case.expected_file, case.lex(code, all_words=True)
+        difference = _first_difference(expected.rows(strict), got.rows(strict), case, code)
+    return expected, got, difference
+
+
+def _first_difference(left: list[Word], right: list[Word], case: _Case, code: str) -> dict[str, Any] | None:
+    pairs = zip(left, right, strict=False)
+    same = next((n for n, (a, b) in enumerate(pairs) if a[0] != b[0] or a[2:] != b[2:]), min(len(left), len(right)))
+    if same == len(left) == len(right):
+        return None
+    start = len(case.head)
+    first = sum(word[1] < start for word in left[:same])
     shown = []
-    for rows, end in ((left, start + len(case.answer)), (right, start + len(code))):
-        row = rows[same] if same < len(rows) else None
-        shown.append(None if row is None or row[0] >= end else row[1] or f"<{row[2]}>")
-    position = right[same][0] - start if same < len(right) else len(code)
+    for words, end in ((left, start + len(case.answer)), (right, start + len(code))):
+        word = words[same] if same < len(words) else None
+        shown.append(None if word is None or word[1] >= end else word[0] or f"<{word[2]}>")
+    position = right[same][1] - start if same < len(right) else len(code)
     line = code.rstrip("\n").count("\n", 0, max(position, 0)) + 1
     return {"index": same - first, "expected": shown[0], "got": shown[1], "line": line}
 
@@ -345,8 +362,8 @@ def _classify(expected: Lexed, got: Lexed, case: _Case, code: str) -> tuple[str,
 
 def _words(lexed: Lexed, start: int, end: int) -> list[tuple[str, str]]:
     """The tokens between two offsets, without those for line ends and indentation."""
-    columns = zip(lexed.texts, lexed.starts, lexed.kinds, strict=True)
-    return [(text, kind) for text, at, kind in columns if start <= at < end and kind not in LAYOUT]
+    skipped = (*LAYOUT, "tree")
+    return [(text, kind) for text, at, kind, _ in lexed.words if start <= at < end and kind not in skipped]
 
 
 def _contains(words: list[tuple[str, str]], part: list[tuple[str, str]]) -> bool:

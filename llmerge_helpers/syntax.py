@@ -1,0 +1,274 @@
+"""From a text to its significant tokens, with tree-sitter, with pygments, or line by line; knows no language by name.
+
+A word here is (text, start, kind, role). Starts are character offsets; the role is the word's place in the syntax tree.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+Word = tuple[str, int, str, Any]
+
+# ---- tree-sitter
+
+STRINGS = (  # nodes that are compared whole; white space in them counts
+    "string string_literal multiline_string_literal raw_string_literal interpreted_string_literal template_string "
+    "interpolated_string_expression verbatim_string_literal encapsed_string shell_command_expression subshell heredoc "
+    "heredoc_body nowdoc bare_string string_array symbol_array delimited_symbol regex character character_literal "
+    "char_literal rune_literal system_lib_string text"
+)
+_DESCEND, _KEEP, _DROP, _JSX, _MACRO = range(5)
+
+
+class Parsed(NamedTuple):
+    """A syntax tree; `clean` if it has no error, and the grammar that it was parsed with."""
+
+    tree: Any
+    clean: bool
+    grammar: tuple[str, str]
+
+
+class _SingleByte(dict):
+    """Maps other letters to `_` and other signs to `?`, so that tree-sitter's byte offsets are character offsets."""
+
+    def __missing__(self, code: int) -> int:
+        char = chr(code)
+        self[code] = code if code < 128 else ord("_" if char.isidentifier() or char.isalnum() else "?")
+        return self[code]
+
+
+_SINGLE_BYTE = _SingleByte({0xFEFF: ord(" ")})  # a byte order mark is no code
+
+
+@lru_cache
+def _grammar(module: str, function: str) -> tuple[Any, bytes]:
+    """The parser, and what to do with each kind of node."""
+    from tree_sitter import Language, Parser
+
+    grammar = Language(getattr(importlib.import_module(module), function)())
+    special = dict.fromkeys(STRINGS.split(), _KEEP) | {
+        "jsx_text": _JSX,
+        "preproc_arg": _MACRO,
+        "line_continuation": _DROP,
+    }
+    actions = bytearray(1 << 16)
+    for kind in range(grammar.node_kind_count):
+        name = grammar.node_kind_for_id(kind)
+        if grammar.node_kind_is_named(kind):
+            actions[kind] = special.get(name, _DROP if name.endswith("comment") else _DESCEND)
+    return Parser(grammar), bytes(actions)
+
+
+def parse(text: str, grammars: Iterable[tuple[str, str]]) -> Parsed:
+    """The tree by the first grammar (module, function) that finds no error, else by the first of all."""
+    source = (text if text.isascii() else text.translate(_SINGLE_BYTE)).encode()
+    first = None
+    for grammar in grammars:
+        tree = _grammar(*grammar)[0].parse(source)
+        parsed = Parsed(tree, not tree.root_node.has_error, grammar)
+        if parsed.clean:
+            return parsed
+        first = first or parsed
+    return first
+
+
+def leaves(
+    parsed: Parsed, text: str, window: tuple[int, int], directive: re.Pattern[str] | None = None, nested: bool = False
+) -> Iterator[Word]:
+    """The words of a tree; outside the window, a whole subtree is one word of the kind "tree".
+
+    Comments are dropped, but for those that `directive` matches. What the parser skipped is still there, as words.
+    """
+    actions = _grammar(*parsed.grammar)[1]
+    low, high = window
+    cursor = parsed.tree.walk()
+    down, onwards, up = cursor.goto_first_child, cursor.goto_next_sibling, cursor.goto_parent
+    parents = [0]
+    done = 0  # all text before is accounted for
+    while True:
+        node = cursor.node
+        kind = node.kind_id
+        action = actions[kind]
+        start, end = node.start_byte, node.end_byte
+        outside = end <= low or start >= high
+        if action == _DESCEND and not outside and down():
+            parents.append(kind)
+            continue
+        role = parents[-1] << 16 | min(len(parents), 0xFFFF)
+        if outside:
+            if action != _DROP and end > start:
+                yield "", start, "tree", (role, kind, end - start, node.descendant_count)
+            done = max(done, end)
+        else:
+            if start > done and done >= low:
+                yield from _skipped(text, done, start)
+            start = max(start, done)
+            if end > start:
+                done = end
+                yield from _leaf(text[start:end], start, action, role, directive, parsed, nested)
+        while not onwards():
+            parents.pop()
+            if not up():
+                if low <= done < high:
+                    yield from _skipped(text, done, len(text))
+                return
+
+
+def _leaf(
+    word: str, start: int, action: int, role: int, directive: re.Pattern[str] | None, parsed: Parsed, nested: bool
+) -> Iterator[Word]:
+    if action == _DESCEND:
+        if not word.isspace():
+            yield word, start, "", role
+    elif action == _KEEP:
+        yield word, start, "string", role
+    elif action == _JSX:
+        if shown := _jsx_text(word):
+            yield shown, start, "string", role
+    elif action == _MACRO and nested:
+        yield " ".join(word.split()), start, "string", role
+    elif action == _MACRO:  # its body is code as well
+        body = parse(word, [parsed.grammar])
+        for inner, offset, kind, _ in leaves(body, word, (0, len(word)), nested=True):
+            yield inner, start + offset, kind, role
+    elif directive and directive.match(word):
+        yield word.rstrip(), start, "string", 0
+
+
+_WORD = re.compile(r"[^\s\ufeff]+")
+_CONTINUATION = re.compile(r"\\(?:\r?\n|\Z)")
+
+
+def _skipped(text: str, start: int, end: int) -> Iterator[Word]:
+    if not (gap := text[start:end]).isspace():
+        for match in _WORD.finditer(_CONTINUATION.sub(_blank, gap)):
+            yield match[0], start + match.start(), "", 0
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])
+
+
+def _jsx_text(text: str) -> str:
+    """The words that React shows: lines are trimmed, white space with a line end in it is nothing."""
+    lines = text.split("\n")
+    last = len(lines) - 1
+    lines = [line if n == 0 else line.lstrip() for n, line in enumerate(lines)]
+    lines = [line if n == last else line.rstrip() for n, line in enumerate(lines)]
+    return " ".join(line for line in lines if line)
+
+
+# ---- pygments, and plain lines
+
+
+@lru_cache
+def _lexer(name: str) -> Any:
+    from pygments.lexers import get_lexer_by_name
+
+    return get_lexer_by_name(name)
+
+
+def lexer_words(text: str, name: str) -> Iterator[Word]:
+    """The words that a pygments lexer finds; neighbouring pieces of a string are one word."""
+    from pygments.token import Comment, Punctuation, String, Text
+
+    kept = (Comment.Preproc, Comment.PreprocFile, Comment.Hashbang)
+    string: list[str] = []
+    string_start = string_end = 0
+    for start, kind, value in _lexer(name).get_tokens_unprocessed(text):
+        if kind in String:
+            if string and string_end != start:
+                yield "".join(string), string_start, "string", 0
+                string = []
+            if string or not _CONTINUATION.fullmatch(value):
+                string_start = string_start if string else start
+                string.append(value)
+                string_end = start + len(value)
+            continue
+        if string:
+            yield "".join(string), string_start, "string", 0
+            string = []
+        if kind in Comment and kind not in kept:
+            continue
+        if kind in Text or kind in Comment:
+            yield from _skipped(text, start, start + len(value))
+        elif kind in Punctuation:  # "]}" is two, as "] }" is
+            for match in re.finditer(r"\S", value):
+                yield match[0], start + match.start(), "", 0
+        elif word := value.strip():
+            yield word, start + value.index(word[0]), "", 0
+    if string:
+        yield "".join(string), string_start, "string", 0
+
+
+def plain_lines(text: str) -> Iterator[Word]:
+    """The lines without trailing white space; several blank lines count as one, at the edges as none."""
+    start, blank = 0, False
+    for line in text.split("\n"):
+        if line.strip():
+            if blank:
+                yield "", start - 1, "line", 0
+            blank = False
+            yield line.rstrip(), start, "line", 0
+        else:
+            blank = blank or start > 0
+        start += len(line) + 1
+
+
+# ---- layout
+
+_BRACKETS = frozenset("([{}])")
+_ENDS_STATEMENT = re.compile(r"[\w\"'`)\]}?!$]\Z")
+_STARTS_STATEMENT = re.compile(r"[\w\"'`(\[@#$!~&*+-]")
+_SIGN = re.compile(r"[-+*&(\[]")
+
+
+def lay_out(text: str, words: list[Word], layout: str) -> Iterator[Word]:
+    """The words with the line ends and indentations that count put in as words of their own.
+
+    `layout` "indent": all of them, outside brackets. "newline": the line ends between what may end and what may start a
+    statement; of the kind "break" before a sign, which a grammar may take for a sum. "asi": the same without breaks.
+    "": the ends of preprocessor lines.
+    """
+    widths, depths, done, directive, previous = [0], [0], 0, False, ""
+    for number, (word, start, kind, _) in enumerate(words):
+        gap = text[done:start]
+        new_line = not number or ("\n" in gap and "\n" in _CONTINUATION.sub("", gap))
+        if new_line and not layout:
+            if directive:
+                yield "", done, "newline", 0
+            directive = word.startswith("#")
+        elif new_line and layout == "indent" and not depths[-1]:
+            if number:
+                yield "", done, "newline", 0
+            width = len(text[text.rfind("\n", 0, start) + 1 : start].expandtabs())
+            if width > widths[-1]:
+                widths.append(width)
+                yield "", start, "indent", 0
+            while width < widths[-1]:
+                widths.pop()
+                yield "", start, "dedent", 0
+            if width != widths[-1]:  # no level that was seen before
+                widths.append(width)
+                yield " " * width, start, "indent", 0
+        elif new_line and layout in ("newline", "asi") and not depths[-1] and _between_statements(previous, word):
+            yield "", done, "break" if layout == "newline" and _SIGN.match(word) else "newline", 0
+        if not kind and word in _BRACKETS:
+            if word in "([" or (word == "{" and layout == "indent"):
+                depths[-1] += 1
+            elif word == "{":  # a block, where statements end again
+                depths.append(0)
+            elif word == "}" and layout != "indent":
+                depths[-1:] = [] if len(depths) > 1 else [0]
+            else:
+                depths[-1] = max(depths[-1] - 1, 0)
+        yield words[number]
+        done, previous = start + len(word), word
+
+
+def _between_statements(previous: str, word: str) -> bool:
+    return bool(_ENDS_STATEMENT.search(previous) and _STARTS_STATEMENT.match(word))
