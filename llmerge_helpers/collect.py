@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.gitio import MARKER_SIZE, Repository, git_version, without_password
@@ -20,6 +20,9 @@ from llmerge_helpers.mining import check_languages, collect_repository, digest, 
 from llmerge_helpers.run import progress, redact, resolve
 from llmerge_helpers.scenarios import build_scenarios
 from llmerge_helpers.sources import Source, find_sources, sources_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = [
     "Collection", "Source", "build_scenarios", "collect", "collect_repository", "find_sources", "look", "sources_of",
@@ -52,6 +55,28 @@ class Collection:
                 seen.add(key)
                 yield row | {"family": families[row["family"]]}
 
+    def table(self) -> DataFrame:
+        """One line a repository: how many merges, conflicts and rows it gave, or what the problem was."""
+        import pandas
+
+        columns = {
+            "merges": "merges",
+            "in conflict": "merges: conflict",
+            "files": "files",
+            "hunks": "hunks",
+            "rows": "rows",
+        }
+        table = []
+        for report in self.reports:
+            counts = report.get("counts", {})
+            numbers = {name: counts.get(key, 0) for name, key in columns.items()}
+            table.append({"repository": report["repository"], **numbers, "problem": report.get("error", "")})
+        return pandas.DataFrame(table)
+
+    def waterfall(self) -> DataFrame:
+        """Where every merge, file and hunk went; call it when `rows` has been read, which finds the last duplicates."""
+        return waterfall(self.reports, self.duplicates)
+
     @property
     def failed(self) -> list[dict[str, Any]]:
         """The reports of repositories that could not be mined."""
@@ -59,7 +84,7 @@ class Collection:
 
 
 def collect(
-    sources: str | os.PathLike | Iterable[str | os.PathLike],
+    sources: str | os.PathLike | Iterable[str | os.PathLike | Source],
     work_dir: str | os.PathLike = "merges/.cache/parts",
     *,
     context_lines: int = 5,
@@ -177,7 +202,7 @@ def _families(reports: list[dict[str, Any]]) -> dict[str, str]:
     }
 
 
-def waterfall(reports: Iterable[dict[str, Any]], duplicates: int = 0):
+def waterfall(reports: Iterable[dict[str, Any]], duplicates: int = 0) -> DataFrame:
     """A DataFrame that says where every merge, file and hunk went: unit, what became of it, how many.
 
     `duplicates` are the hunks that another repository had already.

@@ -165,6 +165,32 @@ class ConflictedFile:
         """The file as `git merge` leaves it, with markers of the usual length."""
         return render(_usual(part) if isinstance(part, Hunk) else part for part in self.parts)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Where it comes from, and what is in it, for a small table."""
+        found = ", ".join(label.found or label.reason for label in self.labels)
+        return {
+            "merge": self.merge.sha[:12],
+            "parents": f"{self.merge.parent_1[:12]} (ours), {self.merge.parent_2[:12]} (theirs)",
+            "committed": datetime.fromtimestamp(self.merge.time, UTC).strftime("%Y-%m-%d"),
+            "file": self.path,
+            "hunks": len(self.hunks),
+            "labels": found,
+        }
+
+    def alignment(self, margin: int = 4) -> str:
+        """The committed lines around the first label, each with what it stands for in the file that git left."""
+        lines = split_lines(self.committed)
+        found = [(number, label) for number, label in enumerate(self.labels) if label.found]
+        stands = dict.fromkeys(range(len(lines)), "edited")
+        for _, label in found:
+            stands |= dict.fromkeys(range(label.start - label.before, label.end + label.after), "unchanged")
+        for number, label in found:
+            stands |= dict.fromkeys(range(label.start, label.end), f"in place of hunk {number}")
+        first = found[0][1]
+        shown = range(max(0, first.start - margin), min(len(lines), max(first.end, first.start + 1) + margin))
+        return "\n".join(f"{at + 1:>5}  {stands[at]:<18} │ {lines[at].rstrip()}" for at in shown)
+
     def rows(self, facts: Mapping[str, Any], context_lines: int) -> Iterator[dict[str, Any] | str]:
         """A row for each hunk that has a label, and for each other one the reason why not."""
         lines = split_lines(self.committed)
@@ -210,18 +236,27 @@ def _usual(hunk: Hunk) -> Hunk:
     return make_hunk(hunk.ours, hunk.base, hunk.theirs, labels=labels, newline=newline)
 
 
-def look(source: str | os.PathLike | Source, number: int = 0, languages: Iterable[str] | None = None) -> ConflictedFile:
-    """The conflicted file with this number among all that have a hunk with a label, oldest merge first."""
+def look(
+    sources: str | os.PathLike | Iterable[str | os.PathLike | Source],
+    number: int = 0,
+    languages: Iterable[str] | None = None,
+) -> ConflictedFile:
+    """The conflicted file with this number, oldest merge first, in the first source that has so many with a label."""
     wanted = check_languages(languages)
-    one = source if isinstance(source, Source) else find_sources([source])[0]
-    with one.open() as repository, Workshop.open(repository) as workshop, workshop.cat_file() as objects:
-        workshop.merges()
-        found = (_read(replay, path, objects, wanted) for replay in workshop.replays() for path in replay.files)
-        good = (file for file in found if isinstance(file, ConflictedFile) and any(x.found for x in file.labels))
-        file = next(itertools.islice(good, number, None), None)
-    if file is None:
-        raise LlmergeError(f"{one.name} has no {'such ' if number else ''}conflicted file with a certain resolution.")
-    return file
+    problem = None
+    for source in find_sources(sources):
+        try:
+            with source.open() as repository, Workshop.open(repository) as workshop, workshop.cat_file() as objects:
+                workshop.merges()
+                found = (_read(replay, path, objects, wanted) for replay in workshop.replays() for path in replay.files)
+                good = (
+                    file for file in found if isinstance(file, ConflictedFile) and any(x.found for x in file.labels)
+                )
+                if file := next(itertools.islice(good, number, None), None):
+                    return file
+        except LlmergeError as error:  # one of many that cannot be cloned, say
+            problem = problem or error
+    raise problem or LlmergeError("no conflict of these sources has a resolution that is certain.")
 
 
 def _read(

@@ -41,7 +41,7 @@ class Source:
             yield Repository.open(self.location)
 
 
-def find_sources(sources: str | os.PathLike | Iterable[str | os.PathLike]) -> list[Source]:
+def find_sources(sources: str | os.PathLike | Iterable[str | os.PathLike | Source]) -> list[Source]:
     """What `sources` names: repositories, URLs, repos.csv files and folders of scenarios, with names that differ.
 
     A string may hold several, separated by commas.
@@ -51,7 +51,11 @@ def find_sources(sources: str | os.PathLike | Iterable[str | os.PathLike]) -> li
     elif isinstance(sources, os.PathLike):
         sources = [sources]
     found: list[Source] = []
-    for source in (os.fspath(source).strip() for source in sources):
+    for source in sources:
+        if isinstance(source, Source):
+            found.append(source)
+            continue
+        source = os.fspath(source).strip()
         if is_url(source):
             found.append(Source(source, url_name(source)))
             continue

@@ -607,7 +607,7 @@ def test_one_conflict_to_look_at(tmp_path):
     assert file.path == "src/App.java" and [label.found for label in file.labels] == ["exact"]
     assert "<<<<<<< " in file.text and has_markers(file.text) and file.committed == OURS
     assert isinstance(file.hunks[0], Hunk) and render(file.parts) != file.text
-    with pytest.raises(LlmergeError, match="no such conflicted file"):
+    with pytest.raises(LlmergeError, match="no conflict of these sources"):
         look(repo, 1)
 
 
