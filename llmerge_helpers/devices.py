@@ -17,13 +17,13 @@ class Device:
 
     kind: str  # "cpu" or "cuda"
     name: str
-    memory_gib: float  # of one GPU, or what the machine has free
+    memory_gib: float  # of one GPU, or of the machine
     capability: tuple[int, int] | None = None  # CUDA compute capability
     count: int = 1
 
 
 def found_device() -> Device:
-    """The machine's GPU, else its CPU with the memory that is free."""
+    """The machine's GPU, else its CPU with its memory."""
     import torch
 
     if torch.cuda.is_available():
@@ -32,7 +32,7 @@ def found_device() -> Device:
         return Device("cuda", properties.name, properties.total_memory / GIB, capability, torch.cuda.device_count())
     import psutil
 
-    return Device("cpu", f"CPU, {os.cpu_count()} cores", psutil.virtual_memory().available / GIB)
+    return Device("cpu", f"CPU, {os.cpu_count()} cores", psutil.virtual_memory().total / GIB)
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def plan(
     max_length: int = 1024,
     name: str = "the model",
 ) -> Plan:
-    """The plan for a model of `size` on `device`; `batch_size=0` takes the largest of 8, 4, 2, 1 that fits.
+    """The plan for a model of `size` on `device`; `batch_size=0` takes the largest of 8, 4, 2, 1 that fits (CPU: 2, 1).
 
     Decides by compute capability: a T4 says it can do bfloat16 and emulates it. Raises `LlmergeError` where even
     batch 1 with gradient checkpointing does not fit.
@@ -146,7 +146,8 @@ def plan(
         )
 
     room = device.memory_gib * 0.95
-    for batch in [batch_size] if batch_size else [8, 4, 2, 1]:
+    candidates = [2, 1] if device.kind == "cpu" else [8, 4, 2, 1]  # a CPU gains nothing from a larger batch
+    for batch in [batch_size] if batch_size else candidates:
         for checkpointing in (False, True):
             need = expected(batch, checkpointing)
             if need <= room:

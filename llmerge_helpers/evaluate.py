@@ -18,7 +18,7 @@ from llmerge_helpers import rendering
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.files import read_jsonl, write_atomic, write_jsonl
 from llmerge_helpers.prompts import messages
-from llmerge_helpers.run import progress, resolve
+from llmerge_helpers.run import finished, progress, resolve
 from llmerge_helpers.stats import paired, rate
 from llmerge_helpers.verdict import verify
 
@@ -346,9 +346,67 @@ def load_evaluation(name: str, output_dir: str | Path = OUTPUT_DIR) -> pd.DataFr
     return pd.read_csv(path, keep_default_na=False, dtype={"reply": str, "id": str}) if path.exists() else None
 
 
-def reader_examples(dataset: str = "sample", n: int = 3) -> list[dict[str, Any]]:
+def reader_examples(dataset: str = "auto", n: int = 3) -> list[dict[str, Any]]:
     """The conflicts that the reader follows from 01 to 04: the first of the test split."""
     from llmerge_helpers import merges
 
-    test = merges.load(dataset)["test"]
+    test = merges.load(merges.dataset_path(dataset))["test"]
     return [dict(test[i]) for i in range(min(n, len(test)))]
+
+
+def held_out(dataset: str, n: int = 0, seed: int = 0) -> list[dict[str, Any]]:
+    """Conflicts that no training saw: the reader's three, then others of the test split in random order, `n` in all.
+
+    `dataset` is one of 02's, or one of merges; the run.json of 02 and 01 lead from the first to the second.
+    """
+    import random
+
+    from llmerge_helpers import merges
+
+    test = merges.load(merges.dataset_path(source_of(dataset)))["test"]
+    first = list(range(min(3, len(test))))
+    others = list(range(len(first), len(test)))
+    random.Random(seed).shuffle(others)
+    chosen = (first + others)[: n or None]
+    return [dict(test[i]) for i in chosen]
+
+
+def source_of(dataset: str) -> str:
+    """The merges data set that a data set of 02 was made from, as its run.json tells; `auto` where nothing tells."""
+    folder = resolve(dataset)
+    for place in (folder, folder.parent, folder.parent / "sft_dataset"):
+        examples = (finished(place) or {}).get("parameters", {}).get("examples")
+        found = (finished(examples) or {}).get("parameters", {}).get("dataset") if examples else None
+        if found:
+            return found
+    return "auto"
+
+
+def teacher_table(rows: Sequence[Mapping[str, Any]], *, output_dir: str | Path = OUTPUT_DIR) -> pd.DataFrame:
+    """The teacher on the same conflicts: its replies from 01 where it was asked, else the rule teacher's."""
+    known = load_evaluation("teacher", output_dir)
+    ids = [row.get("id", str(i)) for i, row in enumerate(rows)]
+    if known is not None and set(ids) <= set(known["id"]):
+        return known.set_index("id", drop=False).loc[ids].reset_index(drop=True)
+    return evaluate_baselines(rows, ("rules",), output_dir=output_dir)["rules"].assign(name="teacher")
+
+
+def cards(rows: Sequence[Mapping[str, Any]], table: pd.DataFrame, n: int = 3) -> list[Any]:
+    """The first conflicts of an evaluation as cards: what each side did, what the model wrote, the verdict."""
+    from llmerge_helpers.view import ConflictView
+
+    lines = table.head(n).to_dict("records")
+    return [
+        ConflictView(row, line["reply"], verify(line["reply"], row, finish_reason=line["finish_reason"]), line["name"])
+        for row, line in zip(rows, lines, strict=False)
+    ]
+
+
+def side_by_side(tables: Mapping[str, pd.DataFrame], n: int = 3) -> pd.DataFrame:
+    """The verdicts on the first conflicts, a column a model."""
+    import pandas as pd
+
+    _same_rows(tables)
+    columns = {name: table["match_type"].str.replace("_", " ").head(n).tolist() for name, table in tables.items()}
+    index = pd.Index(next(iter(tables.values()))["id"].head(n).tolist(), name="conflict")
+    return pd.DataFrame(columns, index=index)

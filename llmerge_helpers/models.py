@@ -278,11 +278,7 @@ def load_policy(
     """
     from peft import PeftModel
 
-    adapter = resolve(adapter)
-    if not (adapter / "adapter_config.json").exists():
-        raise LlmergeError(
-            f"{shown(adapter)} holds no adapter: run `papermill notebooks/03_sft_train.ipynb out.ipynb` first."
-        )
+    adapter = adapter_folder(adapter)
     lineage = read_lineage(adapter)
     folder = locate(base_model or lineage["base_model"])
     check_base(adapter, lineage, folder)
@@ -295,6 +291,16 @@ def load_policy(
             "give the base_model that it was trained on."
         ) from None
     return Policy(_trainable(model) if trainable else model.eval(), load_tokenizer(folder), lineage, folder)
+
+
+def adapter_folder(adapter: str | Path) -> Path:
+    """The folder of an adapter; `LlmergeError` where there is none."""
+    adapter = resolve(adapter)
+    if not (adapter / "adapter_config.json").exists():
+        raise LlmergeError(
+            f"{shown(adapter)} holds no adapter: run `papermill notebooks/03_sft_train.ipynb out.ipynb` first."
+        )
+    return adapter
 
 
 def check_base(adapter: Path, lineage: Mapping[str, Any], folder: Path) -> None:

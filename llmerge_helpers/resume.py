@@ -13,25 +13,17 @@ from typing import Any
 
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.files import read_json, write_atomic, write_json
-from llmerge_helpers.run import shown
+from llmerge_helpers.run import secret, shown
+from llmerge_helpers.settings import check_report_to
 
 SETTINGS_FILE = "settings.json"
 
 
 def tracking(report_to: str, output_dir: Path, name: str) -> str:
     """What to give TRL as `report_to`, with W&B set up: offline without a key, one run id for the life of a folder."""
-    if report_to not in ("wandb", "none", ""):
-        raise LlmergeError(f"report_to is {report_to!r}: use wandb (offline without a key) or none.")
+    check_report_to(report_to)
     if report_to != "wandb":
         return "none"
-    from importlib.util import find_spec
-
-    from llmerge_helpers.run import secret
-
-    if find_spec("wandb") is None:
-        raise LlmergeError(
-            "report_to is wandb, and the package is not installed: `pip install wandb`, or report_to none."
-        )
     key = secret("WANDB_API_KEY")
     if key:
         os.environ["WANDB_API_KEY"] = key

@@ -114,6 +114,22 @@ def resolution_reward(
     return rewards
 
 
+def advantages(rewards: Sequence[float]) -> list[float]:
+    """What GRPO makes of the rewards of one group: how far each stands from the group's mean, in its deviations.
+
+    A group that earned the same throughout teaches nothing (Shao et al. 2024, DeepSeekMath).
+
+    >>> [round(x, 2) for x in advantages([1.0, 1.0, 0.0, 0.0])]
+    [0.87, 0.87, -0.87, -0.87]
+    >>> advantages([0.0, 0.0, 0.0, 0.0])
+    [0.0, 0.0, 0.0, 0.0]
+    """
+    import statistics
+
+    mean, spread = statistics.fmean(rewards), statistics.stdev(rewards)
+    return [(reward - mean) / (spread + 1e-4) for reward in rewards]
+
+
 def score_matrix(row: Mapping[str, Any], *, prefill: str = "") -> Any:
     """What each reward gives to good, bad and hacked replies to one conflict; look at it before training."""
     import pandas as pd

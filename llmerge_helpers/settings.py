@@ -7,12 +7,13 @@ import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
-from llmerge_helpers.devices import Device, Plan
+from llmerge_helpers.devices import Device, ModelSize, Plan
 from llmerge_helpers.errors import LlmergeError
 
-CPU_STEPS = {"sft": 40, "grpo": 6}  # max_steps=0 on a CPU: what two cores do in a minute or two
+CPU_STEPS = {"sft": 24, "grpo": 4}  # max_steps=0 on a CPU: what two cores do in a minute or two
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class SftSettings:
     max_steps: int = 0  # 0: by device (CPU: a short run; GPU: all epochs), -1: all epochs
     batch_size: int = 0  # a device; 0: by plan
     gradient_accumulation_steps: int = 1
-    learning_rate: float = 2e-4
+    learning_rate: float = 0.0  # 0: by size of the model
     lora_rank: int = 16
     max_length: int = 1024  # tokens; longer rows are left out and counted, never cut
     load_in_4bit: bool = False
@@ -50,7 +51,7 @@ class GrpoSettings:
     max_steps: int = 0  # 0: by device, -1: once through the data set
     num_generations: int = 4
     max_completion_length: int = 0  # 0: what the SFT replies needed, and a quarter more
-    learning_rate: float = 1e-5
+    learning_rate: float = 0.0  # 0: by size of the model
     beta: float = 0.0
     report_to: str = "wandb"
     resume: bool = True
@@ -95,15 +96,23 @@ def settings_from(kind: type, values: Mapping[str, Any]) -> Any:
 
 
 def check_numbers(settings: Any) -> None:
-    positive = ("epochs", "learning_rate", "lora_rank", "max_length", "temperature", "max_prompt_tokens")
+    positive = ("epochs", "lora_rank", "max_length", "temperature", "max_prompt_tokens")
     for name in positive:
         if hasattr(settings, name) and getattr(settings, name) <= 0:
             raise LlmergeError(f"{name} is {getattr(settings, name)}: it must be above 0.")
-    for name in ("limit", "batch_size", "max_completion_length", "beta"):
+    for name in ("limit", "batch_size", "learning_rate", "max_completion_length", "beta"):
         if hasattr(settings, name) and getattr(settings, name) < 0:
             raise LlmergeError(f"{name} is {getattr(settings, name)}: it must be 0 or more.")
     if settings.max_steps < -1:
         raise LlmergeError(f"max_steps is {settings.max_steps}: 0 is by device, -1 all epochs, else a number of steps.")
+
+
+def check_report_to(report_to: str) -> None:
+    """Raise `LlmergeError` unless curves can go where they are asked to."""
+    if report_to not in ("wandb", "none", ""):
+        raise LlmergeError(f"report_to is {report_to!r}: use wandb (offline without a key) or none.")
+    if report_to == "wandb" and find_spec("wandb") is None:
+        raise LlmergeError("report_to is wandb, and the package is not there: `pip install wandb`, or report_to none.")
 
 
 def group_batches(settings: GrpoSettings, plan: Plan) -> tuple[Plan, int]:
@@ -120,6 +129,17 @@ def group_batches(settings: GrpoSettings, plan: Plan) -> tuple[Plan, int]:
         return plan, accumulation
     batch = max(d for d in range(1, n + 1) if n % d == 0 and d <= plan.batch_size)
     return dataclasses.replace(plan, batch_size=batch), settings.gradient_accumulation_steps or n // batch
+
+
+def chosen_learning_rate(given: float, kind: str, size: ModelSize) -> float:
+    """`given`, or a rate that suits LoRA at this size: ten times that of full fine-tuning, more for small models.
+
+    >>> small = ModelSize(135_000_000, 30, 576, 49_152)
+    >>> chosen_learning_rate(0.0, "sft", small), chosen_learning_rate(3e-4, "sft", small)
+    (0.001, 0.0003)
+    """
+    rates = {"sft": (1e-3, 2e-4), "grpo": (5e-5, 1e-5)}[kind]
+    return given or rates[size.parameters > 500_000_000]
 
 
 def device_steps(max_steps: int, kind: str, device: Device) -> int:

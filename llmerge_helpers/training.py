@@ -14,6 +14,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from llmerge_helpers.settings import (
     GrpoSettings,
     SftSettings,
     check_numbers,
+    check_report_to,
+    chosen_learning_rate,
     device_steps,
     group_batches,
     settings_from,
@@ -91,17 +94,60 @@ def _wait() -> None:
 # -------------------------------------------------------------------------------------------------------------- SFT
 
 
-def sft(values: Mapping[str, Any] | SftSettings) -> Trained:
-    """Fine-tune a LoRA adapter on the rows of 02, with loss on the reply and its end only; saved with its lineage."""
+@dataclass
+class Ready:
+    """A run that was checked and can start: nothing heavy is loaded yet, and all that shapes its result is known."""
+
+    settings: Any
+    base_model: str
+    plan: Plan
+    tokenizer: Any = field(repr=False)
+    train: Any = field(repr=False)
+    rows: dict[str, Any]  # how many are used and left out, and how long they are
+    max_steps: int  # -1: all epochs
+    total_steps: int
+    learning_rate: float
+    output_dir: Path
+    facts: dict[str, Any] = field(repr=False)
+    validation: Any = field(default=None, repr=False)
+    max_completion_length: int = 0
+    accumulation: int = 1
+    vllm: dict[str, Any] = field(default_factory=dict)
+
+    def table(self) -> dict[str, str]:
+        """What is about to happen, as name/value pairs for `run.show_table`."""
+        rows = f"{self.rows['used']} of {self.rows['rows']} ({self.rows['left_out']} too long)"
+        lengths = f"median {self.rows['median']}, longest {self.rows['longest']}"
+        steps = f"{self.total_steps} of {self.plan.batch_size * self.accumulation} rows a device"
+        return {
+            "base model": self.base_model,
+            **self.plan.table(),
+            "rows": rows,
+            "tokens in a row": lengths,
+            "steps": steps,
+            "learning rate": f"{self.learning_rate:g}",
+        }
+
+    def start(self) -> tuple[str, str | None]:
+        """W&B set up and the checkpoint to go on from, the same in every process."""
+        report_to = tracking(self.settings.report_to, self.output_dir, self.output_dir.name)
+        checkpoint = prepare_output(self.output_dir, self.facts, self.settings.resume) if _main_process() else None
+        return report_to, _agree(checkpoint, self.output_dir)
+
+
+def prepare_sft(values: Mapping[str, Any] | SftSettings) -> Ready:
+    """Check settings, data, model and device for `sft`; what is wrong is an `LlmergeError` of one sentence."""
     settings = values if isinstance(values, SftSettings) else settings_from(SftSettings, values)
     check_numbers(settings)
+    check_report_to(settings.report_to)
     data = load_rows(settings.dataset, made_by="02_inspect_and_prepare")
     device = devices.found_device()
     name = models.choose_base_model(settings.base_model, device)
     folder = models.locate(name)
+    size = models.model_size(folder)
     plan = devices.plan(
         device,
-        models.model_size(folder),
+        size,
         load_in_4bit=settings.load_in_4bit,
         lora_rank=settings.lora_rank,
         batch_size=settings.batch_size,
@@ -109,85 +155,75 @@ def sft(values: Mapping[str, Any] | SftSettings) -> Trained:
         name=name,
     )
     tokenizer = models.load_tokenizer(folder)
-    rows = list(data["train"])[: settings.limit or None]
-    train, report = encode_rows(tokenizer, rows, settings.max_length)
-    held_out = data.get("validation")
-    validation = None
+    train, report = encode_rows(tokenizer, list(data["train"])[: settings.limit or None], settings.max_length)
+    held_out, validation = data.get("validation"), None
     if held_out is not None and len(held_out):
-        held_rows = list(held_out)[: max(8, len(train) // 10)]
-        try:
-            validation, _ = encode_rows(tokenizer, held_rows, settings.max_length)
-        except LlmergeError:  # every held-out row is too long: nothing to evaluate on, and no reason to stop
-            validation = None
-    output_dir = resolve(settings.output_dir)
+        with suppress(LlmergeError):  # none fits: nothing to evaluate on, and no reason to stop
+            validation, _ = encode_rows(tokenizer, list(held_out)[: max(8, len(train) // 10)], settings.max_length)
     steps = device_steps(settings.max_steps, "sft", device)
-    total = total_steps(settings, plan, len(train), steps)
-    report_to = tracking(settings.report_to, output_dir, output_dir.name)
-    facts = _facts(
-        settings,
-        plan,
-        max_steps=steps,
-        base=models.base_identity(folder),
-        data=fingerprint(train.select_columns(["input_ids", "labels"])),
-    )
-    checkpoint = prepare_output(output_dir, facts, settings.resume) if _main_process() else None
-    checkpoint = _agree(checkpoint, output_dir)
-
-    policy = models.new_policy(name, plan, lora_rank=settings.lora_rank, seed=settings.seed)
-    return _run_sft(settings, plan, policy, train, validation, report, output_dir, steps, total, report_to, checkpoint)
+    rate = chosen_learning_rate(settings.learning_rate, "sft", size)
+    tokens = fingerprint(train.select_columns(["input_ids", "labels"]))
+    facts = _facts(settings, plan, max_steps=steps, learning_rate=rate, base=models.base_identity(folder), data=tokens)
+    return Ready(
+        settings, name, plan, tokenizer, train, report, steps, total_steps(settings, plan, len(train), steps), rate,
+        resolve(settings.output_dir), facts, validation, accumulation=settings.gradient_accumulation_steps,
+    )  # fmt: skip
 
 
-def _run_sft(
-    settings, plan, policy, train, validation, report, output_dir, steps, total, report_to, checkpoint
-) -> Trained:
+def sft(values: Mapping[str, Any] | SftSettings | Ready) -> Trained:
+    """Fine-tune a LoRA adapter on the rows of 02, with loss on the reply and its end only; saved with its lineage."""
+    ready = values if isinstance(values, Ready) else prepare_sft(values)
+    report_to, checkpoint = ready.start()
+    settings, plan = ready.settings, ready.plan
+    policy = models.new_policy(ready.base_model, plan, lora_rank=settings.lora_rank, seed=settings.seed)
+
     from trl import SFTConfig, SFTTrainer
 
     from llmerge_helpers.callbacks import Progress, Samples, TokenCounter
 
-    every = settings.save_steps or max(1, -(-total // 4))
-    packing = settings.packing
+    every = settings.save_steps or max(1, -(-ready.total_steps // 4))
     arguments = SFTConfig(
-        output_dir=str(output_dir / "checkpoints"),
-        max_steps=steps,
+        output_dir=str(ready.output_dir / "checkpoints"),
+        max_steps=ready.max_steps,
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=plan.batch_size,
         per_device_eval_batch_size=plan.batch_size,
         gradient_accumulation_steps=settings.gradient_accumulation_steps,
-        learning_rate=settings.learning_rate,
+        learning_rate=ready.learning_rate,
         lr_scheduler_type="cosine",
-        warmup_steps=total // 20,
+        warmup_steps=ready.total_steps // 20,
         # rows are whole and fit (encode_rows); only packing needs the figure
-        max_length=settings.max_length if packing else None,
-        packing=packing,
+        max_length=settings.max_length if settings.packing else None,
+        packing=settings.packing,
         eval_packing=False,
-        train_sampling_strategy="random" if packing else "group_by_length",  # little padding in a batch
-        eval_strategy="steps" if validation is not None else "no",
+        train_sampling_strategy="random" if settings.packing else "group_by_length",  # little padding in a batch
+        eval_strategy="no" if ready.validation is None else "steps",
         eval_steps=every,
         save_steps=every,
         save_total_limit=2,
-        logging_steps=1 if total <= 200 else 5,
+        logging_steps=1 if ready.total_steps <= 200 else 5,
         report_to=report_to,
         disable_tqdm=True,
         seed=settings.seed,
         data_seed=settings.seed,
         **_with_cpu_bf16(plan.training_arguments(), settings.cpu_bf16),
     )
-    counter = TokenCounter()
-    callbacks = [counter, Progress("SFT")]
-    if validation is not None and settings.samples:
-        shown_rows = [dict(validation[i]) for i in range(min(settings.samples, len(validation)))]
-        callbacks.append(Samples(output_dir / "samples.jsonl", shown_rows, _answerer(policy.tokenizer, report)))
+    counter, callbacks = TokenCounter(), [Progress("SFT")]
+    if ready.validation is not None and settings.samples:
+        rows = [dict(ready.validation[i]) for i in range(min(settings.samples, len(ready.validation)))]
+        answer = _answerer(policy.tokenizer, ready.rows["completion_tokens_95"])
+        callbacks.append(Samples(ready.output_dir / "samples.jsonl", rows, answer))
     trainer = SFTTrainer(
         model=policy.model,
         args=arguments,
-        train_dataset=train,
-        eval_dataset=validation,
+        train_dataset=ready.train,
+        eval_dataset=ready.validation,
         processing_class=policy.tokenizer,
-        callbacks=callbacks,
+        callbacks=[counter, *callbacks],
     )
     counter.trainer = trainer
     learned, seconds = _train(trainer, policy, checkpoint)
-    return _finish(trainer, policy, plan, settings, report, output_dir, "sft", learned, seconds)
+    return _finish(trainer, policy, ready, "sft", learned, seconds)
 
 
 def _train(trainer: Any, policy: models.Policy, checkpoint: str | None, health: Any = None) -> tuple[dict, float]:
@@ -208,21 +244,33 @@ def _train(trainer: Any, policy: models.Policy, checkpoint: str | None, health: 
     return models.assert_learned(before, policy.model), seconds
 
 
-def _finish(trainer, policy, plan, settings, report, output_dir, stage, learned, seconds, diagnosis="") -> Trained:
+def _finish(
+    trainer: Any, policy: models.Policy, ready: Ready, stage: str, learned: dict, seconds: float, diagnosis: str = ""
+) -> Trained:
     history = list(trainer.state.log_history)
+    used = asdict(ready.settings) | {
+        "base_model": ready.base_model,
+        "max_steps": trainer.args.max_steps,
+        "batch_size": ready.plan.batch_size,
+        "gradient_accumulation_steps": ready.accumulation,
+        "learning_rate": ready.learning_rate,
+    }
     lineage: dict[str, Any] = {}
     if _main_process():
-        facts = {"completion_tokens_95": report.get("completion_tokens_95", 0), "steps": trainer.state.global_step}
-        lineage = models.save_adapter(policy, output_dir, stage, **facts)
-        write_json(output_dir / "history.json", history)
-        write_atomic(output_dir / "README.md", model_card(lineage, asdict(settings), history, stage))
+        needed = ready.rows.get("completion_tokens_95") or policy.lineage.get("completion_tokens_95", 0)
+        facts = {"completion_tokens_95": needed, "steps": trainer.state.global_step}
+        lineage = models.save_adapter(policy, ready.output_dir, stage, **facts)
+        write_json(ready.output_dir / "history.json", history)
+        write_atomic(ready.output_dir / "README.md", model_card(lineage, used, history, stage))
     _wait()
     if "wandb" in (trainer.args.report_to or []):
         import wandb
 
-        wandb.finish(quiet=True)
-    values = asdict(settings) | {"max_steps": trainer.args.max_steps, "batch_size": plan.batch_size}
-    return Trained(output_dir, values, plan, report, history, seconds, peak_memory_gib(), learned, lineage, diagnosis)
+        wandb.finish()
+    memory = peak_memory_gib()
+    return Trained(
+        ready.output_dir, used, ready.plan, ready.rows, history, seconds, memory, learned, lineage, diagnosis
+    )
 
 
 def _agree(checkpoint: str | None, output_dir: Path) -> str | None:
@@ -240,10 +288,10 @@ def _with_cpu_bf16(arguments: dict[str, Any], wanted: bool) -> dict[str, Any]:
     return arguments | {"bf16": True} if wanted and arguments["use_cpu"] else arguments
 
 
-def _answerer(tokenizer: Any, report: Mapping[str, Any]) -> Any:
+def _answerer(tokenizer: Any, completion_tokens: int) -> Any:
     from llmerge_helpers.evaluate import complete
 
-    budget = max(16, min(512, report["completion_tokens_95"]))
+    budget = max(16, min(512, completion_tokens))
 
     def answer(model: Any, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         prompts = [rendering.render_prompt(tokenizer, row["prompt"]) for row in rows]
@@ -259,27 +307,25 @@ def _answerer(tokenizer: Any, report: Mapping[str, Any]) -> Any:
 # ------------------------------------------------------------------------------------------------------------- GRPO
 
 
-def grpo(values: Mapping[str, Any] | GrpoSettings) -> Trained:
-    """Go on from the SFT adapter with GRPO: rewards over verdicts, stopped early where nothing can be learned."""
+def prepare_grpo(values: Mapping[str, Any] | GrpoSettings) -> Ready:
+    """Check settings, data, adapter, base and device for `grpo`; what is wrong is an `LlmergeError` of one sentence."""
     settings = values if isinstance(values, GrpoSettings) else settings_from(GrpoSettings, values)
     check_numbers(settings)
+    check_report_to(settings.report_to)
     if settings.num_generations < 2:
         raise LlmergeError(f"num_generations is {settings.num_generations}: a group needs at least 2 to compare.")
     data = load_rows(settings.dataset, made_by="02_inspect_and_prepare")
-    adapter = resolve(settings.sft_model)
-    if not (adapter / "adapter_config.json").exists():
-        raise LlmergeError(
-            f"{shown(adapter)} holds no adapter: run `papermill notebooks/03_sft_train.ipynb out.ipynb` first."
-        )
+    adapter = models.adapter_folder(settings.sft_model)
     lineage = models.read_lineage(adapter)
     device = devices.found_device()
     name = settings.base_model or lineage["base_model"]
     folder = models.locate(name)
     models.check_base(adapter, lineage, folder)
-    budget = settings.max_completion_length or min(2048, max(64, lineage.get("completion_tokens_95", 0) * 5 // 4))
+    size = models.model_size(folder)
+    budget = settings.max_completion_length or completion_budget(lineage)
     plan = devices.plan(
         device,
-        models.model_size(folder),
+        size,
         load_in_4bit=settings.load_in_4bit,
         lora_rank=read_json(adapter / "adapter_config.json").get("r", 16),
         batch_size=settings.batch_size,
@@ -290,29 +336,37 @@ def grpo(values: Mapping[str, Any] | GrpoSettings) -> Trained:
     vllm = vllm_arguments(settings.use_vllm, plan)
     tokenizer = models.load_tokenizer(folder)
     train, report = grpo_rows(tokenizer, data["train"], settings)
-    output_dir = resolve(settings.output_dir)
     steps = device_steps(settings.max_steps, "grpo", device)
-    report_to = tracking(settings.report_to, output_dir, output_dir.name)
+    groups = max(1, plan.batch_size * accumulation * int(os.environ.get("WORLD_SIZE", 1)) // settings.num_generations)
+    total = steps if steps > 0 else max(1, len(train) // groups)
+    rate = chosen_learning_rate(settings.learning_rate, "grpo", size)
     facts = _facts(
         settings,
         plan,
         max_steps=steps,
+        learning_rate=rate,
         max_completion_length=budget,
         adapter=lineage.get("adapter_hash"),
         data=fingerprint(train),
     )
-    checkpoint = prepare_output(output_dir, facts, settings.resume) if _main_process() else None
-    checkpoint = _agree(checkpoint, output_dir)
-
-    policy = models.load_policy(adapter, plan, base_model=name)
-    return _run_grpo(
-        settings, plan, policy, train, report, output_dir, steps, budget, accumulation, vllm, report_to, checkpoint
-    )
+    return Ready(
+        settings, name, plan, tokenizer, train, report, steps, total, rate, resolve(settings.output_dir), facts,
+        max_completion_length=budget, accumulation=accumulation, vllm=vllm,
+    )  # fmt: skip
 
 
-def _run_grpo(
-    settings, plan, policy, train, report, output_dir, steps, budget, accumulation, vllm, report_to, checkpoint
-) -> Trained:
+def completion_budget(lineage: Mapping[str, Any]) -> int:
+    """Tokens that a reply may take: what 95 % of the SFT replies needed, and a quarter more."""
+    return min(2048, max(64, (lineage.get("completion_tokens_95") or 400) * 5 // 4))
+
+
+def grpo(values: Mapping[str, Any] | GrpoSettings | Ready) -> Trained:
+    """Go on from the SFT adapter with GRPO: rewards over verdicts, stopped early where nothing can be learned."""
+    ready = values if isinstance(values, Ready) else prepare_grpo(values)
+    report_to, checkpoint = ready.start()
+    settings, plan = ready.settings, ready.plan
+    policy = models.load_policy(settings.sft_model, plan, base_model=ready.base_model)
+
     from functools import partial, update_wrapper
 
     from trl import GRPOConfig, GRPOTrainer
@@ -320,20 +374,18 @@ def _run_grpo(
     from llmerge_helpers import rewards
     from llmerge_helpers.callbacks import Completions, Health, Progress
 
-    groups = max(1, plan.batch_size * accumulation * int(os.environ.get("WORLD_SIZE", 1)) // settings.num_generations)
-    total = steps if steps > 0 else max(1, len(train) // groups)
     arguments = GRPOConfig(
-        output_dir=str(output_dir / "checkpoints"),
-        max_steps=steps,
+        output_dir=str(ready.output_dir / "checkpoints"),
+        max_steps=ready.max_steps,
         num_train_epochs=1,
         per_device_train_batch_size=plan.batch_size,
-        gradient_accumulation_steps=accumulation,
+        gradient_accumulation_steps=ready.accumulation,
         num_generations=settings.num_generations,
-        max_completion_length=budget,
+        max_completion_length=ready.max_completion_length,
         temperature=settings.temperature,
-        learning_rate=settings.learning_rate,
+        learning_rate=ready.learning_rate,
         lr_scheduler_type="constant_with_warmup",
-        warmup_steps=total // 20,
+        warmup_steps=ready.total_steps // 20,
         beta=settings.beta,
         reward_weights=[settings.format_weight, 1.0],
         shuffle_dataset=not settings.curriculum,
@@ -341,28 +393,28 @@ def _run_grpo(
         mask_truncated_completions=False,
         log_completions=False,
         logging_steps=1,
-        save_steps=settings.save_steps or max(1, -(-total // 4)),
+        save_steps=settings.save_steps or max(1, -(-ready.total_steps // 4)),
         save_total_limit=2,
         report_to=report_to,
         disable_tqdm=True,
         seed=settings.seed,
         data_seed=settings.seed,
-        **vllm,
+        **ready.vllm,
         **_with_cpu_bf16(plan.training_arguments(), settings.cpu_bf16),
     )
     graded = partial(rewards.resolution_reward, similarity=settings.similarity)
-    health, completions = Health(settings.patience), Completions(output_dir / "completions.jsonl")
+    health, completions = Health(settings.patience), Completions(ready.output_dir / "completions.jsonl")
     trainer = GRPOTrainer(
         model=policy.model,
         reward_funcs=[rewards.format_reward, update_wrapper(graded, rewards.resolution_reward)],
         args=arguments,
-        train_dataset=train,
+        train_dataset=ready.train,
         processing_class=policy.tokenizer,
         callbacks=[health, completions, Progress("GRPO")],
     )
     completions.trainer = trainer
     learned, seconds = _train(trainer, policy, checkpoint, health)
-    return _finish(trainer, policy, plan, settings, report, output_dir, "grpo", learned, seconds, health.diagnosis)
+    return _finish(trainer, policy, ready, "grpo", learned, seconds, health.diagnosis)
 
 
 def vllm_arguments(wanted: str, plan: Plan) -> dict[str, Any]:
