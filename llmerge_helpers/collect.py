@@ -14,9 +14,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llmerge_helpers.conflicted import digest
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.gitio import MARKER_SIZE, Repository, git_version, without_password
-from llmerge_helpers.mining import check_languages, collect_repository, digest, family_of, look, mine
+from llmerge_helpers.mining import check_languages, collect_repository, family_of, look, mine
 from llmerge_helpers.run import progress, redact, resolve
 from llmerge_helpers.scenarios import build_scenarios
 from llmerge_helpers.sources import Source, find_sources, sources_of
@@ -125,8 +126,10 @@ def collect(
                     done[futures[future]] = future.result()
                     rows = sum(report.get("counts", {}).get("rows", 0) for report in done.values())
                     line.update(rows=rows, failed=sum("error" in report for report in done.values()))
-        finally:
+        except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        pool.shutdown()
     reports = [done[number] for number in range(len(jobs))]
     if all("error" in report for report in reports):
         raise LlmergeError(reports[0]["error"])

@@ -17,7 +17,7 @@ __all__ = ["Label", "align", "kind_of"]
 
 OUTSIDE_EDITS = "lines beside the hunk were edited"
 AMBIGUOUS = "the place of the resolution is ambiguous"
-ELSEWHERE = "lines moved between the hunk and the rest of the file"
+ELSEWHERE = "lines moved out of the hunk or into it"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmerge_helpers import collect as module
-from llmerge_helpers import gitio, mining
+from llmerge_helpers import conflicted, gitio
 from llmerge_helpers.collect import build_scenarios, collect, collect_repository, find_sources, look, waterfall
 from llmerge_helpers.conflicts import Hunk, has_markers, make_hunk, render, split_lines
 from llmerge_helpers.errors import LlmergeError
@@ -218,9 +218,9 @@ def test_the_same_hunk_again_is_a_duplicate(tmp_path):
 
 
 def test_too_long(tmp_path, monkeypatch):
-    monkeypatch.setattr(mining, "MAX_HUNK_CHARS", 20)
+    monkeypatch.setattr(conflicted, "MAX_HUNK_CHARS", 20)
     assert dropped(mine(one_file(BASE, OURS, THEIRS, OURS), tmp_path)[1]) == {"too long": 1}
-    monkeypatch.setattr(mining, "MAX_FILE_BYTES", 20)
+    monkeypatch.setattr(conflicted, "MAX_FILE_BYTES", 20)
     assert dropped(mine(one_file(BASE, OURS, THEIRS, OURS), tmp_path / "two")[1]) == {"too long": 1}
 
 
