@@ -116,10 +116,10 @@ class Lexed(NamedTuple):
     def rows(self, strict: bool) -> list[syntax.Word]:
         """The tokens that two texts are compared by; with `strict` (both parsed cleanly) their roles count too.
 
-        A clean tree knows what line ends and indentation mean. Without one, those that could count are tokens.
+        A clean tree knows where line ends count. Without one, those that could count are compared as tokens.
         """
         if strict:
-            return [word for word in self.words if word[2] not in ("newline", "indent", "dedent")]
+            return [word for word in self.words if word[2] != "newline"]
         return [(text, start, kind, 0) for text, start, kind, _ in self.words]
 
 

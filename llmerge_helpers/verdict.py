@@ -182,7 +182,7 @@ def _build_case(
         if resolution is None:
             raise LlmergeError("A row needs an `answer`, or `before`, `resolution` and `after`, to judge replies by.")
         answer = f"{before or ''}{resolution}{after or ''}"
-    elif resolution is None:
+    elif resolution is None and not any("```" in (text or "") for text in (before, ours, base, theirs, after)):
         answer = _unfence(answer)
     before, after, answer, *sides = [
         (text or "").replace("\r\n", "\n") for text in (before, after, answer, ours, base, theirs)
@@ -225,16 +225,15 @@ def _open_comment(text: str) -> str:
 def _read(answer: str, case: _Case) -> tuple[str | None, int | None, bool]:
     """The code, the number of its block, and whether the last block is closed."""
     blocks = fences(answer)
+    whole = _between_ends(answer, blocks) if case.has_fences and len(blocks) > 1 else None
     if len(blocks) > 1 and not blocks[-1].closed and not blocks[-1].body.strip():
         blocks.pop()  # a stray fence at the very end
     if not blocks:
         return None, None, True
+    if whole and not _left_markers(whole, case) and _has_context(whole, case):
+        return whole, 0, True  # code with code blocks in it, and a fence too short around it
     if not blocks[-1].closed:
         return blocks[-1].body, len(blocks) - 1, False
-    if case.has_fences and len(blocks) > 1:  # code with code blocks in it, and a fence too short around it
-        code = _between_ends(answer, blocks)
-        if not _left_markers(code, case) and _has_context(code, case):
-            return code, 0, True
     filled = [number for number, block in enumerate(blocks) if block.body.strip()]
     clean = [number for number in filled if not _left_markers(blocks[number].body, case)]
     placed = [number for number in clean if _has_context(blocks[number].body, case)]
@@ -242,10 +241,11 @@ def _read(answer: str, case: _Case) -> tuple[str | None, int | None, bool]:
     return blocks[number].body, number, True
 
 
-def _between_ends(answer: str, blocks: Sequence[Fence]) -> str:
-    """All between the opening of the first block and the end of the last."""
-    lines = answer[blocks[0].start : blocks[-1].end].rstrip("\n").split("\n")
-    return "\n".join(lines[1:-1]) + "\n"
+def _between_ends(answer: str, blocks: Sequence[Fence]) -> str | None:
+    """All between the opening of the first block and the last line that could be an end."""
+    lines = answer[blocks[0].start :].split("\n")
+    last = next((n for n in range(len(lines) - 1, 0, -1) if re.fullmatch(r"[ \t]*(`{3,}|~{3,})\s*", lines[n])), 0)
+    return "".join(line + "\n" for line in lines[1:last]) if last else None
 
 
 def _has_context(code: str, case: _Case) -> bool:
@@ -341,10 +341,9 @@ def _classify(expected: Lexed, got: Lexed, case: _Case, code: str) -> tuple[str,
     lines_kept = (
         code.startswith(case.before) and code.endswith(case.after) and len(code) >= len(case.before + case.after)
     )
-    if words == before + resolution + after:
-        if lines_kept or (before == after == []):
-            return "incorrect_resolution", "The same tokens, but laid out so that they mean something else."
-        return "context_changed", "The same tokens, but the lines around the conflict are laid out differently."
+    if words == before + resolution + after:  # only indentation or a line end differs, or what the file makes of it
+        match_type = "incorrect_resolution" if lines_kept or before == after == [] else "context_changed"
+        return match_type, "The tokens are the same, but in the file they mean something else."
     tokens_kept = (
         len(words) >= len(before) + len(after)
         and words[: len(before)] == before

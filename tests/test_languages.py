@@ -1,0 +1,205 @@
+"""File names to languages, texts to tokens."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmerge_helpers import languages
+from llmerge_helpers.languages import (
+    fence_of,
+    is_known,
+    language_of,
+    language_of_fence,
+    lex,
+    line_numbers,
+    parses,
+    tokens,
+)
+
+SETTINGS = settings(deadline=None, derandomize=True, max_examples=60)
+NAMES = sorted(languages._TABLE)
+WITH_GRAMMAR = sorted(languages._GRAMMARS)
+
+
+def words(text: str, language: str) -> list[str]:
+    return [token.text or f"<{token.kind}>" for token in tokens(text, language)]
+
+
+@pytest.mark.parametrize(
+    ("path", "language"),
+    [
+        ("src/main/java/A.java", "Java"),
+        ("a.b/c.PY", "Python"),
+        ("x.test.tsx", "TSX"),
+        ("lib/a.d.ts", "TypeScript"),
+        ("include/a.h", "C"),
+        ("a/Makefile", "Makefile"),
+        ("CMakeLists.txt", "CMake"),
+        ("notes.txt", "Text"),
+        ("Makefile.old", "Text"),
+        (".gitignore", "Text"),
+        ("", "Text"),
+        ("dir.java/", "Text"),
+    ],
+)
+def test_language_of(path, language):
+    assert language_of(path) == language
+
+
+def test_fence_names_are_one_to_one():
+    assert [language_of_fence(fence_of(name)) for name in NAMES] == NAMES
+    assert [language_of_fence(info) for info in ("JAVA", "js", "c++", "C#", "java hl=1", "unheard-of", "")] == [
+        *("Java", "JavaScript", "C++", "C#", "Java"),
+        *("Text", "Text"),
+    ]
+    assert fence_of("no language") == "text"
+    assert is_known("Java") and not is_known("Text") and not is_known("no language")
+
+
+# ---- tokens
+
+
+def test_python_layout_is_kept():
+    text = "def f(x):\n    '''doc'''\n    return (x +\n  1)  # c\n\n# d\nclass A: pass\n"
+    assert " ".join(words(text, "Python")) == (
+        "def f ( x ) : <newline> <indent> '''doc''' <newline> return ( x + 1 ) <newline> <dedent> class A : pass"
+    )
+    assert words("    a\n  b", "Python") == ["<indent>", "a", "<newline>", "<dedent>", "  ", "b"]
+
+
+def test_line_ends_of_a_clean_file_are_left_to_the_syntax_tree():
+    assert words("a()\nb()\n", "JavaScript") == ["a", "(", ")", "b", "(", ")"]
+    assert "<newline>" in words("a()\nb() }", "JavaScript")
+
+
+def test_preprocessor_lines():
+    assert words("#if 0\nint x;\n#endif\n", "C") == ["#if", "0", "int", "x", ";", "#endif"]
+    assert words("#define A 1 // c\nint } x\n", "C") == ["#define", "A", "1", "<newline>", "int", "}", "x"]
+
+
+def test_tokens_know_where_they_stand():
+    text = 'int größe = 1; // é\n\nString s = "ü";\n'
+    found = tokens(text, "Java")
+    assert [token.text for token in found][:2] == ["int", "größe"]
+    assert all(text[token.start : token.end] == token.text for token in found)
+    assert [token.line for token in found if token.text in ("int", "String", '"ü"')] == [1, 3, 3]
+    assert [token.text for token in found if token.kind == "string"] == ['"ü"']
+
+
+def test_line_numbers():
+    line_of = line_numbers("a\nbc\n\nd")
+    assert [line_of(offset) for offset in range(7)] == [1, 1, 2, 2, 2, 3, 4]
+
+
+def test_a_header_may_be_cpp():
+    assert parses("class A { public: virtual void f() = 0; };\n", "C")
+    assert words("class A { bool f(); }; // c\n", "C") == ["class", "A", "{", "bool", "f", "(", ")", ";", "}", ";"]
+
+
+def test_parses():
+    assert parses("class A {}\n", "Java") is True
+    assert parses("class A {\n", "Java") is False
+    assert parses("a: 1", "YAML") is None
+    assert parses("", "Java") is True
+
+
+# Without quotes and comment signs, the tokens are all of the text but its white space, whatever the parser makes of it.
+plain_text = st.text(alphabet="aZ1_(){}[];:=+-<>.,!&|?@$^~*\\ \t\r\né中\u00a0\ufeff\x00\x0c🙂")
+
+
+@SETTINGS
+@given(plain_text, st.sampled_from(WITH_GRAMMAR))
+def test_no_character_is_lost(text, language):
+    text = re.sub(r"\\(?=\s|\Z)", "", text).replace("/", "")
+    found = tokens(text, language)
+    assert [token.start for token in found] == sorted(token.start for token in found)
+    kept = "".join(token.text for token in found if token.kind not in languages.LAYOUT)
+    assert "".join(re.split(r"[\s\ufeff]+", kept)) == "".join(re.split(r"[\s\ufeff]+", text))
+
+
+code = st.lists(
+    st.sampled_from(
+        [
+            "/*",
+            "*/",
+            "//",
+            "#",
+            '"',
+            "'",
+            "`",
+            '"""',
+            "\\",
+            "\n",
+            "\r\n",
+            " ",
+            "    ",
+            "a",
+            "1",
+            "(",
+            ")",
+            "{",
+            "}",
+            "if",
+        ]
+        + [
+            "=begin",
+            "<<~E",
+            "E",
+            "r#",
+            "${",
+            "#{",
+            "<?php",
+            "?>",
+            "#define",
+            "%w[",
+            "é",
+            "\ud800",
+            "\x00",
+            ";",
+            "<p>",
+            "/",
+        ]
+    ),
+    max_size=30,
+).map("".join)
+
+
+@SETTINGS
+@given(code, st.sampled_from(NAMES))
+def test_any_text_has_tokens(text, language):
+    found = tokens(text, language)
+    assert all(0 <= token.start <= len(text) for token in found)
+    assert found == tokens(text, language)
+
+
+@settings(deadline=None, derandomize=True, max_examples=200)
+@given(code, code, code, code, st.sampled_from(["Java", "Python", "JavaScript", "Ruby", "C", "Rust"]))
+def test_a_window_shows_no_difference_where_there_is_none(before, after, one, other, language):
+    """The summed up comparison never calls two files the same that differ when all of their tokens are looked at."""
+    before = {"Java": "class A { void f() {\n", "Rust": "fn f() {\n", "C": "int f() {\n"}.get(language, "") + before
+    after += {"Java": "\n}}\n", "Rust": "\n}\n", "C": "\n}\n"}.get(language, "\n")
+
+    def rows(middle: str, window: bool) -> list | None:
+        lexed = lex(before + middle + after, language, (len(before), len(before + middle)) if window else None)
+        return [(word[0], *word[2:]) for word in lexed.rows(strict=True)] if lexed.clean else None
+
+    short = rows(one, True), rows(other, True)
+    if None not in short and short[0] == short[1]:
+        assert rows(one, False) == rows(other, False)
+
+
+def test_imports_stay_light():
+    """Neither parsers nor lexers are loaded before they are needed."""
+    program = (
+        "import sys\n"
+        "from llmerge_helpers import conflicts, languages, prompts, syntax, verdict\n"
+        "print([name for name in ('tree_sitter', 'pygments', 'torch', 'pandas', 'datasets') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

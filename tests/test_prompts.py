@@ -1,0 +1,254 @@
+"""The question holds all of a conflict, and a reply of any shape splits into reasoning and answer."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmerge_helpers import languages
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.prompts import (
+    SYSTEM_PROMPT,
+    Reply,
+    fences,
+    messages,
+    parse_question,
+    render_answer,
+    render_question,
+    render_reply,
+    split_reply,
+)
+
+SETTINGS = settings(deadline=None, derandomize=True, max_examples=300)
+ROW = {
+    "before": "class A {\n",
+    "ours": "  int a;\n",
+    "base": "  int x;\n",
+    "theirs": "  long x;\n",
+    "after": "}\n",
+    "language": "Java",
+    "path": "src/A.java",
+}
+
+# ---- the question
+
+
+def test_the_question_is_short_and_plain():
+    assert render_question(ROW) == (
+        "Resolve the merge conflict in src/A.java:\n"
+        "\n"
+        "```java\n"
+        "class A {\n"
+        "<<<<<<< ours\n"
+        "  int a;\n"
+        "||||||| base\n"
+        "  int x;\n"
+        "=======\n"
+        "  long x;\n"
+        ">>>>>>> theirs\n"
+        "}\n"
+        "```"
+    )
+    assert len(SYSTEM_PROMPT) < 600  # the student has few tokens
+
+
+line = st.sampled_from(
+    [
+        "<<<<<<< a",
+        "<<<<<<<",
+        "=======",
+        "======== x",
+        "||||||| b",
+        "|||||||",
+        ">>>>>>> c",
+        ">>>>>>>>",
+        "```",
+        "````java",
+    ]
+    + ["~~~", "a", "", "x = 1\r", "\r", " b", "Resolve the merge conflict:", "No line end at the end of: ours."]
+)
+text = (
+    st.tuples(st.lists(line, max_size=6).map("\n".join), st.sampled_from(["", "\n", "\r\n"])).map("".join) | st.text()
+)
+
+
+@SETTINGS
+@given(
+    text,
+    text,
+    st.none() | text,
+    text,
+    text,
+    st.sampled_from(sorted(languages._TABLE)),
+    st.text() | st.sampled_from(["a/b.py", '"x', "a:", "``` x", "a b", "", "ü.c", ":\n\n```x\na\n```"]),
+)
+def test_parse_question_undoes_render_question(before, ours, base, theirs, after, language, path):
+    row = {"before": before, "ours": ours, "base": base, "theirs": theirs, "after": after}
+    row |= {"language": language, "path": path}
+    question = render_question(row)
+    assert parse_question(question) == row
+    assert parse_question(question + "\n") == row
+    blocks = fences(question)  # a person, or a model, sees one closed block with all of it
+    assert len(blocks) == 1 and blocks[0].closed and ours in blocks[0].body and after in blocks[0].body
+
+
+def test_what_a_code_block_cannot_show_is_said():
+    question = render_question(ROW | {"ours": "<<<<<<< here", "after": "x"})
+    assert "The conflict markers are 8 characters long.\nNo line end at the end of: ours, after.\n" in question
+    assert "\n<<<<<<<< ours\n<<<<<<< here\n|||||||| base\n" in question
+    assert render_question(ROW | {"ours": "```\n"}).splitlines()[2] == "````java"
+    crlf = render_question({name: value.replace("\n", "\r\n") for name, value in ROW.items()})
+    assert "\n<<<<<<< ours\r\n  int a;\r\n" in crlf
+
+
+def test_questions_of_llmerge_and_merge_bench():
+    question = (
+        "You are a semantic merge conflict resolution expert. …Here is the code snippet:\n"
+        "```java\nclass A {\n<<<<<<< HEAD\n  int a;\n=======\n  long x;\n>>>>>>> 3f2a Merge 'x'\n}\n```"
+    )
+    expected = ROW | {"base": None, "path": ""}
+    assert parse_question(question) == expected
+    assert parse_question(question.replace("\n", "\r\n"))["theirs"] == "  long x;\r\n"
+    bare = question.split("```java\n")[1].removesuffix("```")
+    assert parse_question(bare) == expected | {"language": "Text"}
+    assert parse_question(question.removesuffix("\n```"))["after"] == "}"
+    assert parse_question(f"For example:\n```java\nint x;\n```\n{question}") == expected
+
+
+def test_the_conflict_in_the_middle_is_meant():
+    one, two, three = (f"<<<<<<< a\n{n}\n=======\n>>>>>>> b\n" for n in (1, 2, 3))
+    found = parse_question(f"```\n{one}x\n{two}y\n{three}\n```")
+    assert found["ours"] == "2\n" and found["before"] == one + "x\n"
+
+
+@pytest.mark.parametrize("question", ["", "hello", "```java\nint x;\n```", "<<<<<<< a\n=======\n"])
+def test_no_conflict_in_a_question_is_an_error(question):
+    with pytest.raises(LlmergeError, match="no complete conflict"):
+        parse_question(question)
+
+
+def test_messages():
+    assert messages({"question": "q"}) == [
+        {"role": "system", "content": SYSTEM_PROMPT},
+        {"role": "user", "content": "q"},
+    ]
+    assert messages(ROW)[1]["content"] == render_question(ROW)
+
+
+# ---- replies
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        ("<think>\nwhy\n</think>\n\nanswer", Reply("why", "answer", "think_tags")),
+        ("\n <think>why</think>answer\n", Reply("why", "answer", "think_tags")),
+        ("why\n</think>\n\nanswer", Reply("why", "answer", "think_tags")),  # the template opened it
+        ("</think>answer", Reply("", "answer", "think_tags")),
+        ("<think>\n\n</think>\n\nanswer", Reply("", "answer", "think_tags")),
+        ("Well.\n<think>why</think>answer", Reply("Well.\nwhy", "answer", "think_tags")),
+        ("<think>why, but then", Reply("why, but then", "", "think_tags", truncated=True)),
+        ("<think>why\n```\nx\n```", Reply("why\n```\nx\n```", "", "think_tags", truncated=True)),
+        ("<think>a </think> b </think> c", Reply("a", " b </think> c", "think_tags")),
+        ("answer", Reply("", "answer", "none")),
+        ("", Reply("", "", "none")),
+        ("```\nx\n```", Reply("", "```\nx\n```", "none")),
+        ("I keep x.\n```\nx\n```\nDone.", Reply("I keep x.", "```\nx\n```\nDone.", "prose")),
+        # a tag that the code has
+        ('```\ns = "</think>"\n```', Reply("", '```\ns = "</think>"\n```', "none")),
+        (
+            '```\na\n```\n</think>\n```\nb = "</think>"\n```',
+            Reply("```\na\n```", '```\nb = "</think>"\n```', "think_tags"),
+        ),
+        # the reasoning leaves a code block open
+        ("so\n```\nx\n</think>\n```\ny\n```", Reply("so\n```\nx", "```\ny\n```", "think_tags")),
+        ({"content": "answer", "reasoning_content": "why"}, Reply("why", "answer", "reasoning_content")),
+        ({"content": "answer", "reasoning": "why\n"}, Reply("why", "answer", "reasoning")),
+        ({"content": "answer", "reasoning_content": None, "reasoning": "why"}, Reply("why", "answer", "reasoning")),
+        (
+            {
+                "content": [{"type": "text", "text": "ans"}, {"type": "text", "text": "wer"}],
+                "reasoning_details": [
+                    {"type": "reasoning.text", "text": "first "},
+                    {"type": "reasoning.summary", "summary": "second"},
+                    {"type": "reasoning.encrypted", "data": "eA=="},
+                ],
+            },
+            Reply("first second", "answer", "reasoning_details"),
+        ),
+        ({"content": "<think>again</think>b", "reasoning": "why"}, Reply("why", "b", "reasoning")),
+        ({"content": "I say.\n```\nx\n```", "reasoning": "why"}, Reply("why", "I say.\n```\nx\n```", "reasoning")),
+        ({"content": "<think>why</think>b", "reasoning_content": ""}, Reply("why", "b", "think_tags")),
+        ({"content": None, "reasoning_content": "why"}, Reply("why", "", "reasoning_content")),
+        ({"role": "assistant", "content": None}, Reply("", "", "none")),
+        ({}, Reply("", "", "none")),
+    ],
+)
+def test_split_reply(reply, expected):
+    assert split_reply(reply) == expected
+
+
+@SETTINGS
+@given(st.text(alphabet="a `\n<>/think", max_size=60) | st.text(), st.text(alphabet="a `\n~x", max_size=60))
+def test_a_rendered_reply_splits_again(reasoning, code):
+    reasoning = reasoning.replace("</think>", "").strip()
+    answer = render_answer(code, "Java")
+    assert split_reply(render_reply(reasoning, answer)) == Reply(reasoning, answer, "think_tags")
+    (block,) = fences(answer)
+    assert block.closed and block.info == "java" and block.body.removesuffix("\n") == code.removesuffix("\n")
+
+
+tags = st.lists(
+    st.sampled_from(["<think>", "</think>", "```", "````", "~~~", "\n", "\r\n", " ", "a", "java"]), max_size=20
+)
+
+
+@SETTINGS
+@given(tags.map("".join))
+def test_any_reply_splits(reply):
+    parts = split_reply(reply)
+    assert parts.answer in reply and parts.reasoning.replace("<think>", "") in reply.replace("<think>", "")
+    assert split_reply({"content": reply}) == parts
+
+
+# ---- fenced code blocks
+
+
+@pytest.mark.parametrize(
+    ("given_text", "expected"),
+    [
+        ("```java\nx\n```", [("java", "x\n", True)]),
+        ("```Java\r\nx\r\n```\r\n", [("Java", "x\r\n", True)]),
+        ("```\nx\n```\n~~~ c \ny\n~~~~  \n", [("", "x\n", True), ("c", "y\n", True)]),
+        ("````md\n```java\nx\n```\n````", [("md", "```java\nx\n```\n", True)]),
+        ("```\n~~~\n```", [("", "~~~\n", True)]),
+        ("~~~\n```\n~~~", [("", "```\n", True)]),
+        ("```\n```", [("", "", True)]),
+        ("```\n\n```", [("", "\n", True)]),
+        ("```java\nx", [("java", "x", False)]),
+        ("```", [("", "", False)]),
+        ("1. so:\n   ```java\n   if\n     x\n\n  y\n   ```", [("java", "if\n  x\n\ny\n", True)]),
+        ("- \n\t```\n\tx\n\t```", [("", "x\n", True)]),
+        ("``` a`b\nx", []),
+        ("``\nx\n``", []),
+        ("x ```\ny\n```", [("", "", False)]),
+        ("```\n x = '''\n    ```\n```", [("", " x = '''\n    ```\n", True)]),  # too far in to close
+        ("```\nx\n```y\n```", [("", "x\n```y\n", True)]),
+        ("```\nx```\n", [("", "x```\n", False)]),
+    ],
+)
+def test_fences(given_text, expected):
+    found = fences(given_text)
+    assert [(fence.info, fence.body, fence.closed) for fence in found] == expected
+    for fence in found:
+        assert given_text[fence.start : fence.end].lstrip().startswith(("```", "~~~"))
+
+
+@SETTINGS
+@given(tags.map("".join))
+def test_blocks_do_not_overlap(any_text):
+    found = fences(any_text)
+    ends = [0, *(offset for fence in found for offset in (fence.start, fence.end))]
+    assert ends == sorted(ends) and ends[-1] <= len(any_text)
+    assert all(fence.closed for fence in found[:-1])

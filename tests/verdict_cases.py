@@ -1,0 +1,254 @@
+"""Pairs of code that a verdict must not mix up: the adversarial set, used by the tests and by benchmarks/verdicts.py.
+
+Each pair is (name, language, what the developer wrote, what came, same). `same` is the truth: do both mean the same
+once comments and insignificant white space are gone? Many of them fooled graders that strip comments with regular
+expressions.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Pair(NamedTuple):
+    name: str
+    language: str
+    developer: str
+    model: str
+    same: bool
+
+
+# A file around the code, in each language that has a grammar: everything before it, and everything after it.
+FILES: dict[str, tuple[str, str]] = {
+    "Java": ("package a;\n\nclass A {\n    void f(int a, int b) {\n        start();\n", "        end();\n    }\n}\n"),
+    "Python": ("import os\n\n\ndef f(a, b):\n    start()\n", "    end()\n"),
+    "JavaScript": ("'use strict';\nfunction f(a, b) {\n  start();\n", "  end();\n}\n"),
+    "TypeScript": ("import x from 'x';\nfunction f(a: number, b: number) {\n  start();\n", "  end();\n}\n"),
+    "TSX": ("import x from 'x';\nfunction f(a: number, b: number) {\n  start();\n", "  end();\n}\n"),
+    "Go": ("package a\n\nfunc f(a int, b int) int {\n\tstart()\n", "\tend()\n}\n"),
+    "Rust": ("fn f<'a>(a: i32, b: i32) -> i32 {\n    start();\n", "    end();\n    a\n}\n"),
+    "C": ("int f(int a, int b)\n{\n\tstart();\n", "\tend();\n}\n"),
+    "C++": ("int f(int a, int b)\n{\n\tstart();\n", "\tend();\n}\n"),
+    "C#": ("class A\n{\n    void F(int a, int b)\n    {\n        Start();\n", "        End();\n    }\n}\n"),
+    "Ruby": ("class A\n  def f(a, b)\n    start\n", "    finish\n  end\nend\n"),
+    "PHP": ("<?php\nfunction f($a, $b) {\n    start();\n", "    finish();\n}\n"),
+    "Kotlin": ("package a\n\nfun f(a: Int, b: Int) {\n    start()\n", "    end()\n}\n"),
+}
+# Code that does not belong into a function.
+TOP_LEVEL: dict[str, tuple[str, str]] = {
+    "Java": ("package a;\n", "class A {}\n"),
+    "Python": ("import os\n", "end()\n"),
+    "Go": ("package a\n", "func end() {}\n"),
+    "C": ("int start;\n", "int end;\n"),
+}
+
+PAIRS: list[Pair] = [
+    # strings that look like comments
+    Pair("url in a string", "Java", 'get("http://a.com/v1"); f();', 'get("http://evil.org/v2");', False),
+    Pair("url in a string, kept", "Java", 'get("http://a.com");', 'get( "http://a.com" ); // fetch', True),
+    Pair("ant pattern", "Java", 'm("/**"); a(); m("*/");', 'm("/**"); b(); m("*/");', False),
+    Pair("ant pattern, code removed", "Java", 'm("/**"); a(); m("*/");', 'm("/**"); m("*/");', False),
+    Pair("comment between strings", "Java", 'm("/*"); /* note */ m("*/");', 'm("/*"); m("*/");', True),
+    Pair("quote as a character", "Java", "c = '\"'; f(); // \"", "c = '\"'; // \"", False),
+    Pair("quote as a character, kept", "Java", "c = '\"'; // one", "c = '\"'; // \" two", True),
+    Pair("escaped quote", "Java", 's = "\\"// "; f();', 's = "\\"// "; // f();', False),
+    Pair("text block", "Java", 's = """\n  // a\n  """;', 's = """\n  // b\n  """;', False),
+    Pair("unicode in strings", "Java", 's = "größe";', 's = "große";', False),
+    Pair("unicode identifiers", "Java", "größe = 1;", "große = 1;", False),
+    Pair("white space in a string", "Java", 's = "a  b";', 's = "a b";', False),
+    Pair("words in a string", "Java", 's = "a b";', 's = "ab";', False),
+    Pair("css colour", "Python", 'c = "#fff"', 'c = "#000"', False),
+    Pair("css colour, kept", "Python", 'c = "#fff"', 'c = "#fff"  # white', True),
+    Pair("quotes of both kinds", "Python", "c = \"'#\" + '\"#' + x", "c = \"'#\" + '\"#' + y", False),
+    Pair("sql in triple quotes", "Python", 'q("""select 1 -- #""")', 'q("""drop table t -- #""")', False),
+    Pair("raw string", "Python", 'p = r"\\#" + a', 'p = r"\\#" + b', False),
+    Pair("f-string", "Python", 's = f"{a}#{b}"', 's = f"{a}#{a}"', False),
+    Pair("template literal", "JavaScript", "u = `http://${a}/x`;", "u = `http://${b}/x`;", False),
+    Pair("template literal, kept", "JavaScript", "u = `//${a}`;", "u=`//${a}`; // the url", True),
+    Pair("template literal, nested", "JavaScript", "u = `${a ? `//${b}` : c}`;", "u = `${a ? `//${a}` : c}`;", False),
+    Pair(
+        "template literal in TypeScript",
+        "TypeScript",
+        "const u: string = `/*${a}*/`;",
+        "const u: string = `/*${b}*/`;",
+        False,
+    ),
+    Pair("regular expression", "JavaScript", "r = /[/*]/; f(); g = '*/';", "r = /[/*]/; g = '*/';", False),
+    Pair("regular expression with //", "JavaScript", "r = /\\/\\/a/;", "r = /\\/\\/b/;", False),
+    Pair("raw string in Go", "Go", "s = `// a`", "s = `// b`", False),
+    Pair("rune", "Go", "c = '\"'; f() // \"", "c = '\"'; g() // \"", False),
+    Pair("raw string in Rust", "Rust", 'let s = r#"// "a"#;', 'let s = r#"// "b"#;', False),
+    Pair("raw string in C++", "C++", 'auto s = R"(// a)";', 'auto s = R"(// b)";', False),
+    Pair("comment start in a string", "C", 's = "/*"; f(); t = "*/";', 's = "/*"; t = "*/";', False),
+    Pair("verbatim string", "C#", 's = @"c:\\"; F(); // "', 's = @"c:\\"; G(); // "', False),
+    Pair("interpolated string", "C#", 's = $"//{a}";', 's = $"//{b}";', False),
+    Pair("interpolation in Ruby", "Ruby", 'puts "#{a}"', 'puts "#{b}"', False),
+    Pair("interpolation in Ruby, calls", "Ruby", 'x = "a#{f(1)}" + c', 'x = "a#{g(2)}" + c', False),
+    Pair("heredoc", "Ruby", "x = <<~E\n  # a\nE", "x = <<~E\n  # b\nE", False),
+    Pair("word array", "Ruby", "x = %w[#a b]", "x = %w[#a c]", False),
+    Pair("colour in PHP", "PHP", "$c = '#fff'; f();", "$c = '#fff'; // f();", False),
+    Pair("url in PHP", "PHP", '$u = "http://a"; f();', '$u = "http://b";', False),
+    Pair("string template in Kotlin", "Kotlin", 'val s = "//${a}"', 'val s = "//${b}"', False),
+    Pair("raw string in Kotlin", "Kotlin", 'val s = """/* $a"""', 'val s = """/* $b"""', False),
+    # comments
+    Pair("comment added", "Java", "f(a, b);", "// say why\nf(a, /* the second */ b);", True),
+    Pair("comment removed", "Java", "f(a); // TODO\n/* x */", "f(a);", True),
+    Pair("comment instead of a blank", "Java", "int x;", "int/**/x;", True),
+    Pair("code in a comment", "Java", "f(a);\ng(b);", "f(a);\n// g(b);", False),
+    Pair("comment that swallows code", "Java", "f(a); /* c */ g(b);", "f(a); /* c g(b); */", False),
+    Pair("apostrophe in a comment", "Java", "f(a); // don't\ng(b);", "f(a);\ng(b);", True),
+    Pair(
+        "apostrophe in a comment, code changed",
+        "Java",
+        "f(a); // don't\ng(b); // '",
+        "f(a); // don't\nh(b); // '",
+        False,
+    ),
+    Pair("comment in Python", "Python", "f(a)", "# why\nf(a)  # how", True),
+    Pair("comment at another indentation", "Python", "f(a)\ng(b)", "f(a)\n        # note\ng(b)", True),
+    Pair("docstring", "Python", 'def g():\n    """One."""', 'def g():\n    """Two."""', False),
+    Pair("docstring removed", "Python", 'def g():\n    """One."""\n    return 1', "def g():\n    return 1", False),
+    Pair("nested comments", "Rust", "g();", "/* a /* b */ c */ g();", True),
+    Pair("nested comments hide code", "Rust", "/* a /* b */ h(); */ g();", "/* a /* b */ */ h(); g();", False),
+    Pair("doc comment", "Rust", "let x = 1;", "/// one\nlet x = 1;", True),
+    Pair("nested comments in Kotlin", "Kotlin", "g()", "/* a /* b */ c */ g()", True),
+    Pair("block comment in Ruby", "Ruby", "x = 1", "x = 1\n=begin\ny = 2\n=end", True),
+    Pair("hash comment in PHP", "PHP", "f($a);", "f($a); # note", True),
+    Pair("comment in JavaScript", "JavaScript", "f(a);", "f(a /* x */); // y", True),
+    Pair("comment in C#", "C#", "F(a);", "/// <summary>x</summary>\nF(a); // y", True),
+    Pair("comment in C", "C", "f(a);", "/* x\n * y */ f(a); // z", True),
+    Pair("continued line comment", "C", "f(a);\ng(b);", "f(a); // x \\\ng(b);", False),
+    Pair("directive comment", "Go", "//go:noinline", "// go noinline", False),
+    Pair(
+        "directive comment, other file", "Go", "//go:embed a.txt\nvar a string", "//go:embed b.txt\nvar a string", False
+    ),
+    # white space
+    Pair("spaces around signs", "Java", "f(a, b + 1);", "f( a,b+1 ) ;", True),
+    Pair("line breaks", "Java", "f(a, b);", "f(\n    a,\n    b\n);", True),
+    Pair("nested generics", "Java", "List<List<A>> x;", "List<List<A> > x;", True),
+    Pair("words grow together", "Java", "int x;", "intx;", False),
+    Pair("plus plus", "Java", "x = a + +b;", "x = a ++b;", False),
+    Pair("minus minus", "C", "x = a - -b;", "x = a --b;", False),
+    Pair("shift", "C", "x = a >> b;", "x = a > > b;", False),
+    Pair("and of an address", "C", "x = a & &b;", "x = a && b;", False),
+    Pair("numbers", "Java", "x = 1.0;", "x = 1. 0;", False),
+    Pair("block nesting", "Python", "if a:\n    b()\n    c()", "if a:\n    b()\nc()", False),
+    Pair(
+        "deeper nesting",
+        "Python",
+        "for x in a:\n    if x:\n        b()\n    c()",
+        "for x in a:\n    if x:\n        b()\n        c()",
+        False,
+    ),
+    Pair(
+        "else of another if",
+        "Python",
+        "if a:\n    if b:\n        c()\nelse:\n    d()",
+        "if a:\n    if b:\n        c()\n    else:\n        d()",
+        False,
+    ),
+    Pair("two steps of indentation", "Python", "if a:\n    b()", "if a:\n  b()", True),
+    Pair("blank lines", "Python", "a()\nb()", "a()\n\n\nb()", True),
+    Pair("line break in brackets", "Python", "f(a, b)", "f(\n  a,\n  b)", True),
+    Pair("continued line", "Python", "x = a + b", "x = a + \\\n        b", True),
+    Pair("two statements", "Python", "a\nb", "a b", False),
+    Pair("return and line end", "JavaScript", "return a", "return\na", False),
+    Pair("chained calls", "JavaScript", "a.b().c();", "a\n  .b()\n  .c();", True),
+    Pair("long expression", "JavaScript", "x = a + b;", "x =\n  a +\n  b;", True),
+    Pair("return and line end in TypeScript", "TypeScript", "return a", "return\na", False),
+    Pair("text in JSX", "TSX", "x = <p>a b</p>;", "x = <p>\n  a b\n</p>;", True),
+    Pair("words in JSX", "TSX", "x = <p>a b</p>;", "x = <p>ab</p>;", False),
+    Pair("blank in JSX", "TSX", "x = <p>{a} {b}</p>;", "x = <p>{a}{b}</p>;", False),
+    Pair("return and line end in Go", "Go", "return a", "return\na", False),
+    Pair("arguments on their own lines", "Go", "f(a, b)", "f(a,\n\t\tb)", True),
+    Pair("method call or array argument", "Ruby", "puts [a].b", "puts[a].b", False),
+    Pair("sign or subtraction", "Ruby", "puts -a", "puts - a", False),
+    Pair("two statements in Ruby", "Ruby", "puts a\nb", "puts a b", False),
+    Pair("sign or subtraction in Kotlin", "Kotlin", "val x = a\n-b", "val x = a - b", False),
+    Pair("lifetimes", "Rust", "let x: &'a str = y;", "let x: &'b str = y;", False),
+    Pair("formatting in Rust", "Rust", "g(a, |x| x + 1);", "g( a, | x | x+1 );", True),
+    # the preprocessor
+    Pair("defined value", "C", "#define A 1", "#define A 2", False),
+    Pair("condition", "C", "#if 0\nf(a);\n#endif", "#if 1\nf(a);\n#endif", False),
+    Pair("condition removed", "C", "#ifdef A\nf(a);\n#endif", "f(a);", False),
+    Pair("end of a macro", "C", "#define A\nf(a);", "#define A f(a);", False),
+    Pair("comment behind a macro", "C", "#define A 1", "#define A 1 /* one */", True),
+    Pair("line comment behind a macro", "C", "#define A 1", "#define A 1 // one", True),
+    Pair("url in a macro", "C", '#define U "http://a"', '#define U "http://b"', False),
+    Pair(
+        "continued macro",
+        "C",
+        "#define A(x) do { f(x); } while (0)",
+        "#define A(x) \\\n\tdo { f(x); } \\\n\twhile (0)",
+        True,
+    ),
+    Pair("region", "C#", "#if DEBUG\nF(a);\n#endif", "#if TRACE\nF(a);\n#endif", False),
+    # order, and what else is no white space
+    Pair("another order", "Java", "f(a); g(b);", "g(b); f(a);", False),
+    Pair("trailing comma", "Python", "x = (a)", "x = (a,)", False),
+    Pair("semicolon only", "Java", "f(a);", "f(a);;", False),
+    Pair("case", "Java", "f(A);", "f(a);", False),
+    Pair("braces", "Java", "if (a > b) { f(a); g(b); }", "if (a > b) f(a); g(b);", False),
+    Pair("nothing at all", "Java", "f(a);", "", False),
+    Pair("only a comment", "Java", "f(a);", "// f(a);", False),
+]
+TOP_LEVEL_PAIRS: list[Pair] = [
+    Pair("order of imports", "Java", "import a.B;\nimport a.C;", "import a.C;\nimport a.B;", False),
+    Pair("order of imports in Python", "Python", "import a\nimport b", "import b\nimport a", False),
+    Pair("import of a header", "C", "#include <a.h>", '#include "a.h"', False),
+    Pair("header path with slashes", "C", "#include <a//b.h>", "#include <a//c.h>", False),
+    Pair("imports in a block", "Go", 'import (\n\t"a"\n\t"b"\n)', 'import (\n\t"a" // first\n\n\t"b"\n)', True),
+    Pair("import removed", "Go", 'import (\n\t"a"\n\t"b"\n)', 'import (\n\t"a"\n)', False),
+]
+# Languages without a grammar here: the code is the whole text.
+OTHER_PAIRS: list[Pair] = [
+    Pair("comment in YAML", "YAML", "a: 1\nb: c\n", "a: 1  # one\n\nb: c\n", True),
+    Pair("colour in YAML", "YAML", 'a: "#fff"\n', 'a: "#000"\n', False),
+    Pair("nesting in YAML", "YAML", "a:\n  b: 1\n  c: 2\n", "a:\n  b: 1\nc: 2\n", False),
+    Pair("comment in XML", "XML", '<a b="1"><c/></a>\n', '<a b="1">\n  <!-- c -->\n  <c/>\n</a>\n', True),
+    Pair("attribute in XML", "XML", '<a b="http://a"/>\n', '<a b="http://b"/>\n', False),
+    Pair("version in XML", "XML", "<v>1.2</v>\n", "<v>1.3</v>\n", False),
+    Pair("white space in JSON", "JSON", '{"a": [1, 2]}\n', '{\n  "a": [\n    1,\n    2\n  ]\n}\n', True),
+    Pair("url in JSON", "JSON", '{"a": "http://a"}\n', '{"a": "http://b"}\n', False),
+    Pair("two commands", "Shell", "rm a\nb\n", "rm a b\n", False),
+    Pair("hash in a string", "Shell", 'echo "#a"\n', 'echo "#b"\n', False),
+    Pair("hash in an expansion", "Shell", "echo ${a#x}\n", "echo ${a#y}\n", False),
+    Pair("comment in a script", "Shell", "a\nb\n", "a # one\n\n# two\nb\n", True),
+    Pair("continued command", "Shell", "a -b -c\n", "a -b \\\n  -c\n", True),
+    Pair("string in SQL", "SQL", "select '--a' from t;\n", "select '--b' from t;\n", False),
+    Pair("comment in SQL", "SQL", "select a from t;\n", "select a -- the one\n  from t;\n", True),
+    Pair("colour in CSS", "CSS", "a { color: #fff; }\n", "a { color: #000; }\n", False),
+    Pair("comment in CSS", "CSS", "a { color: #fff; }\n", "a { /* white */\n  color: #fff;\n}\n", True),
+    Pair("nested comments in Scala", "Scala", "val a = 1\n", "/* x /* y */ z */ val a = 1\n", True),
+    Pair("comment in Groovy", "Groovy", 'compile "a:b:1"\n', 'compile "a:b:1" // new\n', True),
+    Pair("version in Groovy", "Groovy", 'compile "a:b:1"\n', 'compile "a:b:2"\n', False),
+    Pair("comment in TOML", "TOML", "[a]\nb = 1\n", "[a]\n# one\nb = 1 # two\n", True),
+    Pair("value in an INI file", "INI", "a = 1\n", "a = 2\n", False),
+    Pair("line in Markdown", "Markdown", "# A\n\nb\n", "# A\n\nc\n", False),
+    Pair("trailing blanks in Markdown", "Markdown", "# A\n\nb\n", "# A  \n\nb\n", True),
+    Pair("hash is no comment in Markdown", "Markdown", "# A\n", "# B\n", False),
+    Pair("recipe of a Makefile", "Makefile", "a: b\n\tc\n", "a: b\n  c\n", False),
+    Pair("words of a text", "Text", "a b\n", "a  b\n", False),
+]
+
+
+def example(pair: Pair, *, whole: bool) -> tuple[dict[str, str], str]:
+    """A row whose resolution is what the developer wrote, and a whole snippet with what the model wrote instead.
+
+    With `whole`, the row knows the file around the snippet.
+    """
+    files = TOP_LEVEL if pair in TOP_LEVEL_PAIRS else FILES
+    start, end = files.get(pair.language, ("", ""))
+    before = start[start.rstrip("\n").rfind("\n") + 1 :]
+    after = end[: end.find("\n") + 1]
+    pad = before[: len(before) - len(before.lstrip())]
+
+    def indent(code: str) -> str:
+        hanging = ("E", "=begin", "=end", "#")  # must start in the first column
+        lines = [line if line.startswith(hanging) or not line else pad + line for line in code.split("\n")]
+        return "\n".join(lines).rstrip("\n") + "\n" if code else ""
+
+    row = {"language": pair.language, "before": before, "resolution": indent(pair.developer), "after": after}
+    if whole:
+        row |= {"prefix": start.removesuffix(before), "suffix": end.removeprefix(after)}
+    return row, before + indent(pair.model) + after
