@@ -149,12 +149,9 @@ def look(
         try:
             with source.open() as repository, Workshop.open(repository) as workshop, workshop.cat_file() as objects:
                 workshop.merges()
-                found = (
-                    read_file(replay, path, objects, wanted) for replay in workshop.replays() for path in replay.files
-                )
-                good = (
-                    file for file in found if isinstance(file, ConflictedFile) and any(x.found for x in file.labels)
-                )
+                pairs = ((replay, path) for replay in workshop.replays() for path in replay.files)
+                files = (read_file(replay, path, objects, wanted) for replay, path in pairs)
+                good = (f for f in files if isinstance(f, ConflictedFile) and any(x.found for x in f.labels))
                 if file := next(itertools.islice(good, number, None), None):
                     return file
         except LlmergeError as error:  # one of many that cannot be cloned, say
