@@ -165,21 +165,22 @@ class Browser:
                     for control in (self.search, *self.filters.values()):
                         control.value = ""
                 self.position = self.found.index(i)
+                self.jump.value = ""
                 self.draw()
                 return
         self.count.value = "no example " + _escape(text)
 
     def draw(self) -> None:
         """Show the example at the position."""
+        if self.found:
+            self.card.value = ConflictView.from_example(self.examples[self.found[self.position]])._repr_html_()
+        else:
+            self.card.value = "<p>Nothing fits these filters.</p>"
         total = f"of {len(self.found)}" + (
             f" (of {len(self.examples)})" if len(self.found) < len(self.examples) else ""
         )
         self.count.value = f"{self.position + 1 if self.found else 0} {total}"
         self.previous.disabled = self.next.disabled = len(self.found) < 2
-        if self.found:
-            self.card.value = ConflictView.from_example(self.examples[self.found[self.position]])._repr_html_()
-        else:
-            self.card.value = "<p>Nothing fits these filters.</p>"
 
 
 def _haystack(example: Mapping[str, Any]) -> str:

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 TITLES = {
     "full": "Merge conflicts with a teacher's reasoning: every finished reply",
-    "correct_only": "Merge conflicts with a teacher's reasoning: replies that match the developers",
+    "correct_only": "Merge conflicts with a teacher's reasoning: accepted replies",
     "grpo": "Merge conflicts with the teacher's pass rate",
 }
 WHAT = {
     "full": "Each row is one merge conflict (`prompt`) and one teacher reply, reasoning first (`completion`), "
     "right or wrong: `match_type` says which.",
     "correct_only": "Each row is one merge conflict (`prompt`) and one teacher reply, reasoning first "
-    "(`completion`), whose code is what the developers committed.",
+    "(`completion`), whose verdict was accepted.",
     "grpo": "Each row is one merge conflict (`prompt`), what the rewards need to judge an answer, and how often the "
     "teacher got it right (`pass_rate`).",
 }
@@ -59,7 +59,7 @@ def data_card(name: str, prepared: Prepared, facts: Mapping[str, Any], max_token
     parts = [
         _yaml(head),
         f"# {TITLES[name]}",
-        WHAT[name],
+        WHAT[name] + (f" Accepted: {', '.join(prepared.accept)}." if name == "correct_only" else ""),
         "## Counts",
         _table(["split", "rows"], [(split, len(part)) for split, part in dataset.items()]),
     ]

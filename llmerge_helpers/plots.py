@@ -166,7 +166,7 @@ def rates(counts: Mapping[str, tuple[int, int]], path: str | Path | None = None,
 def length_by_verdict(
     lengths: Sequence[float], verdicts: Sequence[str], path: str | Path | None = None, unit: str = "words of reasoning"
 ) -> Plot:
-    """How long the reasoning is for each verdict: one dot a reply, a bar at the median, on a logarithmic axis."""
+    """How long the reasoning is for each verdict: one dot a reply, a bar at the median."""
     import numpy as np
     import pandas as pd
 
@@ -185,9 +185,10 @@ def length_by_verdict(
         axes.plot([max(quarters[1], 1)] * 2, [y - 0.36, y + 0.36], color=INK, lw=2)
     axes.set_yticks(range(len(present)), [f"{WORDS[r['verdict']]}  ({r['n']})" for r in rows])
     axes.invert_yaxis()
-    axes.set_xscale("log")
+    wide = len(frame) and frame["length"].max() > 10 * max(frame["length"].min(), 1)
+    axes.set_xscale("log" if wide else "linear")
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.set_xlabel(f"{unit} (logarithmic); the upright bar is the median")
+    axes.set_xlabel(f"{unit}{' (logarithmic)' if wide else ''}; the upright bar is the median")
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x")
     return _save(figure, axes, f"Length of reasoning by verdict (n = {len(frame)})", _frame(rows), path)
@@ -236,22 +237,50 @@ def waterfall(steps: Iterable[tuple[str, int]], path: str | Path | None = None, 
         left -= count if i else 0
         rows.append({"step": label, "dropped": count if i else 0, "left": left})
     data = _frame(rows, ["step", "dropped", "left"])
-    figure, axes = _axes(height=1.0 + 0.28 * len(rows))
-    y = range(len(data))
-    axes.barh(y, data["left"], color=COLOURS["exact_match"], height=0.66)
-    axes.barh(y, data["dropped"], left=data["left"], color=GREY, hatch="//", edgecolor="white", height=0.66)
-    for i, row in enumerate(rows):
-        label = f"{row['left']:,}" + (f"  (−{row['dropped']:,})" if row["dropped"] else "")
-        axes.annotate(
-            label, (row["left"] + row["dropped"], i), (4, 0), textcoords="offset points", va="center", fontsize=8
-        )
-    axes.set_yticks(y, data["step"])
-    axes.invert_yaxis()
+    drawn = data[(data["dropped"] > 0) | (data.index == 0)].reset_index(drop=True)
+    figure, axes = _axes(height=1.0 + 0.28 * len(drawn))
+    y = range(len(drawn))
+    axes.barh(y, drawn["left"], color=COLOURS["exact_match"], height=0.66)
+    axes.barh(y, drawn["dropped"], left=drawn["left"], color=GREY, hatch="//", edgecolor="white", height=0.66)
+    for i, row in enumerate(drawn.itertuples()):
+        label = f"{row.left:,}" + (f"  (−{row.dropped:,})" if row.dropped else "")
+        axes.annotate(label, (row.left + row.dropped, i), (4, 0), textcoords="offset points", va="center", fontsize=8)
+    axes.set_yticks(y, drawn["step"])
+    axes.set_ylim(max(len(drawn), 3) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
     axes.set_xlim(0, (steps[0][1] if steps else 1) * 1.18 + 0.1)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("left after the step; hatched: dropped by it")
     return _save(figure, axes, f"{title} (n = {steps[0][1] if steps else 0})", data, path)
+
+
+@_styled
+def kinds_by(conflicts: pd.DataFrame, column: str = "language", path: str | Path | None = None, top: int = 8) -> Plot:
+    """How developers resolved conflicts: shares of the kinds for each value of `column`, most frequent values first."""
+    order = conflicts[column].value_counts().sort_index().sort_values(ascending=False, kind="stable").index.tolist()
+    groups = conflicts[column].where(conflicts[column].isin(order[:top]), f"{len(order) - top} others")
+    order = order[:top] + ([f"{len(order) - top} others"] if len(order) > top else [])
+    kinds = ("ours", "theirs", "ours_theirs", "theirs_ours", "base", "empty", "mixed")
+    present = [kind for kind in kinds if (conflicts["kind"] == kind).any()]
+    counts = [{kind: int((conflicts["kind"][groups == value] == kind).sum()) for kind in present} for value in order]
+    data = _frame([{column: v, "n": sum(c.values()), **c} for v, c in zip(order, counts, strict=True)])
+    figure, axes = _axes(height=1.5 + 0.3 * len(data))
+    left = data["n"] * 0.0
+    for kind in present:
+        colour = GREY if kind == "mixed" else LINES[kinds.index(kind)]
+        axes.barh(range(len(data)), data[kind] / data["n"], left=left, color=colour, height=0.68, label=_words(kind))
+        left = left + data[kind] / data["n"]
+    axes.set_yticks(range(len(data)), [f"{v}  ({n})" for v, n in zip(data[column], data["n"], strict=True)])
+    axes.set_xlim(0, 1)
+    _percent(axes)
+    axes.set_xlabel("share of conflicts; mixed: written anew, or of parts of both sides")
+    axes.set_ylim(max(len(data), 3) - 0.5, -0.5)
+    figure.legend(ncols=4, loc="outside lower center", columnspacing=1.2, handlelength=1.2)
+    return _save(figure, axes, f"Kinds of resolution by {column} (n = {len(conflicts)})", data, path)
+
+
+def _words(kind: str) -> str:
+    return {"ours_theirs": "ours, then theirs", "theirs_ours": "theirs, then ours"}.get(kind, kind)
 
 
 @_styled

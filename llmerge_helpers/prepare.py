@@ -40,7 +40,14 @@ class Prepared:
     steps: dict[str, list[tuple[str, int]]]  # by data set: all replies, then how many each step dropped
     candidates: list[Candidate] = field(repr=False)
     tokenizer: ChatTokenizer
+    accept: tuple[str, ...]
     notes: list[str]
+
+    def results(self) -> dict[str, Any]:
+        """The figures for run.json: rows by data set and split, what was dropped, and the tokenizer."""
+        rows = {name: {split: len(part) for split, part in d.items()} for name, d in self.datasets.items()}
+        dropped = {name: dict(steps[1:]) for name, steps in self.steps.items()}
+        return {"rows": rows, "dropped": dropped, "tokenizer": self.tokenizer.name, "notes": self.notes}
 
     def counts(self) -> pd.DataFrame:
         """Rows by data set, split and verdict."""
@@ -53,8 +60,9 @@ class Prepared:
                 rows.append({"data set": name, "split": split, "rows": len(part)} | {m: found[m] for m in MATCH_TYPES})
         for split, part in self.datasets["grpo"].items():
             rows.append({"data set": "grpo", "split": split, "rows": len(part)})
-        frame = pd.DataFrame(rows).fillna(0).convert_dtypes()
-        return frame.loc[:, [c for c in frame if c not in MATCH_TYPES or frame[c].any()]]
+        frame = pd.DataFrame(rows, dtype=object)
+        frame = frame.loc[:, [c for c in frame if c not in MATCH_TYPES or frame[c].sum()]]
+        return frame.where(frame.notna(), "")
 
     def flags(self) -> pd.DataFrame:
         """How many replies have each flag."""
@@ -140,7 +148,7 @@ def prepare(
         output_dir.name.replace("sft", "grpo") if "sft" in output_dir.name else output_dir.name + "_grpo"
     )
     steps = {name: _steps(candidates, name) for name in names}
-    prepared = Prepared(built, paths, steps, candidates, tokenizer, notes)
+    prepared = Prepared(built, paths, steps, candidates, tokenizer, accept, notes)
     assert_no_leak(prepared, held_out)
     _write(prepared, output_dir, facts or {}, max_tokens)
     return prepared

@@ -68,7 +68,8 @@ def flags_of(text: str, finish_reason: str | None = None, question: str = "") ->
         found.append("cut")
     if _loops(text):
         found.append("loops")
-    foreign = len(_OTHER_SCRIPTS.findall(text)) - sum(c in question for c in _OTHER_SCRIPTS.findall(text))
+    known = set(question)
+    foreign = sum(letter not in known for letter in _OTHER_SCRIPTS.findall(text))
     if foreign >= 5 and foreign / len(text) > 0.005:
         found.append("language")
     if any(match[0] not in question for match in _HARNESS.finditer(text)):
@@ -92,7 +93,8 @@ def _loops(text: str) -> bool:
 def reasoning_from_facts(conflict: Mapping[str, Any], code: str) -> str:
     """What each side changed and what the answer keeps, in plain sentences, for a reply that came without reasoning.
 
-    >>> print(reasoning_from_facts({"before": "", "ours": "a\\nb\\n", "base": "a\\n", "theirs": "", "after": ""}, "a\\nb\\n"))
+    >>> conflict = {"ours": "a\\nb\\n", "base": "a\\n", "theirs": ""}
+    >>> print(reasoning_from_facts(conflict, "a\\nb\\n"))
     Ours adds `b`. Theirs removes `a`. The resolution takes ours as it stands.
     """
     ours, base, theirs = (conflict.get(side) or "" for side in ("ours", "base", "theirs"))
@@ -131,15 +133,15 @@ def _change(who: str, base: str, side: str) -> str:
 
 def _kept(ours: str, base: str, theirs: str, kept: str) -> str:
     ours, base, theirs = (text.replace("\r\n", "\n") for text in (ours, base, theirs))
-    whole = {
-        ours: "takes ours as it stands",
-        theirs: "takes theirs as it stands",
-        ours + theirs: "keeps both, ours first and then theirs",
-        theirs + ours: "keeps both, theirs first and then ours",
-        base: "goes back to the lines of the base",
-        "": "drops the lines altogether",
-    }
-    for text, words in whole.items():
+    whole = [
+        (ours, "takes ours as it stands"),
+        (theirs, "takes theirs as it stands"),
+        (ours + theirs, "keeps both, ours first and then theirs"),
+        (theirs + ours, "keeps both, theirs first and then ours"),
+        (base, "goes back to the lines of the base"),
+        ("", "drops the lines altogether"),
+    ]
+    for text, words in whole:
         if kept == text:
             return f"The resolution {words}."
     lines = [line for line in kept.splitlines() if line.strip()]

@@ -114,15 +114,22 @@ class ConflictView:
         if expected is None:
             return panes
         expected = expected.replace("\r\n", "\n")  # as the verdict compares
-        developer = diff(expected, expected)
+        developer, title = self._developer(expected), "developer's resolution (│), in its context"
         if got is None:
             what = "answer: none" if self.reply is not None or self._verdict else ""
-            return [*panes, ("developer's resolution, in its context", developer), *([(what, [])] if what else [])]
+            return [*panes, (title, developer), *([(what, [])] if what else [])]
         got = got.replace("\r\n", "\n").rstrip("\n") + ("\n" if expected.endswith("\n") else "")
         if got == expected:
-            return [*panes, ("answer: identical to the developer's resolution", developer)]
-        panes.append(("developer's resolution, in its context", developer))
-        return [*panes, ("answer, as a diff from the developer's resolution", diff(expected, got))]
+            return [*panes, ("answer: identical to the developer's resolution (│)", developer)]
+        return [*panes, (title, developer), ("answer, as a diff from the developer's resolution", diff(expected, got))]
+
+    def _developer(self, expected: str) -> list[Line]:
+        """The lines that the developers committed; those that stand in place of the conflict have a bar."""
+        before, after = (self._conflict[side].replace("\r\n", "\n") for side in ("before", "after"))
+        if not (expected.startswith(before) and expected[len(before) :].endswith(after)):
+            return diff(expected, expected)
+        middle = expected[len(before) : len(expected) - len(after)]
+        return [*diff(before, before), *[("│", line) for _, line in diff(middle, middle)], *diff(after, after)]
 
     @cached_property
     def _folded(self) -> list[tuple[str, str]]:
@@ -161,7 +168,7 @@ class ConflictView:
         table = "".join(f'<tr style="background:none">{cells}</tr>' for cells in rows)
         folded = "".join(
             f"<details><summary>{html.escape(title)}</summary>"
-            f'<pre style="{_PRE};white-space:pre-wrap">{html.escape(capped(text))}</pre></details>'
+            f'<pre style="{_WRAP}">{html.escape(capped(text, width=1000))}</pre></details>'
             for title, text in self._folded
         )
         verdict, _, rest = self.heading.partition(" · ")
@@ -175,14 +182,14 @@ class ConflictView:
         marked, token = self._marked(lines) if title.startswith("answer, ") else (None, "")
         out = []
         for i, (sign, line) in enumerate(lines):
-            text = html.escape(clip(line))
+            text = html.escape(clip(_blanks(line) if sign in _TAGS else line))
             if i == marked:
                 text = text.replace(token, f'<b style="{_MARK}">{token}</b>', 1)
             if sign in _TAGS:
                 tag, style = _TAGS[sign]
                 out.append(f'<{tag} style="{style}">{sign} {text}</{tag}>')
             else:
-                out.append(f"<i>… {text}</i>" if sign == "…" else f"  {text}")
+                out.append(f"<i>… {text}</i>" if sign == "…" else f"{sign} {text}")
         return f'<pre style="{_PRE}">' + ("\n".join(out) or "(nothing)") + "</pre>"
 
     def _marked(self, lines: list[Line]) -> tuple[int | None, str]:
@@ -200,7 +207,7 @@ class ConflictView:
         parts = [self.heading, *([self.why] if self.why else [])]
         for title, lines in self._sections:
             parts.append(f"--- {title}")
-            parts += [f"{sign} {clip(line)}".rstrip() for sign, line in lines] or ["(nothing)"]
+            parts += _plain_lines(lines)
         for title, text in self._folded[:1]:
             if self._reply is not None:
                 parts += [f"--- {title}", capped(text, lines=12)]
@@ -213,7 +220,7 @@ class ConflictView:
         if self.why:
             parts.append(_markdown(self.why))
         for title, lines in self._sections:
-            body = "\n".join(f"{sign} {clip(line)}".rstrip() for sign, line in lines) or "(nothing)"
+            body = "\n".join(_plain_lines(lines))
             parts.append(f"{title}:\n\n{_fenced(body, 'diff')}")
         for title, text in self._folded:
             parts.append(f"<details><summary>{title}</summary>\n\n{_fenced(capped(text), 'text')}\n\n</details>")
@@ -225,10 +232,24 @@ _TAGS = {
     "+": ("ins", "text-decoration:none;background:rgba(46,160,67,.25)"),
     "-": ("del", "text-decoration:none;background:rgba(248,81,73,.25)"),
 }
-_MARK = "background:rgba(255,193,7,.55);outline:1px solid rgba(255,193,7,.9)"
-_PRE = "margin:0;padding:0;white-space:pre;overflow-x:auto;text-align:left;background:none"
+_MARK = "background:rgba(255,193,7,.3);outline:1px solid rgba(255,193,7,.9)"
+_PRE = (
+    "margin:0;padding:0;white-space:pre;overflow-x:auto;text-align:left;background:none;font-family:monospace;"
+    "font-size:.92em;line-height:1.35"
+)
+_WRAP = _PRE + ";white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
 _TH = "text-align:left;width:50%"
 _TD = "text-align:left;vertical-align:top;max-width:0"
+
+
+def _blanks(line: str) -> str:
+    """A changed line with the blanks at its end as dots: often they are all that changed."""
+    end = len(line.rstrip(" \t"))
+    return line[:end] + line[end:].replace(" ", "·").replace("\t", "→")
+
+
+def _plain_lines(lines: Sequence[Line]) -> list[str]:
+    return [f"{sign} {clip(_blanks(x) if sign in _TAGS else x)}".rstrip() for sign, x in lines] or ["(nothing)"]
 
 
 def _plain(value: Any) -> str:
@@ -257,13 +278,17 @@ class TrainingView:
 
     def _repr_html_(self) -> str:
         tag, style = _TAGS["+"]
-        given, learned = (html.escape(capped(text)) for text in (self.given.rstrip("\n"), self.learned.rstrip("\n")))
+        given, learned = (
+            html.escape(capped(text, width=2000)) for text in (self.given.rstrip("\n"), self.learned.rstrip("\n"))
+        )
         return (
-            f'<div><b>given</b> (no loss)<pre style="{_PRE};white-space:pre-wrap;opacity:.75">{given}</pre>'
-            f'<b>learned</b> (every token carries loss)<pre style="{_PRE};white-space:pre-wrap">'
+            f'<div><b>given</b> (no loss)<pre style="{_WRAP};opacity:.75">{given}</pre>'
+            f'<b>learned</b> (every token carries loss)<pre style="{_WRAP}">'
             f'<{tag} style="{style}">{learned}</{tag}></pre></div>'
         )
 
     def __repr__(self) -> str:
-        given, learned = (capped(text).split("\n") for text in (self.given.rstrip("\n"), self.learned.rstrip("\n")))
+        given, learned = (
+            capped(text, width=2000).split("\n") for text in (self.given.rstrip("\n"), self.learned.rstrip("\n"))
+        )
         return "\n".join([*(f"  {line}" for line in given), *(f"+ {line}" for line in learned)])

@@ -77,7 +77,7 @@ def test_a_wrong_answer_shows_both_sides_and_where_it_differs():
     assert titles == [
         "ours, as a diff from base",
         "theirs, as a diff from base",
-        "developer's resolution, in its context",
+        "developer's resolution (│), in its context",
         "answer, as a diff from the developer's resolution",
     ]
     assert "-   int total() {\n-     return sum;\n+   int total(int tax) {\n+     return sum + tax;" in page.cells[2]
@@ -96,7 +96,7 @@ def test_the_first_differing_token_is_marked_on_its_line():
 def test_an_identical_answer_is_said_once():
     page = Page(card(RIGHT)._repr_html_())
     assert len(page.cells) == 6
-    assert page.cells[4] == "answer: identical to the developer's resolution"
+    assert page.cells[4] == "answer: identical to the developer's resolution (│)"
     assert page.text.startswith(VERDICTS["exact_match"])
 
 
@@ -111,7 +111,7 @@ def test_every_verdict_has_words_of_its_own():
 def test_replies_without_an_answer_still_show_the_conflict(reply):
     view = card(reply)
     page = Page(view._repr_html_())
-    assert "developer's resolution, in its context" in page.cells
+    assert "developer's resolution (│), in its context" in page.cells
     assert "int total(int tax)" in page.text and "int total(int tax)" in repr(view)
 
 
