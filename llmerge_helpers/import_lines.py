@@ -28,7 +28,7 @@ def merge_imports(ours: str, base: str, theirs: str, before: str = "", after: st
     a, z, b = ([x if x.endswith("\n") else x + newline for x in split_lines(text)] for text in (ours, base, theirs))
     extra = "" if (ours or theirs).endswith("\n") or (theirs or ours).endswith("\n") else newline
     _share_names(a, z, b)
-    lines = merge_sets(a, z, b)
+    lines = [line for line in merge_sets(a, z, b) if line]
     above = [*takewhile(_is_named, reversed(split_lines(before)))][::-1]
     below = [*takewhile(_is_named, split_lines(after))]
     for key in (str.strip, _imports_first):
@@ -78,5 +78,4 @@ def _share_names(ours: list[str], base: list[str], theirs: list[str]) -> None:
             if all(x == sorted(x, key=order) for x in (lists[0], lists[2])):
                 names.sort(key=order)
                 break
-        if names:
-            ours[n] = theirs[k] = f"{found[1]}{', '.join(names)}{found[3]}"
+        ours[n] = theirs[k] = f"{found[1]}{', '.join(names)}{found[3]}" if names else ""

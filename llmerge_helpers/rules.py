@@ -84,7 +84,9 @@ def larger_number(c: Conflict) -> Answer | None:
         a, b = ([(len(n), n) for n in (n.lstrip("0") for n in _NUMBER.findall(text))] for text in (ours, theirs))
         if a != b:
             side, higher, lower = ("ours", ours, theirs) if a > b else ("theirs", theirs, ours)
-            why = f"The sides agree but for numbers; {higher} is higher than {lower}, so {side} is the newer one."
+            why = (
+                f"The sides agree but for numbers; {higher:.40} is higher than {lower:.40}, so {side} is the newer one."
+            )
             return c.take(side, why)
     return None
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from llmerge_helpers.threeway import changes, too_slow
 
-CODE = re.compile(r"\w+|[^\w\s]")
+CODE = re.compile(r"\d+(?:\.\d+)+|\w+|[^\w\s]")
 NAME = re.compile(r"[^\W\d]\w+")
 SIDES = (("ours", "theirs"), ("theirs", "ours"))  # a side and the other one
 

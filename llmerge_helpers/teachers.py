@@ -140,7 +140,8 @@ def _check_not_retired(model: str, base_url: str) -> None:
 def rules_version() -> str:
     """A digest of the rule teacher's code: an answer of other rules is never taken from the cache."""
     here = Path(__file__).parent
-    sources = (here / f"{name}.py" for name in ("baselines", "prompts", "languages", "conflicts"))
+    rules = ("baselines", "rules", "sides", "threeway", "import_lines", "reasons", "prompts", "languages", "conflicts")
+    sources = (here / f"{name}.py" for name in rules)
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources if path.exists())).hexdigest()[:12]
 
 

@@ -12,7 +12,7 @@ from llmerge_helpers.conflicts import split_lines
 Overlap = Callable[[list[str], list[str], list[str]], "str | None"]  # tokens of ours, base, theirs -> text or no answer
 
 MAX_PAIRS = 60_000  # equal pairs that difflib may look at; beyond it an alignment costs much and means little
-_TOKEN = re.compile(r"\r?\n|[^\S\n]+|\w+|[^\w\s]")
+_TOKEN = re.compile(r"\r?\n|[^\S\n]+|\d+(?:\.\d+)+|\w+|[^\w\s]")
 
 
 class _Matcher(SequenceMatcher):
@@ -50,7 +50,7 @@ def too_slow(first: Sequence, *others: Sequence) -> bool:
 
 
 def merge_tokens(ours: str, base: str, theirs: str, on_overlap: Overlap | None = None) -> str | None:
-    """diff3 over words, punctuation and runs of blanks; None where both sides changed the same tokens.
+    """diff3 over words, dotted numbers, punctuation and runs of blanks; None where both changed the same tokens.
 
     Whole lines are aligned first, so a long hunk costs little. `on_overlap` may resolve an overlap.
 
