@@ -30,7 +30,7 @@ __all__ = [
     "waterfall",
 ]  # fmt: skip
 
-_FORMAT = 1  # part files written by other code are not reused
+_FORMAT = 2  # part files written by other code are not reused
 
 
 @dataclass
@@ -172,6 +172,7 @@ def _write_part(part: Path, source: Source, repository: Repository, options: dic
             file.write(json.dumps({"report": report}) + "\n")
             file.flush()
             os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
         os.replace(temporary, part)
     finally:
         Path(temporary).unlink(missing_ok=True)
