@@ -271,7 +271,7 @@ class Engine:
             )
 
     async def _ended(self, job: Job, record: dict[str, Any] | None, error: str | None, cached: bool) -> None:
-        if record is not None and record.get("finish_reason") == "length" and not job.cut_off:
+        if record is not None and is_cut_off(record) and not job.cut_off:
             job.cut_off = record  # never the same request again: once with more room, then it stays cut off
             job.max_tokens *= ESCALATION
             job.key = request_key(self.body(job.index, job.max_tokens), self.teacher.endpoint, job.sample)
@@ -349,6 +349,11 @@ class Engine:
             "sdk": sdk_version(),
             "prompt_version": PROMPT_VERSION,
         }
+
+
+def is_cut_off(record: Mapping[str, Any]) -> bool:
+    """True for a reply that `max_tokens` cut off."""
+    return record.get("finish_reason") == "length"
 
 
 @cache

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from llmerge_helpers import prices
-from llmerge_helpers.engine import ESCALATION, Engine, Job, said, sdk_version
+from llmerge_helpers.engine import ESCALATION, Engine, Job, is_cut_off, said, sdk_version
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.ledger import Ledger, request_key
 from llmerge_helpers.limiter import Limiter
@@ -150,7 +150,7 @@ class _Run:
         options = self.options
         first = options.until_correct or options.samples
         for index, row in enumerate(self._questions()):
-            chat = self._chat(index, row)
+            chat = messages(row)
             self.ids.append(str(row.get("id") or index))
             self.drawn[index] = drawn = _Drawn(first, first)
             for sample in range(first):
@@ -172,21 +172,16 @@ class _Run:
     def _questions(self) -> Iterator[Mapping[str, Any]]:
         columns = getattr(self.rows, "column_names", None)
         if columns and "question" in columns and hasattr(self.rows, "select_columns"):
+            _check_columns(0, columns)
             # a dataset would decode whole files, too
-            return iter(self.rows.select_columns([name for name in ("id", "question") if name in columns]))
-        return iter(self.rows)
-
-    def _chat(self, index: int, row: Mapping[str, Any]) -> list[dict[str, str]]:
-        try:
-            return messages(row)
-        except (KeyError, TypeError, AttributeError, LlmergeError) as error:
-            raise LlmergeError(
-                f"row {index} is no conflict, it has neither a question nor ours and theirs ({error!r}): "
-                "check the dataset's columns."
-            ) from None
+            yield from self.rows.select_columns([name for name in ("id", "question") if name in columns])
+            return
+        for index, row in enumerate(self.rows):
+            _check_columns(index, row)
+            yield row
 
     def _body(self, index: int, max_tokens: int) -> dict[str, Any]:
-        return self.teacher.body(self._chat(index, self.rows[index]), max_tokens)
+        return self.teacher.body(messages(self.rows[index]), max_tokens)
 
     def _look_up(self, index: int, sample: int, chat: list[dict[str, str]]) -> None:
         """Take the answer from disk, or put the sample into the queue."""
@@ -198,7 +193,7 @@ class _Run:
             if record is None:
                 break
             self.known.append(record.get("usage") or {})
-            if record.get("finish_reason") != "length" or cut_off:
+            if cut_off or not is_cut_off(record):
                 return self._take(self._result(index, sample, first_key, record, cut_off, cached=True))
             cut_off, limit = record, limit * ESCALATION
         if cut_off and self.options.offline:  # it was never asked with more room, or in vain: it stays cut off
@@ -295,7 +290,7 @@ class _Run:
             self._take(result)
             if not self.drawn[index].open and (more := self._draw(index)):
                 for number in more:
-                    self._look_up(index, number, self._chat(index, self.rows[index]))
+                    self._look_up(index, number, messages(self.rows[index]))
 
     def _take(self, result: Result) -> None:
         self.done[result.index, result.sample] = result
@@ -415,3 +410,12 @@ class _Run:
             "quote": self.quoted,
         }
         return Results(results, report, self._left())
+
+
+def _check_columns(index: int, row: Iterable[str]) -> None:
+    """Raise an `LlmergeError` for a row that could be asked but not judged, or not even asked."""
+    names = set(row)
+    if not ("question" in names or {"ours", "theirs"} <= names):
+        raise LlmergeError(f"row {index} is no conflict: it has neither a question nor ours and theirs.")
+    if not ("answer" in names or {"before", "resolution", "after"} <= names):
+        raise LlmergeError(f"row {index} cannot be judged: it has neither an answer nor before, resolution and after.")

@@ -118,7 +118,8 @@ class Limiter:
             return
         self._careful, self._alone = False, 0
         # what ended just after the request left may have ended before it arrived
-        ended = bisect_right(self._ends, slot.since + SETTLING_S) - bisect_left(self._ends, slot.since)
+        settling = min(SETTLING_S, self._latency / 8)
+        ended = bisect_right(self._ends, slot.since + settling) - bisect_left(self._ends, slot.since)
         load = slot.level - ended
         news = load > self._proven
         self._proven = max(self._proven, load)
@@ -147,7 +148,7 @@ class Limiter:
         elif told is not None and told < slot.level:
             self._proven = self.ceiling = min(told, self.maximum)
             self._set(self.ceiling)
-        elif slot.level > self._proven > 0:
+        elif slot.level > self._proven >= slot.level * CUT:
             self.ceiling = self._proven
             self._set(self.ceiling)
         else:

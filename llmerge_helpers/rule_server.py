@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.teachers import Teacher, rules_version
 
 _LONGEST_BODY = 64 * 2**20
@@ -82,7 +81,7 @@ async def _answer(request: Request, writer: asyncio.StreamWriter) -> None:
         body = json.loads(request.body)
         # a large conflict takes a while, and the client lives on this very event loop
         reasoning, content = await asyncio.to_thread(reply, body["messages"])
-    except (LlmergeError, ValueError, KeyError, TypeError, IndexError) as error:
+    except Exception as error:  # a conflict that a rule stumbles over fails with its reason, and alone
         return await _send_json(writer, "400 Bad Request", _error(f"{type(error).__name__}: {error}"))
     prompt = sum(len(str(m.get("content"))) for m in body["messages"]) // 4
     usage = {"prompt_tokens": prompt, "completion_tokens": (len(reasoning) + len(content)) // 4}
@@ -108,7 +107,7 @@ def reply(messages: list[dict[str, Any]]) -> tuple[str, str]:
     from llmerge_helpers import baselines
     from llmerge_helpers.prompts import parse_question, render_answer
 
-    question = next(m["content"] for m in reversed(messages) if m["role"] == "user")
+    question = next((m["content"] for m in reversed(messages) if m["role"] == "user"), "")
     row = parse_question(question)
     resolution, reasoning = baselines.explain(row)
     if resolution is None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -22,6 +24,7 @@ DEEPSEEK_MODEL = "deepseek-flash"
 RETIRED = {"deepseek-reasoner": "2026-07-24", "deepseek-chat": "2026-07-24"}
 # DeepSeek takes these in thinking mode, and does nothing with them: sent, they would be fiction in every record.
 IGNORED_IN_THINKING = ("temperature", "presence_penalty", "frequency_penalty")
+_OURS = re.compile(r"^\s*from llmerge_helpers\.(\w+) import", re.MULTILINE)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -137,12 +140,18 @@ def _check_not_retired(model: str, base_url: str) -> None:
         )
 
 
+@cache
 def rules_version() -> str:
-    """A digest of the rule teacher's code: an answer of other rules is never taken from the cache."""
+    """A digest of the code that the rule teacher's answers rest on: answers of other rules are not taken from the cache."""
     here = Path(__file__).parent
-    rules = ("baselines", "rules", "sides", "threeway", "import_lines", "reasons", "prompts", "languages", "conflicts")
-    sources = (here / f"{name}.py" for name in rules)
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources if path.exists())).hexdigest()[:12]
+    sources: dict[str, str] = {}
+    modules = ["baselines", "prompts"]
+    while modules:
+        name = modules.pop()
+        if name not in sources and (here / f"{name}.py").exists():
+            sources[name] = (here / f"{name}.py").read_text(encoding="utf-8")
+            modules += [m for m in _OURS.findall(sources[name]) if m not in ("run", "files", "errors")]
+    return hashlib.sha256("".join(sources[name] for name in sorted(sources)).encode()).hexdigest()[:12]
 
 
 async def balance(teacher: Teacher, client: AsyncOpenAI) -> str | None:

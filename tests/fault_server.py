@@ -27,13 +27,16 @@ from typing import Any
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from llmerge_helpers.prompts import parse_question
 from llmerge_helpers.rule_server import read_request
+from llmerge_helpers.teachers import Teacher
 
 FAULTS = (
     "status_400", "status_401", "status_402", "status_404", "status_422", "status_429", "status_500", "status_503",
     "unknown_model", "blank", "cut", "keep_alive", "malformed", "null_content", "insufficient", "length",
     "slow_loris", "reset", "reset_late", "wrong_model", "error_in_stream", "hang", "no_finish_reason",
 )  # fmt: skip
+KEY = "sk-loopback-0123456789abcdef"
 TEXTS = {
     400: "Invalid request", 401: "Authentication Fails (invalid key)", 402: "Insufficient Balance", 404: "Not Found",
     422: "Invalid parameter", 429: "Too many requests", 500: "Internal error", 503: "Server overloaded",
@@ -98,18 +101,42 @@ def plain_reply(body: dict[str, Any]) -> tuple[str, str]:
     return f"I look at both sides of {digest}.", f"```text\nanswer {digest}\n```"
 
 
+def take_ours(body: dict[str, Any]) -> tuple[str, str]:
+    """The answer that `make_rows` calls right."""
+    question = parse_question(body["messages"][-1]["content"])
+    code = f"{question['before']}{question['ours']}{question['after']}"
+    return "Ours is newer.", f"```java\n{code}```"
+
+
+def make_rows(count: int) -> list[dict[str, Any]]:
+    """Small conflicts, each with a question of its own; to take ours is right."""
+    rows = []
+    for n in range(count):
+        row = {"id": f"row-{n}", "language": "Java", "path": "A.java", "before": "f(\n", "after": ")\n"}
+        row |= {"ours": f"  a{n}\n", "base": "  b\n", "theirs": f"  c{n}\n", "resolution": f"  a{n}\n"}
+        rows.append(row | {"answer": row["before"] + row["resolution"] + row["after"]})
+    return rows
+
+
 class FaultServer:
     """The server in a thread of its own; use it as a context manager."""
 
     def __init__(self, respond: Respond = plain_reply, **options: Any):
         self.respond, self.options, self.books = respond, Options(**options), Books()
         self.bodies: list[dict[str, Any]] = []  # every body that came, as it came
+        self.fault_for: Callable[[dict[str, Any]], str | None] = lambda body: None  # goes before the drawn ones
         self.in_flight = 0
         self._started = threading.Event()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
+
+    def teacher(self, **changes: Any) -> Teacher:
+        """A priced teacher that asks this server."""
+        thinking = {"thinking": {"type": "enabled"}}
+        known = {"name": "deepseek", "model": "deepseek-flash", "base_url": self.url, "api_key": KEY}
+        return Teacher(**{**known, "extra_body": thinking, **changes})
 
     def __enter__(self) -> FaultServer:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), daemon=True)
@@ -184,7 +211,7 @@ class _Exchange:
         mine = books.by_body.setdefault(self.digest, {"requests": 0, "answered": 0})
         mine["requests"] += 1
         self.rng = random.Random(f"{options.seed}:{self.digest}:{mine['requests']}")
-        self.fault = self._draw(mine["requests"])
+        self.fault = self.server.fault_for(self.body) or self._draw(mine["requests"])
         limit = self.server.limit_now()
         if limit is not None and self.server.in_flight >= limit:
             self._refuse(429, limit)
@@ -344,7 +371,7 @@ class _Exchange:
             self._reset()
             return
         self._write(data)
-        if self.fault not in ("malformed", "cut", "error_in_stream", "no_finish_reason"):
+        if self.fault not in ("malformed", "cut", "error_in_stream"):
             self._bill(usage)
 
     async def _send_stream(self) -> None:
