@@ -189,8 +189,8 @@ def line_numbers(text: str) -> Callable[[int], int]:
 def lex(text: str, language: str, window: tuple[int, int] | None = None) -> Lexed:
     """The tokens of a text; `tokens` gives them one by one.
 
-    With a window (start, end), and if the text parses cleanly, whatever lies outside is summed up: one word of the kind
-    "tree" for each subtree.
+    With a window (start, end) and a grammar, whatever lies outside is summed up: one word of the kind "tree" for each
+    subtree.
     """
     everything = (0, len(text))
     grammar = clean = None
@@ -198,7 +198,7 @@ def lex(text: str, language: str, window: tuple[int, int] | None = None) -> Lexe
         parsed = syntax.parse(text, _grammars(text, language))
         grammar, clean = parsed.grammar, parsed.clean
         directive = _DIRECTIVE.get(language)
-        words = list(syntax.leaves(parsed, text, window if window and clean else everything, directive))
+        words = list(syntax.leaves(parsed, text, window or everything, directive))
     else:
         lexer = _TABLE.get(language, _TABLE["Text"])[1]
         words = list(syntax.lexer_words(text, lexer) if lexer else syntax.plain_lines(text))

@@ -99,13 +99,13 @@ def leaves(
             parents.append(kind)
             continue
         role = parents[-1] << 16 | min(len(parents), 0xFFFF)
+        if max(done, low) < min(start, high):
+            yield from _skipped(text, max(done, low), min(start, high))
         if outside:
             if action != _DROP and end > start:
                 yield "", start, "tree", (role, kind, end - start, node.descendant_count)
             done = max(done, end)
         else:
-            if start > done and done >= low:
-                yield from _skipped(text, done, start)
             start = max(start, done)
             if end > start:
                 done = end
@@ -113,8 +113,8 @@ def leaves(
         while not onwards():
             parents.pop()
             if not up():
-                if low <= done < high:
-                    yield from _skipped(text, done, len(text))
+                if max(done, low) < high:
+                    yield from _skipped(text, max(done, low), high)
                 return
 
 

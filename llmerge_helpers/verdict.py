@@ -303,13 +303,17 @@ def _judge(answer: str, number: int | None, case: _Case) -> Verdict:
 
 def _compare(case: _Case, code: str) -> tuple[Lexed, Lexed, dict[str, Any] | None]:
     """The tokens of both files, and where they first differ."""
-    expected, got, difference = case.expected, case.lex(code), None
+    expected, got = case.expected, case.lex(code)
     strict = bool(expected.clean and got.clean and expected.grammar == got.grammar)
-    if strict:
-        difference = _first_difference(expected.rows(strict), got.rows(strict), case, code)
     start = len(case.head)
-    alike = _words(expected, start, start + len(case.answer)) == _words(got, start, start + len(code))
-    if not strict or (difference and alike):  # the code alone does not tell, so look at all of the file
+    ends = start + len(case.answer), start + len(code)
+    alike = _words(expected, start, ends[0]) == _words(got, start, ends[1])
+    left, right = [
+        lexed.rows(strict) if strict else [word for word in lexed.rows(strict) if start <= word[1] < end and word[0]]
+        for lexed, end in zip((expected, got), ends, strict=True)
+    ]
+    difference = _first_difference(left, right, case, code)
+    if alike and (difference or not strict):  # the code alone does not tell, so look at all of the file
         expected, got = case.expected_file, case.lex(code, all_words=True)
         difference = _first_difference(expected.rows(strict), got.rows(strict), case, code)
     return expected, got, difference
