@@ -36,7 +36,7 @@ def test_verdicts_by_kind_counts_and_bounds(tmp_path):
     assert saved["right"].tolist() == [4, 4] and saved["incorrect_resolution"].tolist() == [3, 0]
     assert (saved.loc[0, "low"], saved.loc[0, "high"]) == pytest.approx(wilson(4, 8))
     assert plot.title == "Verdicts by kind (n = 12)"
-    assert (tmp_path / "kinds.png").read_bytes() == plot.png and size(plot) == (900, 525)
+    assert (tmp_path / "kinds.png").read_bytes() == plot.png and size(plot) == (750, 437)
     assert "mixed" in repr(plot) and plot._repr_png_()[0] == plot.png
 
 
@@ -100,3 +100,11 @@ def test_the_same_data_gives_the_same_bytes_and_nothing_is_no_error(draw):
     with matplotlib.rc_context({"axes.facecolor": "black", "figure.figsize": (20, 20)}):  # a user's own style
         assert draw().png == first.png
     assert first.png.startswith(b"\x89PNG")
+
+
+def test_kinds_by_language_counts_and_gathers_the_rest():
+    conflicts = pd.DataFrame({"language": [f"L{n % 4}" for n in range(10)], "kind": ["ours"] * 4 + ["mixed"] * 6})
+    plot = plots.kinds_by(conflicts, "language", top=2)
+    assert plot.data["language"].tolist() == ["L0", "L1", "2 others"] and plot.data["n"].tolist() == [3, 3, 4]
+    assert plot.data["ours"].sum() == 4 and plot.data["mixed"].sum() == 6 and "theirs" not in plot.data
+    assert plot.title == "Kinds of resolution by language (n = 10)" and plot.png.startswith(b"\x89PNG")
