@@ -47,7 +47,7 @@ async def serve_rules() -> AsyncIterator[str]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connections.add(asyncio.current_task())
         try:
-            with suppress(ConnectionError):
+            with suppress(ConnectionError, asyncio.CancelledError):  # asyncio would log its own cancellation
                 while (request := await read_request(reader)) is not None:
                     await _answer(request, writer)
         finally:

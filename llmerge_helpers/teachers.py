@@ -142,7 +142,7 @@ def _check_not_retired(model: str, base_url: str) -> None:
 
 @cache
 def rules_version() -> str:
-    """A digest of the code that the rule teacher's answers rest on: answers of other rules are not taken from the cache."""
+    """A digest of the code that the rule teacher's answers rest on, so that those of other rules are not reused."""
     here = Path(__file__).parent
     sources: dict[str, str] = {}
     modules = ["baselines", "prompts"]

@@ -264,7 +264,7 @@ def test_the_rule_teacher_speaks_the_api(explain, stream):
     assert set(explain[0]) <= {"before", "ours", "base", "theirs", "after", "language", "path"}
 
 
-def test_the_rule_teacher_is_started_by_generate_and_found_in_the_cache_again(explain, tmp_path):
+def test_the_rule_teacher_is_started_by_generate_and_found_in_the_cache_again(explain, tmp_path, caplog):
     def run():
         return asyncio.run(generate(make_rows(3), pick("rules"), progress=False, cache_dir=str(tmp_path)))
 
@@ -273,6 +273,7 @@ def test_the_rule_teacher_is_started_by_generate_and_found_in_the_cache_again(ex
     assert "No rule" in first[1].reply.answer and first[1].reply.reasoning == "Nothing fits."
     assert first[0].cost_usd == 0.0 and first[0].system_fingerprint == f"rules-{rules_version()}"
     assert len(explain) == 3 and all(result.cached for result in again)
+    assert not caplog.records
 
 
 def test_the_rule_teacher_is_bound_to_loopback():
