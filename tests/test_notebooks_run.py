@@ -1,0 +1,219 @@
+"""The notebooks run by papermill, as users run them: fresh outputs, both folders, bad input, money and secrets."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import nbformat
+import pytest
+from fault_server import FaultServer
+from notebook_runs import ROOT, cleaned, comparable, copy_of_project, papermill
+from tiny import tiny_model
+
+FIRST = ("00_collect_merges", "01_generate", "02_inspect_and_prepare")
+KEY = "sk-loopback-0123456789abcdef"
+
+
+def ok(done: subprocess.CompletedProcess) -> subprocess.CompletedProcess:
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done
+
+
+def stopped(done: subprocess.CompletedProcess, *parts: str) -> None:
+    """It failed, and the last thing it says is one sentence of ours with `parts` in it."""
+    assert done.returncode != 0
+    said = [line for line in done.stderr.splitlines() if "LlmergeError" in line or "RunStopped" in line]
+    assert said, done.stderr[-3000:]
+    for part in parts:
+        assert part in said[-1]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project in which 00, 01 and 02 were run from its root."""
+    root = copy_of_project(tmp_path_factory.mktemp("project"))
+    for name in FIRST:
+        ok(papermill(root, name))
+    return root
+
+
+@pytest.fixture
+def empty(tmp_path):
+    return copy_of_project(tmp_path)
+
+
+def results(root) -> list[dict]:
+    with open(root / "outputs" / "deepseek_sft" / "results.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# ------------------------------------------------------------------------------------------------- what comes out
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_committed_outputs_are_fresh(project, name):
+    committed = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+    assert comparable(committed) == comparable(cleaned(project / f"out_{name}.ipynb")), "run `make notebooks`"
+
+
+def test_the_bundled_dataset_is_fresh(project):
+    for built in (project / "merges/sample/dataset").rglob("*"):
+        if built.is_file():
+            committed = ROOT / "merges/sample/dataset" / built.relative_to(project / "merges/sample/dataset")
+            assert built.read_bytes() == committed.read_bytes(), f"{committed.name}: run `make notebooks`"
+
+
+def test_everything_promised_is_there(project):
+    outputs = project / "outputs"
+    rows = results(project)
+    texts = sorted(p.name for p in (outputs / "deepseek_sft").glob("example_*.txt"))
+    assert texts == [f"example_{n:04d}.txt" for n in range(len(rows))] and len(rows) >= 48
+    assert {r["match_type"] for r in rows} >= {"exact_match", "incorrect_resolution"}
+    for folder in ("deepseek_sft", "sft_dataset"):
+        assert json.loads((outputs / folder / "run.json").read_text())["status"] == "finished"
+    assert (outputs / "deepseek_sft" / "deepseek_sft.log").exists()
+    for name in ("full", "correct_only"):
+        assert (outputs / "sft_dataset" / name / "dataset_dict.json").exists()
+        assert (outputs / "sft_dataset" / name / "README.md").exists()
+    assert (outputs / "grpo_dataset").is_dir()
+
+
+def test_limit_works_from_the_notebooks_folder(empty):
+    ok(papermill(empty, "01_generate", "-p", "limit", "10", cwd=empty / "notebooks"))
+    assert len(results(empty)) == 10
+
+
+def test_a_dataset_of_questions_and_answers_works(empty):
+    from datasets import Dataset, DatasetDict, load_from_disk
+
+    rows = load_from_disk(str(ROOT / "merges/sample/dataset"))["train"].select(range(8))
+    plain = Dataset.from_dict({"question": rows["question"], "answer": rows["answer"]})
+    DatasetDict(train=plain, test=plain.select(range(2))).save_to_disk(str(empty / "merges/plain/dataset"))
+    ok(papermill(empty, "01_generate", "-p", "dataset", "plain"))
+    assert len(results(empty)) == 8
+
+
+# ------------------------------------------------------------------------------------------------------ bad input
+
+
+def test_a_misspelt_parameter_stops_before_anything_is_asked(empty):
+    stopped(papermill(empty, "01_generate", "-p", "lmit", "10"), "unknown parameter 'lmit'", "limit")
+    assert not list((empty / "outputs").iterdir())
+
+
+def test_a_missing_dataset_names_the_command_that_builds_it(empty):
+    stopped(papermill(empty, "01_generate", "-p", "dataset", "mine"), "merges/mine", "00_collect_merges")
+
+
+def test_a_dataset_with_wrong_columns_names_them(empty):
+    from datasets import Dataset
+
+    Dataset.from_dict({"text": ["a"]}).save_to_disk(str(empty / "merges/wrong/dataset"))
+    stopped(papermill(empty, "01_generate", "-p", "dataset", "wrong"), "question")
+
+
+def test_no_key_for_deepseek_names_both_places(empty):
+    stopped(papermill(empty, "01_generate", "-p", "teacher", "deepseek"), "DEEPSEEK_API_KEY", "Colab")
+
+
+def test_an_unreadable_cache_file_is_set_aside_and_asked_again(project, tmp_path):
+    root = copy_of_project(tmp_path)
+    shutil.copytree(project / "outputs/deepseek_cache", root / "outputs/deepseek_cache")
+    victim = next((root / "outputs/deepseek_cache").glob("*/*.json"))
+    victim.write_text('{"torn": ')
+    ok(papermill(root, "01_generate"))
+    assert sorted(r["match_type"] for r in results(root)) == sorted(r["match_type"] for r in results(project))
+    assert sum(r["cached"] == "False" for r in results(root)) <= 1
+
+
+# ------------------------------------------------------------------------------------------------ money, secrets
+
+
+def openai(server, *more: str) -> tuple[str, ...]:
+    return ("-p", "teacher", "openai", "-p", "base_url", server.url, "-p", "model", "fake-model", *more)
+
+
+def test_a_key_appears_in_no_file(empty):
+    with FaultServer(faults={"status_500": 0.2}) as server:
+        done = papermill(empty, "01_generate", *openai(server, "-p", "limit", "12"), env={"OPENAI_API_KEY": KEY})
+    ok(done)
+    assert KEY not in done.stdout + done.stderr
+    for path in empty.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            assert KEY.encode() not in path.read_bytes(), path
+
+
+def test_a_wrong_key_stops_the_run_and_shows_no_key(empty):
+    with FaultServer(faults={"status_401": 1.0}) as server:
+        done = papermill(empty, "01_generate", *openai(server), env={"OPENAI_API_KEY": KEY})
+    stopped(done, "key")
+    written = [p for p in empty.rglob("*") if p.is_file() and not p.is_symlink()]
+    assert KEY not in done.stderr and not [p for p in written if KEY.encode() in p.read_bytes()]
+
+
+def test_what_was_answered_before_a_kill_is_not_asked_again(empty):
+    arguments = ("-p", "samples", "4", "-p", "max_concurrency", "8")
+    with FaultServer(latency_s=0.1) as server:
+        command = [sys.executable, "-c", "import sys; sys.path.insert(0, sys.argv[1]); import notebook_runs as n; "
+                   "from pathlib import Path; n.papermill(Path(sys.argv[2]), '01_generate', *sys.argv[3:])",
+                   str(ROOT / "tests"), str(empty), *openai(server, *arguments)]  # fmt: skip
+        running = subprocess.Popen(command, start_new_session=True)
+        deadline = time.monotonic() + 120
+        while server.books.requests < 60 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+        before = server.books.requests
+        assert 60 <= before < 200
+        ok(papermill(empty, "01_generate", *openai(server, *arguments)))
+        asked = server.books.requests
+    rows = len({r["id"] for r in results(empty)})
+    assert len(results(empty)) == 4 * rows
+    needed = 4 * rows + 3  # the reader's three conflicts are of the test split
+    assert needed <= asked <= needed + 8, "more was asked again than was in flight"
+
+
+# ------------------------------------------------------------------------------------------------------- training
+
+
+def test_03_and_04_train_on_what_02_wrote(project, tmp_path):
+    root = copy_of_project(tmp_path / "project")
+    shutil.copytree(project / "outputs", root / "outputs", dirs_exist_ok=True)
+    tiny = str(tiny_model(tmp_path / "tiny"))
+    ok(papermill(root, "03_sft_train", "-p", "base_model", tiny, "-p", "max_steps", "2", "-p", "limit", "8"))
+    assert json.loads((root / "outputs/sft_model/run.json").read_text())["status"] == "finished"
+    assert (root / "outputs/sft_model/adapter_model.safetensors").exists()
+    arguments = (
+        "-p",
+        "max_steps",
+        "1",
+        "-p",
+        "num_generations",
+        "2",
+        "-p",
+        "max_completion_length",
+        "16",
+        "-p",
+        "limit",
+        "4",
+    )
+    ok(papermill(root, "04_to_grpo", *arguments))
+    assert json.loads((root / "outputs/grpo_model/run.json").read_text())["status"] == "finished"
+    assert (root / "outputs/grpo_model/adapter_model.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("02_inspect_and_prepare", ("01_generate",)),
+        ("03_sft_train", ("02_inspect_and_prepare",)),
+        ("04_to_grpo", ("03_sft_train",)),
+    ],
+)
+def test_each_names_the_step_that_is_missing_before_it(empty, name, parts):
+    stopped(papermill(empty, name), *parts)
