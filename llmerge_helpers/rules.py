@@ -37,34 +37,6 @@ def one_side_only(c: Conflict) -> Answer | None:
     return None
 
 
-def shifted_counters(c: Conflict) -> Answer | None:
-    """Both sides only moved the counters in generated names upwards: move them by both shifts."""
-    if not c.base or len({_NUMBER.sub("0", text) for text in (c.ours, c.base, c.theirs)}) > 1:
-        return None
-    parts: list[str] = []
-    done, shifts, example = 0, set(), ""
-    numbers = (_NUMBER.finditer(text) for text in (c.ours, c.base, c.theirs))
-    for ours, base, theirs in zip(*numbers, strict=True):
-        text = theirs[0] if ours[0] == base[0] else ours[0]
-        if base[0] not in (ours[0], theirs[0]) and ours[0] != theirs[0]:
-            name = re.search(r"[^\W\d]+\Z", c.ours[max(0, ours.start() - 40) : ours.start()])
-            if not name or max(map(len, (ours[0], base[0], theirs[0]))) > 18:
-                return None
-            a, z, b = int(ours[0]), int(base[0]), int(theirs[0])
-            if not 10 <= z < min(a, b):
-                return None
-            shifts.add((a - z, b - z))
-            text = str(a + b - z)
-            names = f"{name[0]}{z} became {name[0]}{a} in ours and {name[0]}{b} in theirs"
-            example = example or f"{names}: {a} + {b} - {z} = {text}"
-        parts += [c.ours[done : ours.start()], text]
-        done = ours.end()
-    if len(shifts) != 1:
-        return None
-    why = "These are counters in generated names. Each side moved them up for what it added; together they move by both"
-    return Answer("".join(parts) + c.ours[done:], f"{why}. {example}.")
-
-
 def token_merge(c: Conflict) -> Answer | None:
     """The sides changed different tokens of the same lines: apply both changes."""
     merged = merge_tokens(c.ours, c.base, c.theirs) if c.base.strip() else None
@@ -197,7 +169,6 @@ def guess(c: Conflict) -> Answer | None:
 RULES: tuple[Callable[[Conflict], Answer | None], ...] = (
     same_text,
     one_side_only,
-    shifted_counters,
     token_merge,
     larger_number,
     same_addition,
