@@ -137,6 +137,10 @@ class _Case:
         return frozenset(line.strip() for text in (self.answer, *self.sides) for line in text.split("\n"))
 
     @cached_property
+    def context(self) -> tuple[list[str], list[str]]:
+        return _bare_lines(self.before), _bare_lines(self.after)
+
+    @cached_property
     def markers(self) -> frozenset[str]:
         """Lines of the expected answer that look like markers, and so are code."""
         return frozenset(_marker_lines(self.answer))
@@ -234,11 +238,15 @@ def _read(answer: str, case: _Case) -> tuple[str | None, int | None, bool]:
         return whole, 0, True  # code with code blocks in it, and a fence too short around it
     if not blocks[-1].closed:
         return blocks[-1].body, len(blocks) - 1, False
-    filled = [number for number, block in enumerate(blocks) if block.body.strip()]
-    clean = [number for number in filled if not _left_markers(blocks[number].body, case)]
-    placed = [number for number in clean if _has_context(blocks[number].body, case)]
-    number = (placed or clean or filled or [len(blocks) - 1])[-1]
+    number = max(range(len(blocks)), key=lambda number: (_fitness(blocks[number].body, case), number))
     return blocks[number].body, number, True
+
+
+def _fitness(code: str, case: _Case) -> int:
+    """How well code can be the answer: not at all if it is blank, badly with conflict markers, best in its context."""
+    if not code.strip():
+        return 0
+    return 1 if _left_markers(code, case) else 3 if _has_context(code, case) else 2
 
 
 def _between_ends(answer: str, blocks: Sequence[Fence]) -> str | None:
@@ -250,7 +258,7 @@ def _between_ends(answer: str, blocks: Sequence[Fence]) -> str | None:
 
 def _has_context(code: str, case: _Case) -> bool:
     """True if the code starts with the lines before the conflict and ends with those after it, white space aside."""
-    lines, before, after = _bare_lines(code), _bare_lines(case.before), _bare_lines(case.after)
+    lines, (before, after) = _bare_lines(code), case.context
     enough = len(lines) >= len(before) + len(after)
     return enough and lines[: len(before)] == before and lines[len(lines) - len(after) :] == after
 
