@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-MAX_LINES, MAX_WIDTH, MAX_DIFF_LINES, UNCHANGED = 60, 200, 400, 4
+MAX_LINES, MAX_WIDTH, MAX_DIFF_LINES, UNCHANGED = 60, 200, 400, 3
 
 Line = tuple[str, str]  # ("+", "-" or " ", text without its line end); "…" marks what was left out
 

@@ -38,11 +38,12 @@ def load_replies(directory: str | Path) -> Replies:
     examples = load_examples(path)
     name = (record.get("results") or {}).get("dataset") or (record.get("parameters") or {}).get("dataset") or "auto"
     dataset = merges.load(name)
-    check_same_conflicts(examples, dataset, shown(folder), str(name))
+    where = shown(merges.dataset_path(name))
+    check_same_conflicts(examples, dataset, shown(folder), where)
     columns = [
         c for c in ("before", "ours", "base", "theirs", "after", "question") if c in dataset["test"].column_names
     ]
-    facts = {"dataset": str(name), "prompt_version": examples[0].get("prompt_version") if examples else None}
+    facts = {"dataset": where, "prompt_version": examples[0].get("prompt_version") if examples else None}
     return Replies(examples, dataset["test"].select_columns(columns).to_list(), facts)
 
 

@@ -7,6 +7,7 @@ and in Markdown. All text of models and repositories is escaped, capped, and mad
 from __future__ import annotations
 
 import html
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from llmerge_helpers.difftext import Line, capped, clip, diff
-from llmerge_helpers.prompts import Reply, parse_question, split_reply
+from llmerge_helpers.prompts import SYSTEM_PROMPT, Reply, parse_question, split_reply
 
 VERDICTS = {
     "exact_match": "✓ the same as the developer's resolution",
@@ -118,7 +119,7 @@ class ConflictView:
         if got is None:
             what = "answer: none" if self.reply is not None or self._verdict else ""
             return [*panes, (title, developer), *([(what, [])] if what else [])]
-        got = got.replace("\r\n", "\n").rstrip("\n") + ("\n" if expected.endswith("\n") else "")
+        got = got.replace("\r\n", "\n").removesuffix("\n") + ("\n" if expected.endswith("\n") else "")
         if got == expected:
             return [*panes, ("answer: identical to the developer's resolution (│)", developer)]
         return [*panes, (title, developer), ("answer, as a diff from the developer's resolution", diff(expected, got))]
@@ -139,18 +140,25 @@ class ConflictView:
             words = len(reply.reasoning.split())
             source = f", from {reply.source}" if reply.source != "none" else ""
             parts.append((f"reasoning ({words:,} words{source})", reply.reasoning or "(none)"))
-        if self._conflict["base"]:
-            parts.append(("base", self._conflict["base"]))
         prompt = self.prompt or (
             [{"role": "user", "content": self.row["question"]}] if self.row.get("question") else []
         )
         if prompt:
-            text = "\n\n".join(f"[{m['role']}]\n{m['content']}" for m in prompt)
+            said = [
+                {**m, "content": "(the system prompt of prompts.py)"} if m["content"] == SYSTEM_PROMPT else m
+                for m in prompt
+            ]
+            text = "\n\n".join(f"[{m['role']}]\n{m['content']}" for m in said)
             parts.append((f"prompt ({len(text.split()):,} words)", text))
+        elif self._conflict["base"]:
+            parts.append(("base", self._conflict["base"]))
         if self.reply is not None:
             raw = self.reply
             if isinstance(raw, Mapping):
-                raw = "\n".join(f"{key}:\n{_plain(value)}\n" for key, value in raw.items() if value is not None)
+                fields = {k: v for k, v in raw.items() if v is not None}
+                if reply is not None and reply.source in fields:
+                    fields[reply.source] = "(above)"
+                raw = "\n".join(f"{key}:\n{_plain(value)}\n" for key, value in fields.items())
             raw = raw.answer if isinstance(raw, Reply) else raw
             parts.append(("raw reply", raw))
         return parts
@@ -180,16 +188,15 @@ class ConflictView:
 
     def _pane(self, title: str, lines: list[Line]) -> str:
         marked, token = self._marked(lines) if title.startswith("answer, ") else (None, "")
+        texts = [html.escape(clip(_blanks(line) if sign in _TAGS else line)) for sign, line in lines]
+        if marked is not None:
+            texts[marked] = texts[marked].replace(token, f'<b style="{_MARK}">{token}</b>', 1)
         out = []
-        for i, (sign, line) in enumerate(lines):
-            text = html.escape(clip(_blanks(line) if sign in _TAGS else line))
-            if i == marked:
-                text = text.replace(token, f'<b style="{_MARK}">{token}</b>', 1)
-            if sign in _TAGS:
-                tag, style = _TAGS[sign]
-                out.append(f'<{tag} style="{style}">{sign} {text}</{tag}>')
-            else:
-                out.append(f"<i>… {text}</i>" if sign == "…" else f"{sign} {text}")
+        for sign, run in itertools.groupby(range(len(lines)), key=lambda i: lines[i][0]):
+            block = "\n".join(f"{sign} {texts[i]}" for i in run)
+            tag, style = _TAGS.get(sign, ("i", "") if sign == "…" else ("", ""))
+            style = f' style="{style}"' if style else ""
+            out.append(f"<{tag}{style}>{block}</{tag}>" if tag else block)
         return f'<pre style="{_PRE}">' + ("\n".join(out) or "(nothing)") + "</pre>"
 
     def _marked(self, lines: list[Line]) -> tuple[int | None, str]:
@@ -233,11 +240,8 @@ _TAGS = {
     "-": ("del", "text-decoration:none;background:rgba(248,81,73,.25)"),
 }
 _MARK = "background:rgba(255,193,7,.3);outline:1px solid rgba(255,193,7,.9)"
-_PRE = (
-    "margin:0;padding:0;white-space:pre;overflow-x:auto;text-align:left;background:none;font-family:monospace;"
-    "font-size:.92em;line-height:1.35"
-)
-_WRAP = _PRE + ";white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
+_PRE = "margin:0;white-space:pre;overflow-x:auto;font:.9em/1.35 monospace"
+_WRAP = _PRE + ";white-space:pre-wrap;word-break:normal"
 _TH = "text-align:left;width:50%"
 _TD = "text-align:left;vertical-align:top;max-width:0"
 

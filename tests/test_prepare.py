@@ -14,9 +14,11 @@ from replies_by_hand import THOUGHT, conflict, example, right, twelve, wrong
 from llmerge_helpers import chat
 from llmerge_helpers.cards import push_to_hub
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.files import write_json, write_jsonl
 from llmerge_helpers.filters import conflict_text
 from llmerge_helpers.prepare import prepare
 from llmerge_helpers.prompts import render_answer, render_reply, split_reply
+from llmerge_helpers.replies import load_replies
 from llmerge_helpers.rewards import resolution_reward
 from llmerge_helpers.splits import choose_validation, joined
 from llmerge_helpers.thinking import flags_of, reasoning_from_facts
@@ -505,3 +507,66 @@ def test_push_to_hub_sends_the_card_first_and_is_private(tmp_path, monkeypatch):
     assert calls == [("create", "me/x", True), ("card", "README.md", True), ("data", "me/x", True)]
     with pytest.raises(LlmergeError, match="holds no data set"):
         push_to_hub(tmp_path / "nothing", "me/x")
+
+
+# --------------------------------------------------------------------------------------------------- what 01 left
+
+
+@pytest.fixture
+def of_01(tmp_path, monkeypatch):
+    """A root with a finished run of 01 over eight conflicts, and its dataset."""
+    from datasets import Dataset, DatasetDict, disable_progress_bars
+
+    disable_progress_bars()
+    monkeypatch.setenv("LLMERGE_ROOT", str(tmp_path))
+    extra = dict.fromkeys(("merge_commit", "parent_1", "parent_2", "committed_at", "label"), "")
+    rows = [{**conflict(n), **extra} for n in range(10)]
+    splits = {"train": Dataset.from_list(rows[:8]), "test": Dataset.from_list(rows[8:])}
+    DatasetDict(splits).save_to_disk(str(tmp_path / "merges" / "mine" / "dataset"))
+    folder = tmp_path / "outputs" / "deepseek_sft"
+    write_jsonl(folder / "examples.jsonl", answered(rows[:8]))
+    run = {"notebook": "01_generate", "status": "finished", "parameters": {"dataset": "mine"}, "results": {}}
+    write_json(folder / "run.json", run)
+    return folder
+
+
+def test_replies_come_with_the_rows_to_keep_away_from(of_01):
+    replies = load_replies("outputs/deepseek_sft")
+    assert [e["example_id"] for e in replies.examples] == list(range(8))
+    assert [conflict_text(row) for row in replies.held_out] == [conflict_text(conflict(n)) for n in (8, 9)]
+    assert replies.facts == {"dataset": "merges/mine/dataset", "prompt_version": "1"}
+    assert len(load_replies(of_01 / "examples.jsonl").examples) == 8
+    prepared = prepare(replies.examples, "outputs/sft_dataset", held_out=replies.held_out, facts=replies.facts)
+    assert prepared.paths["grpo"] == of_01.parent / "grpo_dataset"
+
+
+def rewritten(path, change):
+    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "damage, says",
+    [
+        (lambda f: (f / "run.json").unlink(), "papermill notebooks/01_generate.ipynb"),
+        (lambda f: rewritten(f / "run.json", lambda t: t.replace("finished", "started")), "was not finished"),
+        (
+            lambda f: rewritten(f / "run.json", lambda t: t.replace("01_generate", "03_sft_train")),
+            "written by 03_sft_train",
+        ),
+        (lambda f: (f / "examples.jsonl").unlink(), "examples.jsonl is not there"),
+        (lambda f: rewritten(f / "examples.jsonl", lambda t: t[:-40]), "examples.jsonl, line 8 is torn"),
+        (lambda f: rewritten(f / "examples.jsonl", lambda t: '{"a": 1}\n' + t), "line 1 is not an example of 01"),
+        (
+            lambda f: rewritten(f / "examples.jsonl", lambda t: t.replace("shop@", "other@")),
+            "8 of 8 examples .* merges/mine",
+        ),
+        (lambda f: rewritten(f / "examples.jsonl", lambda t: t.replace('"shop@', '"x@', 1)), "1 of 8 examples"),
+        (lambda f: shutil.rmtree(f.parent.parent / "merges"), "there is no dataset at merges/mine"),
+    ],
+    ids=["no run", "unfinished", "other notebook", "no file", "torn", "other file", "other set", "one other", "no set"],
+)
+def test_damaged_input_is_one_sentence(of_01, damage, says):
+    damage(of_01)
+    with pytest.raises(LlmergeError, match=says) as error:
+        load_replies("outputs/deepseek_sft")
+    assert "\n" not in str(error.value)

@@ -100,6 +100,11 @@ def test_an_identical_answer_is_said_once():
     assert page.text.startswith(VERDICTS["exact_match"])
 
 
+def test_an_answer_that_ends_with_an_empty_line_is_identical_too():
+    row = {**ROW, "after": ROW["after"] + "\n", "answer": ROW["answer"] + "\n"}
+    assert len(Page(card(f"```java\n{row['answer']}```", row)._repr_html_()).cells) == 6
+
+
 def test_every_verdict_has_words_of_its_own():
     assert set(VERDICTS) == set(MATCH_TYPES)
     assert len(set(VERDICTS.values())) == len(VERDICTS)
@@ -231,7 +236,7 @@ def test_a_diff_holds_both_texts(a, b):
 def test_a_long_diff_leaves_out_what_did_not_change():
     lines = [f"{i}\n" for i in range(100)]
     rows = diff("".join(lines), "".join([*lines[:50], "new\n", *lines[50:]]))
-    assert rows[0] == ("…", "46 unchanged lines") and ("+", "new") in rows and rows[-1] == ("…", "46 unchanged lines")
+    assert rows[0] == ("…", "47 unchanged lines") and ("+", "new") in rows and rows[-1] == ("…", "47 unchanged lines")
 
 
 def test_a_missing_last_line_end_is_seen():
