@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from llmerge_helpers import rendering
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.files import read_jsonl, write_atomic, write_jsonl
-from llmerge_helpers.prompts import messages
+from llmerge_helpers.prompts import messages, parse_question, render_answer, render_question
 from llmerge_helpers.run import finished, progress, resolve
 from llmerge_helpers.stats import paired, rate
 from llmerge_helpers.verdict import verify
@@ -190,21 +190,23 @@ def evaluate_baselines(
 ) -> dict[str, pd.DataFrame]:
     """The baselines on the same rows, judged by the same verdict, a table each; no answer counts as a conflict left."""
     from llmerge_helpers.baselines import resolve as baseline
-    from llmerge_helpers.prompts import parse_question, render_answer, render_question
 
     tables = {}
     for name in names:
         lines = []
         for i, row in enumerate(rows):
-            parts = {**(parse_question(row["question"]) if "before" not in row else {}), **row}
-            hunk = baseline(name, parts)
-            if hunk is None:
-                reply = parts["question"] if "question" in parts else render_question(parts)  # the conflict, given back
-            else:
-                reply = render_answer(parts["before"] + hunk + parts["after"], parts.get("language") or "Text")
+            reply = _resolved(row, baseline(name, row))
             lines.append(_line(name, row, i, verify(reply, row), reply, "stop", 0, ""))
         tables[name] = _save(f"{prefix}{name}", lines, output_dir)
     return tables
+
+
+def _resolved(row: Mapping[str, Any], hunk: str | None) -> str:
+    """The answer that puts `hunk` in place of the conflict; without one, the conflict as it was."""
+    parts = {**(parse_question(row["question"]) if "before" not in row else {}), **row}
+    if hunk is None:
+        return parts.get("question") or render_question(parts)
+    return render_answer(parts["before"] + hunk + parts["after"], parts.get("language") or "Text")
 
 
 async def evaluate_endpoint(
@@ -293,6 +295,12 @@ def summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(lines).set_index("name")
+
+
+def right(tables: Mapping[str, pd.DataFrame], first: str = "") -> dict[str, tuple[int, int]]:
+    """(right answers, conflicts) by name, `first` in front, as `plots.rates` takes them."""
+    names = [first, *(name for name in tables if name != first)] if first else list(tables)
+    return {name: (int(tables[name]["is_correct"].sum()), len(tables[name])) for name in names}
 
 
 def verdicts(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -388,7 +396,15 @@ def teacher_table(rows: Sequence[Mapping[str, Any]], *, output_dir: str | Path =
     ids = [row.get("id", str(i)) for i, row in enumerate(rows)]
     if known is not None and set(ids) <= set(known["id"]):
         return known.set_index("id", drop=False).loc[ids].reset_index(drop=True)
-    return evaluate_baselines(rows, ("rules",), output_dir=output_dir)["rules"].assign(name="teacher")
+    from llmerge_helpers.baselines import explain
+    from llmerge_helpers.prompts import render_reply
+
+    lines = []
+    for i, row in enumerate(rows):
+        hunk, reasoning = explain(row)
+        reply = render_reply(reasoning, _resolved(row, hunk))
+        lines.append(_line("teacher", row, i, verify(reply, row), reply, "stop", 0, ""))
+    return _save("teacher", lines, output_dir)
 
 
 def cards(rows: Sequence[Mapping[str, Any]], table: pd.DataFrame, n: int = 3) -> list[Any]:

@@ -313,6 +313,15 @@ def check_base(adapter: Path, lineage: Mapping[str, Any], folder: Path) -> None:
         )
 
 
+def stages(lineage: Mapping[str, Any]) -> str:
+    """The stages of an adapter in words.
+
+    >>> stages({"stage": "grpo", "parents": [{"stage": "base"}, {"stage": "sft"}]})
+    'base → sft → grpo'
+    """
+    return " → ".join([parent["stage"] for parent in lineage["parents"]] + [lineage["stage"]])
+
+
 def read_lineage(adapter: str | Path) -> dict[str, Any]:
     """Where an adapter comes from; for adapters made elsewhere, as much as their own config tells."""
     adapter = resolve(adapter)

@@ -13,7 +13,7 @@ from typing import Any
 from llmerge_helpers.devices import Device, ModelSize, Plan
 from llmerge_helpers.errors import LlmergeError
 
-CPU_STEPS = {"sft": 24, "grpo": 4}  # max_steps=0 on a CPU: what two cores do in a minute or two
+CPU_STEPS = {"sft": 16, "grpo": 3}  # max_steps=0 on a CPU: what two cores do in a minute or two
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class GrpoSettings:
     limit: int = 0
     max_steps: int = 0  # 0: by device, -1: once through the data set
     num_generations: int = 4
-    max_completion_length: int = 0  # 0: what the SFT replies needed, and a quarter more
+    max_completion_length: int = 0  # 0: what the SFT replies needed, and an eighth more
     learning_rate: float = 0.0  # 0: by size of the model
     beta: float = 0.0
     report_to: str = "wandb"

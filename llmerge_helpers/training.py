@@ -60,6 +60,21 @@ class Trained:
 
         return pd.DataFrame(self.history)
 
+    @property
+    def steps(self) -> int:
+        """How many steps the adapter has behind it, those before a resume included."""
+        return max((int(entry["step"]) for entry in self.history), default=0)
+
+    def facts(self) -> dict[str, Any]:
+        """Steps, time, memory and what moved, as name/value pairs for `run.show_table`."""
+        return {
+            "steps": self.steps,
+            "seconds": round(self.seconds),
+            "peak memory": f"{self.memory_gib:.1f} GiB ({self.plan.expected_gib:.1f} expected)",
+            "largest change of a weight": f"{self.learned['max_delta']:.2g}",
+            "health": self.diagnosis or "nothing found",
+        }
+
 
 def _facts(settings: Any, plan: Plan, **more: Any) -> dict[str, Any]:
     free = {"output_dir", "resume", "report_to", "save_steps"}  # none of these changes what is learned
@@ -356,8 +371,8 @@ def prepare_grpo(values: Mapping[str, Any] | GrpoSettings) -> Ready:
 
 
 def completion_budget(lineage: Mapping[str, Any]) -> int:
-    """Tokens that a reply may take: what 95 % of the SFT replies needed, and a quarter more."""
-    return min(2048, max(64, (lineage.get("completion_tokens_95") or 400) * 5 // 4))
+    """Tokens that a reply may take: what 95 % of the SFT replies needed, and an eighth more."""
+    return min(2048, max(64, (lineage.get("completion_tokens_95") or 400) * 9 // 8))
 
 
 def grpo(values: Mapping[str, Any] | GrpoSettings | Ready) -> Trained:
@@ -443,14 +458,14 @@ def model_card(lineage: Mapping[str, Any], settings: Mapping[str, Any], history:
     chosen = "\n".join(
         f"| `{k}` | `{v}` |" for k, v in settings.items() if k not in ("output_dir", "resume", "report_to")
     )
-    stages = " → ".join([p["stage"] for p in lineage["parents"]] + [lineage["stage"]])
     title = {"sft": "supervised fine-tuning", "grpo": "GRPO"}[stage]
     return (
         f"---\nbase_model: {lineage['base_model']}\nlibrary_name: peft\npipeline_tag: text-generation\n"
         "tags: [lora, merge-conflicts]\n---\n\n"
         f"# A LoRA adapter that resolves merge conflicts ({title})\n\n"
         f"* Base: `{lineage['base_model']}`, weights `{(lineage['base_identity'] or 'unknown')[:16]}`.\n"
-        f"* Stages: {stages}; {lineage.get('steps', 0)} steps in this one: {', '.join(figures) or 'no figures'}.\n"
+        f"* Stages: {models.stages(lineage)}; {lineage.get('steps', 0)} steps in this one.\n"
+        f"* Last figures: {', '.join(figures) or 'none'}.\n"
         "* Thinks in `<think>`, then answers with the resolved lines in one fenced block. Check what it writes: a "
         "resolution can be wrong and look right.\n\n"
         "```python\nfrom llmerge_helpers.models import load_policy\n\n"
