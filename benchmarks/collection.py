@@ -25,7 +25,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from llmerge_helpers.collect import collect
-from llmerge_helpers.gitio import Repository, Workshop, git_environment, git_version
+from llmerge_helpers.gitio import Repository, git_environment, git_version
+from llmerge_helpers.replay import Workshop
 
 
 def best(run: Callable[[], object], rounds: int) -> float:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from llmerge_helpers.conflicted import digest
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.gitio import MARKER_SIZE, Repository, git_version, without_password
+from llmerge_helpers.gitio import Repository, git_version, without_password
 from llmerge_helpers.mining import check_languages, collect_repository, family_of, look, mine
+from llmerge_helpers.replay import MARKER_SIZE
 from llmerge_helpers.run import progress, redact, resolve
 from llmerge_helpers.scenarios import build_scenarios
 from llmerge_helpers.sources import Source, find_sources, sources_of

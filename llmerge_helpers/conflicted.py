@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from llmerge_helpers.conflicts import Hunk, has_markers, make_hunk, parse, render, split_lines
-from llmerge_helpers.gitio import MARKER_SIZE, CatFile, Merge, Replay
 from llmerge_helpers.labels import Label, align, kind_of
 from llmerge_helpers.languages import language_of
 from llmerge_helpers.prompts import render_question
+from llmerge_helpers.replay import MARKER_SIZE, CatFile, Merge, Replay
 
 __all__ = ["ConflictedFile", "digest", "read_file"]
 

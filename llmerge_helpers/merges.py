@@ -13,11 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmerge_helpers.conflicts import Hunk
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.labels import kind_of
-from llmerge_helpers.languages import language_of
-from llmerge_helpers.prompts import fences, parse_question
+from llmerge_helpers.foreign import from_question
 from llmerge_helpers.run import resolve, root, shown
 from llmerge_helpers.similarity import group_near_duplicates, near_duplicates_of, sketches
 
@@ -258,7 +255,7 @@ def _completed(rows: Dataset, name: str, folder: Path) -> Dataset:
             f"{shown(folder)} is not a dataset of merges: it has no column {' and no column '.join(missing)}, "
             f"but {', '.join(rows.column_names) or 'none at all'}. `{_BUILD} sample` shows what one looks like."
         )
-    found = [_from_question(row, f"{name}#{number}") for number, row in enumerate(rows)]
+    found = [from_question(row, COLUMNS, f"{name}#{number}") for number, row in enumerate(rows)]
     kept = [row for row in found if row is not None]
     if found and not kept:
         raise LlmergeError(f"{shown(folder)}: no question holds a conflict, or no answer keeps the lines around it.")
@@ -268,47 +265,6 @@ def _completed(rows: Dataset, name: str, folder: Path) -> Dataset:
         )
     features = Features({column: Value("int64" if column == "hunk" else "string") for column in COLUMNS})
     return Dataset.from_list(kept, features=features)
-
-
-def _from_question(row: Mapping[str, Any], ident: str) -> dict[str, Any] | None:
-    """A row of ours from a question with a conflict in it and an answer; None where they do not fit."""
-    try:
-        parsed = parse_question(row["question"])
-    except LlmergeError:
-        return None
-    texts = {name: parsed.get(name) or "" for name in ("before", "ours", "base", "theirs", "after")}
-    answer = row["answer"] or ""
-    blocks = fences(answer)
-    if answer.lstrip().startswith("```") and blocks:
-        answer = blocks[0].body
-    resolution = _between(texts["before"], answer, texts["after"])
-    if resolution is None:
-        return None
-    new = {column: row.get(column) or "" for column in COLUMNS} | texts
-    new |= {"resolution": resolution, "answer": texts["before"] + resolution + texts["after"]}
-    hunk = Hunk(texts["ours"], None, texts["theirs"])
-    if texts["base"]:
-        hunk = Hunk(texts["ours"], texts["base"], texts["theirs"], base_marker="||||||| base\n")
-    new["id"] = str(row.get("id") or ident)
-    new["hunk"] = int(row.get("hunk") or 0)
-    new["path"] = new["path"] or parsed.get("path") or ""
-    new["language"] = new["language"] or parsed.get("language") or language_of(new["path"])
-    new["kind"] = kind_of(hunk, resolution)
-    new["label"] = new["label"] or "given"
-    return {column: value if column == "hunk" else str(value) for column, value in new.items()}
-
-
-def _between(before: str, answer: str, after: str) -> str | None:
-    """What stands between `before` and `after`; the white space at both ends of an answer may have been stripped."""
-    if not answer.startswith(before) and answer.startswith(before.lstrip()):
-        answer = before[: len(before) - len(before.lstrip())] + answer
-    if not answer.endswith(after) and answer.endswith(after.rstrip()):
-        answer += after[len(after.rstrip()) :]
-    fits = len(answer) >= len(before) + len(after) and answer.startswith(before) and answer.endswith(after)
-    if not fits:
-        return None
-    resolution = answer[len(before) : len(answer) - len(after)]
-    return resolution if not resolution or after == "" or resolution.endswith("\n") else None
 
 
 # --------------------------------------------------------------------------------------------------------- leakage

@@ -13,9 +13,10 @@ from typing import Any
 
 from llmerge_helpers.conflicted import ConflictedFile, digest, read_file
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.gitio import CatFile, Repository, Workshop, git_version
+from llmerge_helpers.gitio import Repository, git_version
 from llmerge_helpers.languages import is_known
 from llmerge_helpers.licences import is_licence_file, spdx_of
+from llmerge_helpers.replay import CatFile, Workshop
 from llmerge_helpers.sources import Source, find_sources
 
 __all__ = ["check_languages", "collect_repository", "family_of", "look", "mine"]

@@ -193,7 +193,7 @@ def test_answers_stripped_at_their_ends_or_fenced(answer, tmp_path):
 
 
 def test_rows_whose_answer_does_not_fit_are_counted_and_left_out(tmp_path, capsys):
-    bad = [{"answer": "something else\n"}, {"question": "no conflict here"}, {"answer": None}]
+    bad = [{"answer": "something else\n"}, {"question": None}, {"answer": None}]
     DatasetDict(test=others({}, *bad)).save_to_disk(str(tmp_path / "d"))
     loaded = load(tmp_path / "d")
     assert len(loaded["test"]) == 1 and len(loaded["train"]) == 0
