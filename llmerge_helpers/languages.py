@@ -172,7 +172,10 @@ def tokens(text: str, language: str) -> list[Token]:
 
 def parses(text: str, language: str) -> bool | None:
     """True if the text, a whole file, parses without an error; None if there is no grammar for the language."""
-    return syntax.parse(text, _grammars(text, language)).clean if language in _GRAMMARS else None
+    if language not in _GRAMMARS:
+        return None
+    parsed = syntax.parse(text, _grammars(text, language))
+    return parsed is not None and parsed.clean
 
 
 def comparable(left: Lexed, right: Lexed) -> bool:
@@ -192,13 +195,13 @@ def lex(text: str, language: str, window: tuple[int, int] | None = None) -> Lexe
     With a window (start, end) and a grammar, whatever lies outside is summed up: one word of the kind "tree" for each
     subtree.
     """
-    everything = (0, len(text))
     grammar = clean = None
     if language in _GRAMMARS:
         parsed = syntax.parse(text, _grammars(text, language))
+        if parsed is None:  # no program is like this
+            return Lexed(list(syntax.plain_lines(text)), None, False)
         grammar, clean = parsed.grammar, parsed.clean
-        directive = _DIRECTIVE.get(language)
-        words = list(syntax.leaves(parsed, text, window or everything, directive))
+        words = list(syntax.leaves(parsed, text, window or (0, len(text)), _DIRECTIVE.get(language)))
     else:
         lexer = _TABLE.get(language, _TABLE["Text"])[1]
         words = list(syntax.lexer_words(text, lexer) if lexer else syntax.plain_lines(text))

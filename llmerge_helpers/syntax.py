@@ -63,17 +63,37 @@ def _grammar(module: str, function: str) -> tuple[Any, bytes]:
     return Parser(grammar), bytes(actions)
 
 
-def parse(text: str, grammars: Iterable[tuple[str, str]]) -> Parsed:
-    """The tree by the first grammar (module, function) that finds no error, else by the first of all."""
+def parse(text: str, grammars: Iterable[tuple[str, str]]) -> Parsed | None:
+    """The tree by the first grammar (module, function) that finds no error, else by the first of all.
+
+    None if the parser got lost: some texts take it hours. Steps are counted, not seconds, so that the same text always
+    has the same tree.
+    """
     source = (text if text.isascii() else text.translate(_SINGLE_BYTE)).encode()
     first = None
     for grammar in grammars:
-        tree = _grammar(*grammar)[0].parse(source)
+        if (tree := _parse(source, _grammar(*grammar)[0])) is None:
+            continue
         parsed = Parsed(tree, not tree.root_node.has_error, grammar)
         if parsed.clean:
             return parsed
         first = first or parsed
     return first
+
+
+def _parse(source: bytes, parser: Any) -> Any:
+    steps, limit = 0, 1000 + len(source) // 10  # five times what any of 3,600 files from real merges took
+
+    def lost(_offset: int, _has_error: bool) -> bool:
+        nonlocal steps
+        steps += 1
+        return steps > limit
+
+    try:
+        return parser.parse(lambda offset, _: source[offset : offset + 65536], progress_callback=lost)
+    except ValueError:
+        parser.reset()
+        return None
 
 
 def leaves(
@@ -133,7 +153,8 @@ def _leaf(
         yield " ".join(word.split()), start, "string", role
     elif action == _MACRO:  # its body is code as well
         body = parse(word, [parsed.grammar])
-        for inner, offset, kind, _ in leaves(body, word, (0, len(word)), nested=True):
+        words = leaves(body, word, (0, len(word)), nested=True) if body else plain_lines(word)
+        for inner, offset, kind, _ in words:
             yield inner, start + offset, kind, role
     elif directive and directive.match(word):
         yield word.rstrip(), start, "string", 0
