@@ -36,7 +36,7 @@ from llmerge_helpers.settings import (
     settings_from,
     total_steps,
 )
-from llmerge_helpers.training_data import encode_rows, grpo_rows, load_rows
+from llmerge_helpers.training_data import encode_rows, grpo_rows, load_rows, refuse_unfinished
 
 
 @dataclass
@@ -331,6 +331,7 @@ def prepare_grpo(values: Mapping[str, Any] | GrpoSettings) -> Ready:
         raise LlmergeError(f"num_generations is {settings.num_generations}: a group needs at least 2 to compare.")
     data = load_rows(settings.dataset, made_by="02_inspect_and_prepare")
     adapter = models.adapter_folder(settings.sft_model)
+    refuse_unfinished(adapter, "03_sft_train")
     lineage = models.read_lineage(adapter)
     device = devices.found_device()
     name = settings.base_model or lineage["base_model"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from llmerge_helpers import rendering
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.run import resolve, shown
+from llmerge_helpers.run import require_finished, resolve, shown
 from llmerge_helpers.settings import GrpoSettings
 
 
@@ -21,6 +22,8 @@ def load_rows(path: str, *, made_by: str) -> Any:
         inside = sorted(p.parent.name for p in folder.glob("*/dataset_dict.json")) if folder.is_dir() else []
         hint = f"it holds {' and '.join(inside)}: give one of them" if inside else command
         raise LlmergeError(f"there is no data set in {shown(folder)}: {hint}.")
+    for place in (folder, folder.parent):
+        refuse_unfinished(place, made_by)
     try:
         found = load_from_disk(str(folder))
     except IndexError:  # what datasets makes of a saved data set without rows
@@ -32,6 +35,12 @@ def load_rows(path: str, *, made_by: str) -> Any:
         why = " (no answer of the teacher was right)" if "correct_only" in folder.name else ""
         raise LlmergeError(f"the data set in {shown(folder)} is empty{why}: {command} with more conflicts.")
     return found
+
+
+def refuse_unfinished(folder: Path, notebook: str) -> None:
+    """Raise `LlmergeError` where a run.json says that what lies in `folder` was not finished; none says nothing."""
+    if (folder / "run.json").exists():
+        require_finished(folder, notebook)
 
 
 def encode_rows(tokenizer: Any, rows: Sequence[Mapping[str, Any]], max_length: int) -> tuple[Any, dict[str, Any]]:

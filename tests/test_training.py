@@ -474,6 +474,19 @@ def test_an_empty_data_set_says_why(tmp_path):
         training.load_rows(str(tmp_path), made_by="02_inspect_and_prepare")
 
 
+def test_what_was_not_finished_is_not_gone_on_from(here, tmp_path):
+    import shutil
+
+    from llmerge_helpers.files import write_json
+
+    folder = shutil.copytree(here / "sft_data", tmp_path / "sft_dataset/full")
+    write_json(tmp_path / "sft_dataset/run.json", {"status": "started"})
+    with pytest.raises(LlmergeError, match="was not finished: run `papermill notebooks/02_inspect_and_prepare.ipynb"):
+        training.load_rows(str(folder), made_by="02_inspect_and_prepare")
+    write_json(tmp_path / "sft_dataset/run.json", {"status": "finished"})
+    assert len(training.load_rows(str(folder), made_by="02_inspect_and_prepare")["train"]) == 8
+
+
 def test_a_gpu_too_small_is_found_before_loading(here, tmp_path, monkeypatch):
     from llmerge_helpers import devices
 
