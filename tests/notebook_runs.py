@@ -53,8 +53,19 @@ def cleaned(path: Path):
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
         if cell.cell_type == "code":
-            cell.outputs = [o for o in cell.outputs if not is_noise(o)]
+            cell.outputs = _joined([o for o in cell.outputs if not is_noise(o)])
     return notebook
+
+
+def _joined(outputs: list) -> list:
+    """The outputs with neighbouring pieces of one stream as one: where a kernel cuts what is printed is chance."""
+    joined: list = []
+    for output in outputs:
+        if joined and output.output_type == "stream" and output.name == joined[-1].get("name"):
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def is_noise(output) -> bool:
