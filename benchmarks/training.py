@@ -30,7 +30,10 @@ from pathlib import Path
 from typing import Any
 
 ARMS = ("ours", "random", "packing", "allocator", "defaults")
-ALLOCATOR = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=20000000000:glibc.malloc.top_pad=268435456"
+ALLOCATOR = ":".join(
+    f"glibc.malloc.{option}"
+    for option in ("hugetlb=1", "mmap_max=0", "trim_threshold=20000000000", "top_pad=268435456")
+)
 
 
 def rows_of_the_sample(tokenizer: Any, most: int, max_length: int) -> list[dict[str, Any]]:

@@ -234,7 +234,8 @@ def load_base(folder: str | Path, plan: Plan | None = None) -> Any:
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=options["dtype"],
         )
-    if plan and plan.device.kind == "cuda":
+    sharded = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"  # FSDP places the weights itself
+    if plan and plan.device.kind == "cuda" and not sharded:
         options["device_map"] = {"": int(os.environ.get("LOCAL_RANK", 0))}
     with _quiet():
         return AutoModelForCausalLM.from_pretrained(folder, **options)

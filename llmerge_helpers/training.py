@@ -5,6 +5,11 @@
 
 A params file holds the names of `SftSettings` or `GrpoSettings`. Everything that can be wrong is checked before a model
 is loaded; a run that was killed goes on where its last checkpoint is, if its settings are the same.
+
+How many processes, and how they share the work, is `accelerate`'s business: `--multi_gpu --num_processes 4` for copies
+of the model (tested here with two CPU processes), `--use_fsdp --fsdp_version 2` to shard one that is too large for a
+GPU. GRPO takes vLLM in its own processes where it is installed (`use_vllm: colocate`), or as a server on other GPUs:
+start `trl vllm-serve --model BASE`, and set `use_vllm: server`. FSDP and vLLM need GPUs and are not part of the tests.
 """
 
 from __future__ import annotations
