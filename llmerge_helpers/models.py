@@ -8,6 +8,7 @@ import os
 import shutil
 import struct
 import tempfile
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ AUTO_MODELS = (
     (0, SMALL_MODEL),
 )
 LINEAGE = "lineage.json"
+# transformers says this of its own code, at every forward and with the path of the installation
+warnings.filterwarnings("ignore", message=".*activation_checkpointing.*", category=FutureWarning)
 
 # --------------------------------------------------------------------------------------------------- the base model
 
@@ -132,7 +135,7 @@ def convert_gguf(gguf: Path, folder: Path) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        with _quiet():
+        with quiet():
             tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
             dequantize = GgufConfig(dequantize=True)
             model = AutoModelForCausalLM.from_pretrained(
@@ -148,20 +151,28 @@ def convert_gguf(gguf: Path, folder: Path) -> Path:
     return folder
 
 
-class _quiet:
-    """Transformers without its bars: under papermill each tick would be stored as an output of its own."""
+class quiet:
+    """Transformers and datasets without bars and notices: under papermill each tick would be stored as an output."""
 
     def __enter__(self) -> None:
+        import datasets
         from transformers.utils import logging
 
-        self.bars = logging.is_progress_bar_enabled()
+        self.bars, self.level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+        self.data_bars = not datasets.are_progress_bars_disabled()
         logging.disable_progress_bar()
+        logging.set_verbosity_error()
+        datasets.disable_progress_bars()
 
     def __exit__(self, *_: object) -> None:
+        import datasets
         from transformers.utils import logging
 
+        logging.set_verbosity(self.level)
         if self.bars:
             logging.enable_progress_bar()
+        if self.data_bars:
+            datasets.enable_progress_bars()
 
 
 def model_size(folder: str | Path) -> ModelSize:
@@ -237,7 +248,7 @@ def load_base(folder: str | Path, plan: Plan | None = None) -> Any:
     sharded = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"  # FSDP places the weights itself
     if plan and plan.device.kind == "cuda" and not sharded:
         options["device_map"] = {"": int(os.environ.get("LOCAL_RANK", 0))}
-    with _quiet():
+    with quiet():
         return AutoModelForCausalLM.from_pretrained(folder, **options)
 
 

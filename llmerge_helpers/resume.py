@@ -24,6 +24,8 @@ def tracking(report_to: str, output_dir: Path, name: str) -> str:
     check_report_to(report_to)
     if report_to != "wandb":
         return "none"
+    import transformers.integrations.integration_utils  # noqa: F401 (prints a notice if it finds the mode set already)
+
     key = secret("WANDB_API_KEY")
     if key:
         os.environ["WANDB_API_KEY"] = key

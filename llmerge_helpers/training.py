@@ -233,14 +233,15 @@ def sft(values: Mapping[str, Any] | SftSettings | Ready) -> Trained:
         rows = [dict(ready.validation[i]) for i in range(min(settings.samples, len(ready.validation)))]
         answer = _answerer(policy.tokenizer, ready.rows["completion_tokens_95"])
         callbacks.append(Samples(ready.output_dir / "samples.jsonl", rows, answer))
-    trainer = SFTTrainer(
-        model=policy.model,
-        args=arguments,
-        train_dataset=ready.train,
-        eval_dataset=ready.validation,
-        processing_class=policy.tokenizer,
-        callbacks=[counter, *callbacks],
-    )
+    with models.quiet():
+        trainer = SFTTrainer(
+            model=policy.model,
+            args=arguments,
+            train_dataset=ready.train,
+            eval_dataset=ready.validation,
+            processing_class=policy.tokenizer,
+            callbacks=[counter, *callbacks],
+        )
     counter.trainer = trainer
     learned, seconds = _train(trainer, policy, checkpoint)
     return _finish(trainer, policy, ready, "sft", learned, seconds)
@@ -256,7 +257,8 @@ def _train(trainer: Any, policy: models.Policy, checkpoint: str | None, health: 
         raise LlmergeError("the trainer has frozen the adapter (0 trainable parameters): nothing would be learned.")
     before = models.adapter_weights(policy.model)
     started = time.monotonic()
-    trainer.train(resume_from_checkpoint=checkpoint)
+    with models.quiet():
+        trainer.train(resume_from_checkpoint=checkpoint)
     seconds = time.monotonic() - started
     if health is not None and health.conclude(trainer.state.log_history):
         moved = models.adapter_hash(policy.model) != health.start
@@ -356,7 +358,8 @@ def prepare_grpo(values: Mapping[str, Any] | GrpoSettings) -> Ready:
     plan, accumulation = group_batches(settings, plan)
     vllm = vllm_arguments(settings.use_vllm, plan)
     tokenizer = models.load_tokenizer(folder)
-    train, report = grpo_rows(tokenizer, data["train"], settings)
+    with models.quiet():
+        train, report = grpo_rows(tokenizer, data["train"], settings)
     steps = device_steps(settings.max_steps, "grpo", device)
     groups = max(1, plan.batch_size * accumulation * int(os.environ.get("WORLD_SIZE", 1)) // settings.num_generations)
     total = steps if steps > 0 else max(1, len(train) // groups)
