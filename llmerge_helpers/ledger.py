@@ -52,6 +52,7 @@ class Ledger:
     def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
         self._prefix = str(self.folder)
+        self._locks: tuple[int, int] | None = None
         if self.folder.exists() and not self.folder.is_dir():
             raise LlmergeError(f"cache_dir {shown(self.folder)} is a file: give a folder.")
 
@@ -163,11 +164,13 @@ class Ledger:
                 fcntl.lockf(self._lock_file(), fcntl.LOCK_UN, 1, int(key[:15], 16))
 
     def _lock_file(self) -> int:
-        where = f"{os.getpid()}:{self.folder.resolve()}"  # a forked child must not share its parent's descriptor
-        if where not in _lock_files:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            _lock_files[where] = os.open(self.folder / ".claims", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        return _lock_files[where]
+        if self._locks is None or self._locks[0] != os.getpid():  # a forked child has no part in its parent's claims
+            where = f"{os.getpid()}:{self.folder.resolve()}"
+            if where not in _lock_files:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                _lock_files[where] = os.open(self.folder / ".claims", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._locks = os.getpid(), _lock_files[where]
+        return self._locks[1]
 
     # ------------------------------------------------------------------------------------------------ why it missed
 

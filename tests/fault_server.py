@@ -103,6 +103,8 @@ def plain_reply(body: dict[str, Any]) -> tuple[str, str]:
 
 def take_ours(body: dict[str, Any]) -> tuple[str, str]:
     """The answer that `make_rows` calls right."""
+    if not body["messages"]:  # some clients send one to read the response's headers
+        return "", "There is no question."
     question = parse_question(body["messages"][-1]["content"])
     code = f"{question['before']}{question['ours']}{question['after']}"
     return "Ours is newer.", f"```java\n{code}```"
@@ -183,7 +185,8 @@ class FaultServer:
             info = {"currency": "USD", "total_balance": self.options.balance}
             return _json(writer, 200, {"is_available": True, "balance_infos": [info]})
         if request.path in ("/books", "/options"):
-            return _json(writer, 200, {**asdict(self.books), "keys": sorted(self.books.keys)})
+            books = {**asdict(self.books), "keys": sorted(self.books.keys), "in_flight": self.in_flight}
+            return _json(writer, 200, books)
         _json(writer, 404, {"error": {"message": "not found"}})
 
     def limit_now(self) -> int | None:
@@ -322,7 +325,7 @@ class _Exchange:
     def _reply(self) -> tuple[str, str | None, str, dict[str, Any]]:
         """Reasoning, content, finish_reason, usage."""
         reasoning, content = self.server.respond(self.body)
-        of_question = random.Random(f"{self.options.seed}:{self.body['messages'][-1]['content']}")
+        of_question = random.Random(f"{self.options.seed}:{self.body['messages'][-1:]}")
         needed, limit = of_question.randint(*self.options.answer_tokens), int(self.body.get("max_tokens") or 10**9)
         finish, tokens = "stop", needed
         if needed > limit or self.fault == "length":
@@ -412,7 +415,7 @@ def _json(writer: asyncio.StreamWriter, status: int, value: Any, headers: dict[s
 
 
 if __name__ == "__main__":
-    alone = FaultServer(**json.loads(sys.argv[1] if len(sys.argv) > 1 else "{}"))
+    alone = FaultServer(take_ours, **json.loads(sys.argv[1] if len(sys.argv) > 1 else "{}"))
 
     async def announce() -> None:
         serving = asyncio.create_task(alone._main())
