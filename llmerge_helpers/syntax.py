@@ -50,11 +50,7 @@ def _grammar(module: str, function: str) -> tuple[Any, bytes]:
     from tree_sitter import Language, Parser
 
     grammar = Language(getattr(importlib.import_module(module), function)())
-    special = dict.fromkeys(STRINGS.split(), _KEEP) | {
-        "jsx_text": _JSX,
-        "preproc_arg": _MACRO,
-        "line_continuation": _DROP,
-    }
+    special = dict.fromkeys(STRINGS.split(), _KEEP) | {"jsx_text": _JSX, "preproc_arg": _MACRO}
     actions = bytearray(1 << 16)
     for kind in range(grammar.node_kind_count):
         name = grammar.node_kind_for_id(kind)
@@ -142,7 +138,7 @@ def _leaf(
     word: str, start: int, action: int, role: int, directive: re.Pattern[str] | None, parsed: Parsed, nested: bool
 ) -> Iterator[Word]:
     if action == _DESCEND:
-        if not word.isspace():
+        if not word.isspace() and not _CONTINUATION.fullmatch(word):
             yield word, start, "", role
     elif action == _KEEP:
         yield word, start, "string", role
@@ -161,7 +157,7 @@ def _leaf(
 
 
 _WORD = re.compile(r"[^\s\ufeff]+")
-_CONTINUATION = re.compile(r"\\(?:\r?\n|\Z)")
+_CONTINUATION = re.compile(r"\\\r?\n")
 
 
 def _skipped(text: str, start: int, end: int) -> Iterator[Word]:

@@ -298,7 +298,7 @@ def _judge(answer: str, number: int | None, case: _Case) -> Verdict:
         return _verdict("exact_match", detail, answer, number, parses=case.parses)
     if markers := _left_markers(code, case):
         return _verdict("unresolved", f"A conflict marker is left: {markers[0][:60]}", answer, number)
-    if len(code) > 20 * len(case.answer) + 100_000:
+    if len(code) > 2 * len(case.answer) + 20_000:  # it cannot be right, and need not be parsed
         return _verdict("incorrect_resolution", "The code is far longer than the snippet.", answer, number)
     expected, got, difference = _compare(case, code)
     if difference is None:
