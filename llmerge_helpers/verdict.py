@@ -1,7 +1,8 @@
 """One reply against one conflict: is it what the developers committed, and if not, why not?
 
 The same rules judge teacher answers, evaluation and reward. The code is read out of the reply without a look at the
-developer's resolution.
+developer's resolution. Tokens are compared in the whole file where it is known, so that code which swallows the lines
+behind it is not called right; a change to comments only, in the lines around the conflict too, is a normalized match.
 
 Line ends: models write `\\n`, so `\\r\\n` and `\\n` count as the same, and so does one line end more or less at the
 very end of the code. All else counts for an exact match, the first line's indentation included.
@@ -17,7 +18,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.languages import LAYOUT, Lexed, language_of, lex, parses
+from llmerge_helpers.languages import LAYOUT, Lexed, comparable, language_of, lex, parses
 from llmerge_helpers.prompts import Fence, fences, parse_question, split_reply
 from llmerge_helpers.syntax import Word
 
@@ -312,16 +313,14 @@ def _judge(answer: str, number: int | None, case: _Case) -> Verdict:
 def _compare(case: _Case, code: str) -> tuple[Lexed, Lexed, dict[str, Any] | None]:
     """The tokens of both files, and where they first differ."""
     expected, got = case.expected, case.lex(code)
-    strict = bool(expected.clean and got.clean and expected.grammar == got.grammar)
     start = len(case.head)
-    ends = start + len(case.answer), start + len(code)
-    alike = _words(expected, start, ends[0]) == _words(got, start, ends[1])
-    left, right = [
-        lexed.rows(strict) if strict else [word for word in lexed.rows(strict) if start <= word[1] < end and word[0]]
-        for lexed, end in zip((expected, got), ends, strict=True)
-    ]
-    difference = _first_difference(left, right, case, code)
-    if alike and (difference or not strict):  # the code alone does not tell, so look at all of the file
+    left = _words(expected, start, start + len(case.answer))
+    right = _words(got, start, start + len(code))
+    if difference := _first_difference(left, right, case, code):
+        return expected, got, difference
+    strict = comparable(expected, got)
+    if not strict or _first_difference(expected.rows(strict), got.rows(strict), case, code):
+        # The code alone does not tell, so look at all of the file.
         expected, got = case.expected_file, case.lex(code, all_words=True)
         difference = _first_difference(expected.rows(strict), got.rows(strict), case, code)
     return expected, got, difference
@@ -346,10 +345,14 @@ def _first_difference(left: list[Word], right: list[Word], case: _Case, code: st
 def _classify(expected: Lexed, got: Lexed, case: _Case, code: str) -> tuple[str, str]:
     """context_changed or incorrect_resolution, and why."""
     start, end = len(case.head), len(case.head) + len(case.answer)
-    before = _words(expected, start, start + len(case.before))
-    resolution = _words(expected, start + len(case.before), end - len(case.after))
-    after = _words(expected, end - len(case.after), end)
-    words = _words(got, start, start + len(code))
+    middle = start + len(case.before), end - len(case.after)
+    spans = (
+        (expected, start, middle[0]),
+        (expected, *middle),
+        (expected, middle[1], end),
+        (got, start, start + len(code)),
+    )
+    before, resolution, after, words = [[(text, kind) for text, _, kind, _ in _words(*span)] for span in spans]
     lines_kept = (
         code.startswith(case.before) and code.endswith(case.after) and len(code) >= len(case.before + case.after)
     )
@@ -371,10 +374,10 @@ def _classify(expected: Lexed, got: Lexed, case: _Case, code: str) -> tuple[str,
     return "incorrect_resolution", "The resolution is another one, and the lines around it are not what they were."
 
 
-def _words(lexed: Lexed, start: int, end: int) -> list[tuple[str, str]]:
-    """The tokens between two offsets, without those for line ends and indentation."""
+def _words(lexed: Lexed, start: int, end: int) -> list[Word]:
+    """The tokens between two offsets, without those for line ends and indentation, and without their roles."""
     skipped = (*LAYOUT, "tree")
-    return [(text, kind) for text, at, kind, _ in lexed.words if start <= at < end and kind not in skipped]
+    return [word for word in lexed.rows(strict=False) if start <= word[1] < end and word[2] not in skipped]
 
 
 def _contains(words: list[tuple[str, str]], part: list[tuple[str, str]]) -> bool:

@@ -195,6 +195,14 @@ def test_a_window_shows_no_difference_where_there_is_none(before, after, one, ot
         assert rows(one, False) == rows(other, False)
 
 
+def test_text_that_no_parser_can_read_does_not_hold_it_up():
+    """This takes the Java parser a minute and more if nobody stops it."""
+    text = "class A { void f() {\n" + "<!--" * 10_000 + "\n}}\n"
+    assert parses(text, "Java") is False
+    assert [len(word[0]) for word in lex(text, "Java").words] == [20, 40_000, 2]
+    assert parses("class A {}\n", "Java") is True
+
+
 def test_imports_stay_light():
     """Neither parsers nor lexers are loaded before they are needed."""
     program = (

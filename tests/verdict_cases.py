@@ -225,6 +225,8 @@ OTHER_PAIRS: list[Pair] = [
     Pair("comment in TOML", "TOML", "[a]\nb = 1\n", "[a]\n# one\nb = 1 # two\n", True),
     Pair("value in an INI file", "INI", "a = 1\n", "a = 2\n", False),
     Pair("line in Markdown", "Markdown", "# A\n\nb\n", "# A\n\nc\n", False),
+    Pair("paragraphs in Markdown", "Markdown", "a\nb\n", "a\n\nb\n", False),
+    Pair("blank lines in Markdown", "Markdown", "a\n\nb\n", "a\n\n\nb\n", True),
     Pair("trailing blanks in Markdown", "Markdown", "# A\n\nb\n", "# A  \n\nb\n", True),
     Pair("hash is no comment in Markdown", "Markdown", "# A\n", "# B\n", False),
     Pair("recipe of a Makefile", "Makefile", "a: b\n\tc\n", "a: b\n  c\n", False),
