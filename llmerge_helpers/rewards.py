@@ -130,6 +130,9 @@ def advantages(rewards: Sequence[float]) -> list[float]:
     return [(reward - mean) / (spread + 1e-4) for reward in rewards]
 
 
+REWARDS: tuple[Callable[..., list[float]], ...] = (format_reward, resolution_reward)  # what GRPO is rewarded for
+
+
 def score_matrix(row: Mapping[str, Any], *, prefill: str = "") -> Any:
     """What each reward gives to good, bad and hacked replies to one conflict; look at it before training."""
     import pandas as pd
@@ -139,8 +142,7 @@ def score_matrix(row: Mapping[str, Any], *, prefill: str = "") -> Any:
     texts = [text.removeprefix(prefill) if prefill else text for text in replies.values()]
     return pd.DataFrame(
         {
-            "format": format_reward(texts, **columns),
-            "resolution": resolution_reward(texts, **columns),
+            **{reward.__name__.removesuffix("_reward"): reward(texts, **columns) for reward in REWARDS},
             "verdict": [verdict.match_type for _, _, verdict in _verdicts(texts, columns)],
         },
         index=pd.Index(list(replies), name="reply"),

@@ -411,7 +411,7 @@ def grpo(values: Mapping[str, Any] | GrpoSettings | Ready) -> Trained:
         lr_scheduler_type="constant_with_warmup",
         warmup_steps=ready.total_steps // 20,
         beta=settings.beta,
-        reward_weights=[settings.format_weight, 1.0],
+        reward_weights=[settings.format_weight if each is rewards.format_reward else 1.0 for each in rewards.REWARDS],
         shuffle_dataset=not settings.curriculum,
         # all completions cut off would then mean no loss at all, and a run that looks like a success
         mask_truncated_completions=False,
@@ -427,10 +427,11 @@ def grpo(values: Mapping[str, Any] | GrpoSettings | Ready) -> Trained:
         **_with_cpu_bf16(plan.training_arguments(), settings.cpu_bf16),
     )
     graded = partial(rewards.resolution_reward, similarity=settings.similarity)
+    graded = update_wrapper(graded, rewards.resolution_reward)
     health, completions = Health(settings.patience), Completions(ready.output_dir / "completions.jsonl")
     trainer = GRPOTrainer(
         model=policy.model,
-        reward_funcs=[rewards.format_reward, update_wrapper(graded, rewards.resolution_reward)],
+        reward_funcs=[graded if each is rewards.resolution_reward else each for each in rewards.REWARDS],
         args=arguments,
         train_dataset=ready.train,
         processing_class=policy.tokenizer,

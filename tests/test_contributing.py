@@ -1,0 +1,69 @@
+"""CONTRIBUTING.md says that a language, a teacher and a reward are one small change each: here they are made."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiny import conflict_row
+
+from llmerge_helpers import languages, rewards, teachers, verdict
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_a_language_is_one_line(monkeypatch):
+    assert languages.language_of("main.zig") == "Text"
+    monkeypatch.setitem(languages._TABLE, "Zig", ("zig", "zig", "", ".zig"))
+    monkeypatch.setitem(languages._BY_NAME, ".zig", "Zig")
+    row = {"before": "f(", "resolution": "a+b", "after": ");\n", "language": "Zig"}
+    assert verdict.verify("```zig\nf(a + b); // sum\n```", row).match_type == "normalized_match"
+
+
+def test_a_teacher_is_any_compatible_endpoint(monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    teacher = teachers.pick("openai", model="my-model", base_url="http://localhost:8000/v1")
+    assert teacher.body([], 10)["model"] == "my-model" and teacher.endpoint == "http://localhost:8000/v1"
+
+
+def test_a_reward_is_one_function(monkeypatch):
+    def shortness_reward(completions, **columns):
+        return [1.0 / (1 + len(rewards.reply_text(c))) for c in completions]
+
+    monkeypatch.setattr(rewards, "REWARDS", (*rewards.REWARDS, shortness_reward))
+    matrix = rewards.score_matrix(conflict_row())
+    assert "shortness" in matrix.columns and matrix["shortness"].between(0, 1).all()
+
+
+def test_the_map_names_every_module_and_arrows_go_down():
+    ten_lines = re.split(r"^\d+\. ", (ROOT / "CONTRIBUTING.md").read_text().partition("## One small")[0], flags=re.M)[
+        1:
+    ]
+    floors = [" ".join(re.findall(r"`([a-z_ ]+)`", line)).split() for line in ten_lines]
+    floor_of = {module: number for number, modules in enumerate(floors) for module in modules}
+    modules = {path.stem for path in (ROOT / "llmerge_helpers").glob("*.py")} - {"__init__"}
+    assert set(floor_of) >= modules, f"not on the map: {sorted(modules - set(floor_of))}"
+    for module in sorted(modules):
+        tree = ast.parse((ROOT / "llmerge_helpers" / f"{module}.py").read_text())
+        top = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module]
+        for node in top:
+            names = (
+                [node.module.removeprefix("llmerge_helpers.")] if "." in node.module else [a.name for a in node.names]
+            )
+            if node.module.split(".")[0] == "llmerge_helpers":
+                for name in names:
+                    assert floor_of[name] <= floor_of[module], f"{module} imports upwards: {name}"
+
+
+@pytest.mark.parametrize("module", sorted(p.stem for p in (ROOT / "llmerge_helpers").glob("*.py")))
+def test_importing_a_module_loads_nothing_heavy(module):
+    name = "llmerge_helpers" if module == "__init__" else f"llmerge_helpers.{module}"
+    heavy = "{'torch', 'transformers', 'trl', 'peft', 'datasets', 'pandas', 'matplotlib', 'scipy', 'openai', 'pyarrow'}"
+    code = f"import sys, {name}; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    allowed = {"callbacks": "transformers"}.get(module)
+    found = ast.literal_eval(done.stdout)
+    assert not found or allowed in found, found
