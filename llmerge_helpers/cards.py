@@ -115,10 +115,27 @@ def push_to_hub(path: str | Path, repo_id: str, private: bool = True) -> str:
     return f"https://huggingface.co/datasets/{repo_id}"
 
 
-def save(dataset: DatasetDict, path: Path, card: str) -> None:
-    """Write a data set and its card as a whole: readers see the old folder or the new one. The bytes depend on the rows
-    alone."""
-    from datasets import disable_progress_bars, enable_progress_bars
+def memory_mapped(rows: Mapping[str, list[dict[str, Any]]], features: Any, work: Path) -> DatasetDict:
+    """The rows of each split in memory-mapped files below `work`: a GRPO row holds a whole source file."""
+    import pyarrow
+    from datasets import Dataset, DatasetDict, DatasetInfo
+
+    built, schema, info = {}, features.arrow_schema, DatasetInfo(features=features)
+    for split, part in rows.items():
+        path = work / f"{len(list(work.iterdir()))}.arrow"
+        with pyarrow.OSFile(str(path), "wb") as file, pyarrow.ipc.new_stream(file, schema) as stream:
+            for start in range(0, len(part), 100):
+                stream.write_batch(pyarrow.RecordBatch.from_pylist(part[start : start + 100], schema=schema))
+        built[split] = Dataset.from_file(str(path), info=info) if part else Dataset(schema.empty_table(), info=info)
+    return DatasetDict(built)
+
+
+def save(dataset: DatasetDict, path: Path, card: str) -> DatasetDict:
+    """The data set as read back from `path`, where it and its card were written as a whole.
+
+    Readers see the old folder or the new one, never a part. The bytes depend on the rows alone.
+    """
+    from datasets import disable_progress_bars, enable_progress_bars, load_from_disk
     from datasets.utils import is_progress_bar_enabled
 
     for part in dataset.values():  # the fingerprint goes to disk, and is drawn at random when left alone
@@ -131,7 +148,8 @@ def save(dataset: DatasetDict, path: Path, card: str) -> None:
     bars = is_progress_bar_enabled()
     try:
         disable_progress_bars()  # each tick would be stored in the notebook
-        dataset.save_to_disk(temporary / "new")
+        # an empty split gets no file by default, and then cannot be loaded
+        dataset.save_to_disk(temporary / "new", num_shards={s: None if len(p) else 1 for s, p in dataset.items()})
         write_atomic(temporary / "new" / "README.md", card)
         if path.exists():
             path.rename(temporary / "old")
@@ -144,6 +162,7 @@ def save(dataset: DatasetDict, path: Path, card: str) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
         if bars:
             enable_progress_bars()
+    return load_from_disk(str(path))
 
 
 def _size(n: int) -> str:

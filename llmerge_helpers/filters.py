@@ -42,6 +42,7 @@ class Candidate:
     group: int = -1  # near-duplicates share it
     split: str = "train"
     n_tokens: int = 0
+    n_prompt_tokens: int = 0
     dropped: dict[str, str] = field(default_factory=dict)  # data set -> step
 
     @property
@@ -135,7 +136,7 @@ def count_tokens(candidates: Sequence[Candidate], tokenizer: ChatTokenizer) -> N
         texts = [text for c in part for text in training_text(tokenizer, c.prompt, c.completion)]
         counts = tokenizer.count(texts)
         for c, given, learned in zip(part, counts[::2], counts[1::2], strict=True):
-            c.n_tokens = given + learned
+            c.n_prompt_tokens, c.n_tokens = given, given + learned
 
 
 def shortest(candidates: Sequence[Candidate]) -> dict[str, Candidate]:

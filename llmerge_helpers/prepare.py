@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmerge_helpers import filters
-from llmerge_helpers.cards import data_card, save
+from llmerge_helpers.cards import data_card, memory_mapped, save
 from llmerge_helpers.chat import ChatTokenizer, load_tokenizer
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.files import write_atomic, write_jsonl
@@ -140,17 +141,17 @@ def prepare(
     pool = [c for c in candidates if c.group not in held_out_keys and chosen[c.group] == c.key]
     notes.append(_split(pool, validation_size, seed))
     output_dir = resolve(output_dir)
-    built = {name: _sft(candidates, name) for name in names}
-    built["grpo"], hard = _grpo(pool, tokenizer, max_tokens)
-    notes += hard
     paths = {name: output_dir / name for name in names}
-    paths["grpo"] = output_dir.with_name(
-        output_dir.name.replace("sft", "grpo") if "sft" in output_dir.name else output_dir.name + "_grpo"
-    )
-    steps = {name: _steps(candidates, name) for name in names}
-    prepared = Prepared(built, paths, steps, candidates, tokenizer, accept, notes)
-    assert_no_leak(prepared, held_out)
-    _write(prepared, output_dir, facts or {}, max_tokens)
+    grpo = output_dir.name.replace("sft", "grpo") if "sft" in output_dir.name else output_dir.name + "_grpo"
+    paths["grpo"] = output_dir.with_name(grpo)
+    output_dir.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".prepare-", dir=output_dir.parent) as work:
+        built = {name: _sft(candidates, name, Path(work)) for name in names}
+        built["grpo"], hard = _grpo(pool, tokenizer, max_tokens, Path(work))
+        steps = {name: _steps(candidates, name) for name in names}
+        prepared = Prepared(built, paths, steps, candidates, tokenizer, accept, [*notes, *hard])
+        assert_no_leak(prepared, held_out)
+        _write(prepared, output_dir, facts or {}, max_tokens)
     return prepared
 
 
@@ -225,7 +226,7 @@ def _split(pool: Sequence[Candidate], validation_size: float, seed: int) -> str:
     return f"Split by {level} ({many}): {count['train']} conflicts train, {count['validation']} validate; {alone}."
 
 
-def _sft(candidates: Sequence[Candidate], name: str) -> DatasetDict:
+def _sft(candidates: Sequence[Candidate], name: str, work: Path) -> DatasetDict:
     from datasets import Features, List, Value
 
     message = List({"role": Value("string"), "content": Value("string")})
@@ -235,21 +236,28 @@ def _sft(candidates: Sequence[Candidate], name: str) -> DatasetDict:
     order = ("prompt", "completion", "example_id", "sample", "id", "match_type", "thinking_source", "n_tokens")
     features = Features({column: columns[column] for column in order})
     kept = [c for c in candidates if name not in c.dropped]
-    return _dataset_dict({s: [c.sft_row() for c in kept if c.split == s] for s in ("train", "validation")}, features)
+    return memory_mapped(
+        {s: [c.sft_row() for c in kept if c.split == s] for s in ("train", "validation")}, features, work
+    )
 
 
-def _grpo(pool: Sequence[Candidate], tokenizer: ChatTokenizer, max_tokens: int) -> tuple[DatasetDict, list[str]]:
+def _grpo(
+    pool: Sequence[Candidate], tokenizer: ChatTokenizer, max_tokens: int, work: Path
+) -> tuple[DatasetDict, list[str]]:
     """One row a conflict, with the teacher's pass rate over the replies that came."""
     from datasets import Features, List, Value
 
     replies: dict[str, list[Candidate]] = {}
     for c in pool:
         replies.setdefault(c.key, []).append(c)
-    first = {key: some[0] for key, some in replies.items()}
-    lengths = tokenizer.count(render_prompt(tokenizer, c.prompt) for c in first.values())
+    uncounted = [some[0] for some in replies.values() if not any(c.n_prompt_tokens for c in some)]
+    counts = tokenizer.count(render_prompt(tokenizer, c.prompt) for c in uncounted)
+    for c, count in zip(uncounted, counts, strict=True):
+        c.n_prompt_tokens = count
     rows: dict[str, list[dict[str, Any]]] = {"train": [], "validation": []}
     left_out: Counter[str] = Counter()
-    for (key, some), length in zip(replies.items(), lengths, strict=True):
+    for key, some in replies.items():
+        length = max(c.n_prompt_tokens for c in some)
         came = [c for c in some if c.match_type != "failed"]
         if not came or length > max_tokens:
             left_out["a prompt over max_tokens" if came else "no reply to tell how hard they are"] += 1
@@ -263,14 +271,7 @@ def _grpo(pool: Sequence[Candidate], tokenizer: ChatTokenizer, max_tokens: int) 
     features = {"prompt": message, **dict.fromkeys(ROW_COLUMNS, Value("string"))}
     features |= {"pass_rate": Value("float64"), "samples": Value("int64"), "n_prompt_tokens": Value("int64")}
     notes = [f"{count} conflicts are not in the GRPO data set: {why}." for why, count in sorted(left_out.items())]
-    return _dataset_dict(rows, Features(features)), notes
-
-
-def _dataset_dict(rows: Mapping[str, list[dict[str, Any]]], features: Any) -> DatasetDict:
-    from datasets import Dataset, DatasetDict
-
-    columns = {s: {name: [row[name] for row in part] for name in features} for s, part in rows.items()}
-    return DatasetDict({split: Dataset.from_dict(part, features=features) for split, part in columns.items()})
+    return memory_mapped(rows, Features(features), work), notes
 
 
 def assert_no_leak(prepared: Prepared, held_out: Iterable[Mapping[str, Any]] = ()) -> None:
@@ -291,8 +292,9 @@ def assert_no_leak(prepared: Prepared, held_out: Iterable[Mapping[str, Any]] = (
 def _write(prepared: Prepared, output_dir: Path, facts: Mapping[str, Any], max_tokens: int) -> None:
     for name in {"full", "correct_only"} - set(prepared.datasets):
         shutil.rmtree(output_dir / name, ignore_errors=True)  # of an earlier run with other parameters
-    for name, dataset in prepared.datasets.items():
-        save(dataset, prepared.paths[name], data_card(name, prepared, facts, max_tokens))
+    cards = {name: data_card(name, prepared, facts, max_tokens) for name in prepared.datasets}
+    for name, path in prepared.paths.items():
+        prepared.datasets[name] = save(prepared.datasets[name], path, cards[name])
     write_jsonl(output_dir / "rejects.jsonl", (c.reject() for c in prepared.candidates if c.dropped))
     lines = [f"tokenizer: {prepared.tokenizer.name}", f"max_tokens: {max_tokens}", *prepared.notes]
     for name, steps in prepared.steps.items():

@@ -306,6 +306,16 @@ def test_twice_gives_the_same_bytes(tmp_path):
     assert tree(tmp_path / "a") == first
 
 
+def test_a_split_without_rows_can_be_loaded(tmp_path):
+    from datasets import load_from_disk
+
+    prepare(answered([conflict(1)]), tmp_path / "sft", validation_size=0)
+    dataset = load_from_disk(str(tmp_path / "sft" / "full"))
+    assert [len(part) for part in dataset.values()] == [1, 0] and dataset["validation"].features == dataset[
+        "train"
+    ].features
+
+
 def test_correct_only_alone_takes_an_old_full_away(tmp_path):
     examples = [e for _, e, _ in twelve()]
     prepare(examples, tmp_path / "sft")
