@@ -227,7 +227,7 @@ class Engine:
             except Fault as error:
                 fault, response = error, error.response
             usage = read_usage(response)
-            dollars = self._price(usage, began)
+            dollars = self._price(usage, began) if usage else None
             if usage:
                 spent = dollars or 0.0
             elif fault is None or fault.rule.bill != "nothing":

@@ -55,7 +55,7 @@ def write_jsonl(path: str | os.PathLike, rows: Iterable[Any]) -> None:
 
 def read_jsonl(path: str | os.PathLike) -> Iterator[dict]:
     """The rows of a JSON lines file, one by one; a torn line is an `LlmergeError` that names file and line."""
-    with open(path, encoding="utf-8", newline="\n") as file:
+    with open(path, encoding="utf-8", errors="surrogatepass", newline="\n") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue

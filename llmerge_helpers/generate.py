@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -45,6 +45,7 @@ async def generate(
     idle_s: float = 300.0,
     deadline_s: float = 1800.0,
     patience_s: float = 300.0,
+    budget: Budget | None = None,
 ) -> Results:
     """The teacher's replies to `rows`, in the order of rows and samples; what is in the cache is not asked again.
 
@@ -52,11 +53,12 @@ async def generate(
     passed: a request is sent only if its worst case fits, and what was left out is in `.not_asked`. `offline` asks
     nothing: a reply that is not in the cache is an `LlmergeError` that names the field that differs. `idle_s` is the
     longest silence within an answer, `deadline_s` the longest answer, `patience_s` how long a service may answer nobody
-    before the run stops. A run that cannot go on raises `RunStopped`; the same call resumes it.
+    before the run stops. `budget` is one purse for several calls; its cap then counts, not `max_cost_usd`. A run that
+    cannot go on raises `RunStopped`; the same call resumes it.
     """
     options = _Options(
         samples, until_correct, max_tokens, max_concurrency, min_delay_s, max_cost_usd, cache_dir, offline, on_result,
-        progress, pilot, idle_s, deadline_s, patience_s,
+        progress, pilot, idle_s, deadline_s, patience_s, budget,
     )  # fmt: skip
     run = _Run(rows, teacher, options)
     await run.read_back()
@@ -90,6 +92,7 @@ class _Options:
     idle_s: float = 300.0
     deadline_s: float = 1800.0
     patience_s: float = 300.0
+    budget: Budget | None = None
 
     def __post_init__(self) -> None:
         for name in ("samples", "max_tokens", "max_concurrency"):
@@ -122,7 +125,7 @@ class _Run:
         self.rows: Any = rows if whole and not isinstance(rows, Mapping) else list(rows)
         self.teacher, self.options = teacher, options
         self.ledger = Ledger(resolve(options.cache_dir))
-        self.budget = Budget(options.max_cost_usd)
+        self.budget = options.budget if options.budget is not None else Budget(options.max_cost_usd)
         self.queue: deque[Job] = deque()  # what has to be asked
         self.wanted: dict[str, list[tuple[int, int]]] = {}  # key -> the samples that want its answer
         self.pending: set[str] = set()  # keys that are being asked, or will be
@@ -137,7 +140,7 @@ class _Run:
         self.line: Progress | None = None
         self.quoted: Quote | None = None
         self.began = self.asking_since = time.monotonic()
-        if options.max_cost_usd and self._dollars({"completion_tokens": 1}) is None:
+        if self.budget.cap and self._dollars({"completion_tokens": 1}) is None:
             raise LlmergeError(
                 f"max_cost_usd is set, but no price is known for {teacher.model} at {teacher.endpoint}: "
                 "set it to 0 and watch the tokens, or choose a model with a known price."
@@ -264,9 +267,19 @@ class _Run:
 
     def quote(self) -> Quote:
         """The quote for what is left to ask now."""
-        left = len(self._left())
-        worst = self._dollars({"completion_tokens": left * self.options.max_tokens})
-        return prices.quote(len(self.done), left, self.known, worst, self._dollars, datetime.now(UTC))
+        left, now = self._left(), datetime.now(UTC)
+        return prices.quote(len(self.done), len(left), self.known, self._worst(left, now), self._dollars, now)
+
+    def _worst(self, left: Sequence[tuple[int, int]], now: datetime) -> float | None:
+        """What `left` costs at most: every answer cut off and asked once more with more room, at the dearer price."""
+        most: Counter[str] = Counter()
+        for index, _ in left:
+            body = self._body(index, self.options.max_tokens)
+            for factor in (1, ESCALATION):
+                usage = prices.worst_usage(body)
+                most.update(usage | {"completion_tokens": usage["completion_tokens"] * factor})
+        dollars = [self._dollars(most, when) for when in (now, prices.next_change(now))]
+        return None if None in dollars else max(dollars)
 
     def _dollars(self, usage: Mapping[str, int], when: datetime | None = None) -> float | None:
         where = {"provider": self.teacher.name, "base_url": self.teacher.base_url}
@@ -382,7 +395,7 @@ class _Run:
     def _say_capped(self) -> None:
         unknown = f" and up to ${self.budget.unknown:.4f} not accounted for" if self.budget.unknown else ""
         said(
-            f"stopped at max_cost_usd = ${self.options.max_cost_usd:g}: ${self.budget.spent:.4f} spent{unknown}, and "
+            f"stopped at max_cost_usd = ${self.budget.cap:g}: ${self.budget.spent:.4f} spent{unknown}, and "
             f"the worst case of one more request does not fit. {len(self._left())} samples were not asked; "
             "run again with more to go on."
         )

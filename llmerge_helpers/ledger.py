@@ -91,8 +91,14 @@ class Ledger:
             return self._set_aside(path, "is torn or not JSON")
         if not isinstance(record, dict) or record.get("key") != key or record.get("schema") != SCHEMA:
             return self._set_aside(path, "holds something else than the reply it is named after")
-        if not isinstance(record.get("response"), dict) or not isinstance(record.get("request"), dict):
-            return self._set_aside(path, "lacks the request or the response")
+        try:
+            whole = isinstance(record["request"], dict) and isinstance(
+                record["response"]["choices"][0]["message"], dict
+            )
+        except (KeyError, IndexError, TypeError):
+            whole = False
+        if not whole:
+            return self._set_aside(path, "lacks the request or the reply")
         return record
 
     def put(self, record: Mapping[str, Any]) -> None:

@@ -232,6 +232,23 @@ def load(path: str | os.PathLike = "auto") -> DatasetDict:
     return loaded
 
 
+def choose(dataset: Mapping[str, Any], split: str = "train", limit: int = 0, seed: int = 0) -> list[dict[str, Any]]:
+    """The rows of a split, or `limit` of them drawn with a seed; a larger limit keeps those of a smaller one."""
+    if split not in dataset:
+        raise LlmergeError(f"there is no split '{split}' in this dataset: choose one of {', '.join(dataset)}.")
+    if limit < 0:
+        raise LlmergeError(f"limit is {limit}: give the number of conflicts, or 0 for all.")
+    rows = dataset[split]
+    if not len(rows):
+        raise LlmergeError(
+            f"the split '{split}' is empty: choose another one, or build the dataset with another test_size."
+        )
+    numbers = list(range(len(rows)))
+    if limit:
+        random.Random(seed).shuffle(numbers)
+    return rows.select(numbers[: limit or None]).to_list()
+
+
 def _with_splits(rows: Dataset) -> DatasetDict:
     from datasets import DatasetDict
 

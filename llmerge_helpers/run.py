@@ -59,6 +59,8 @@ def shown(path: str | os.PathLike) -> str:
 
 # ------------------------------------------------------------------------------------------------------- secrets
 
+_COLAB_SECRETS: set[str] = set()
+_WITH_PASSWORD = re.compile(r"://[^/\s@:]*:[^/\s@]+@|://[^/\s@:]{12,}@")
 _LOOKS_SECRET = re.compile(r"\b(sk|hf|gh[pousr])[-_][A-Za-z0-9_\-]{12,}")
 _SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$")
 
@@ -71,6 +73,7 @@ def secret(name: str) -> str | None:
             from google.colab import userdata  # type: ignore[import-not-found]
 
             value = (userdata.get(name) or "").strip()
+            _COLAB_SECRETS.add(value)
         except Exception:  # Colab raises its own kinds for "not there", "no access" and "not in the Colab page"
             value = ""
     return value or None
@@ -82,8 +85,9 @@ def redact(text: str) -> str:
     >>> redact("Authorization: Bearer sk-0123456789abcdef0123")
     'Authorization: Bearer ***'
     """
-    for name, value in os.environ.items():
-        if _SECRET_NAME.search(name) and len(value) >= 8:
+    known = {value for name, value in os.environ.items() if _SECRET_NAME.search(name)} | _COLAB_SECRETS
+    for value in sorted(known, key=len, reverse=True):
+        if len(value) >= 8:
             text = text.replace(value, "***")
     return _LOOKS_SECRET.sub("***", text)
 
@@ -137,6 +141,8 @@ def check_parameters(cells: list[str]) -> dict[str, Any]:
     for cell in cells:
         literals = _literals(cell)
         if cell.lstrip().startswith("# Parameters") and declared is not None:
+            if literals is None and cell.count("\n") > 0:
+                raise LlmergeError("the injected parameters cannot be read: use plain numbers, text, True or False.")
             injected = literals or {}
         elif literals and all(annotation for annotation, _ in literals.values()):
             declared, injected = literals, {}  # run again in one session: the newest cell counts
@@ -150,14 +156,14 @@ def check_parameters(cells: list[str]) -> dict[str, Any]:
             raise LlmergeError(f"unknown parameter '{name}': {hint}This notebook takes: {', '.join(declared)}.")
     for name, (annotation, default) in declared.items():
         value = injected[name][1] if name in injected else default
-        values[name] = _typed(name, annotation or "", value)
+        values[name] = value if value is default is None else _typed(name, annotation or "", value)
     return values
 
 
 def _typed(name: str, annotation: str, value: Any) -> Any:
     types = {"int": int, "float": (int, float), "str": str, "bool": bool, "list": list, "dict": dict}
     expected = types.get(annotation)
-    wrong = expected is not None and value is not None and not isinstance(value, expected)
+    wrong = expected is not None and not isinstance(value, expected)
     wrong = wrong or (annotation in ("int", "float") and isinstance(value, bool))
     wrong = wrong or (isinstance(value, float) and value != value)
     if wrong:
@@ -257,6 +263,11 @@ def start(notebook: str, namespace: Mapping[str, Any] | None = None) -> Run:
         if _SECRET_NAME.search(name.upper()):
             raise LlmergeError(
                 f"parameter '{name}' looks like a secret: set it in the environment, parameters are written to disk."
+            )
+        if isinstance(parameters[name], str) and _WITH_PASSWORD.search(parameters[name]):
+            raise LlmergeError(
+                f"parameter '{name}' holds a password or a token: leave it out of the address and give it to git's "
+                "credential helper or the environment, parameters are written to disk."
             )
     check_loaded()
     run = Run(notebook, parameters, versions())

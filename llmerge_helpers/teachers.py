@@ -97,6 +97,11 @@ def pick(name: str = "auto", *, model: str = "", base_url: str = "", **params: A
                 "model or base_url is set, but teacher is auto and there is no DEEPSEEK_API_KEY: "
                 "set teacher to openai (any OpenAI-compatible endpoint), or set the key."
             )
+        if base_url and not _host(base_url).endswith("deepseek.com"):
+            raise LlmergeError(
+                f"teacher is auto and base_url is {_host(base_url)}: set teacher to openai, or to deepseek if "
+                "DEEPSEEK_API_KEY shall be sent there."
+            )
         name = "deepseek" if secret("DEEPSEEK_API_KEY") else "rules"
     if base_url and urlsplit(base_url).scheme not in ("http", "https"):
         raise LlmergeError(f"base_url '{base_url}' is not an http or https address.")

@@ -73,7 +73,7 @@ async def _from_stream(chunks: AsyncIterator[bytes]) -> dict[str, Any]:
     finish_reason, rest, line, seen = None, b"", b"", False
 
     def partial() -> dict[str, Any]:
-        texts = {name: "".join(pieces) for name, pieces in parts.items()}
+        texts = {name: _paired("".join(pieces)) for name, pieces in parts.items()}
         return completion | {"choices": [{"index": 0, "message": message | texts, "finish_reason": finish_reason}]}
 
     try:
@@ -115,6 +115,11 @@ async def _from_stream(chunks: AsyncIterator[bytes]) -> dict[str, Any]:
     if not seen:
         raise Fault("malformed", rest[:100].decode("utf-8", "replace")) if rest.strip() else Fault("blank_reply")
     return partial()
+
+
+def _paired(text: str) -> str:
+    """`text` with the halves of a character that a host sent in two chunks put together; a lone half becomes U+FFFD."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _checked(completion: dict[str, Any]) -> dict[str, Any]:

@@ -59,6 +59,7 @@ def test_colab_secrets_come_after_the_environment(monkeypatch):
     for name in ("DEEPSEEK_API_KEY", "OPENAI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     assert run.secret("DEEPSEEK_API_KEY") == "from colab"
+    assert run.redact("refused: from colab") == "refused: ***"
     assert run.secret("OPENAI_API_KEY") is None
     monkeypatch.setenv("DEEPSEEK_API_KEY", "from the environment")
     assert run.secret("DEEPSEEK_API_KEY") == "from the environment"

@@ -36,6 +36,11 @@ def test_json_lines_come_back_as_they_were(tmp_path_factory, rows):
     assert list(files.read_jsonl(path)) == rows
 
 
+def test_half_a_character_does_not_make_a_file_unreadable(tmp_path):
+    files.write_jsonl(tmp_path / "rows.jsonl", [{"a": "x\ud83dy"}])
+    assert list(files.read_jsonl(tmp_path / "rows.jsonl")) == [{"a": "x\ud83dy"}]
+
+
 def test_a_torn_line_is_named(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps({"a": 1}) + '\n{"a": 2, "b"')

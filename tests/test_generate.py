@@ -18,7 +18,9 @@ from fault_server import KEY, FaultServer, make_rows, take_ours
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import RunStopped, generate, pass_rates, quote
 from llmerge_helpers.ledger import Ledger
+from llmerge_helpers.prices import Budget
 from llmerge_helpers.prompts import PROMPT_VERSION
+from llmerge_helpers.wire import _paired
 
 ROOT = Path(__file__).resolve().parent.parent
 UNPRICED = {"name": "openai", "model": "m", "extra_body": {}}
@@ -264,6 +266,35 @@ def test_the_cap_is_never_passed_and_a_new_cap_goes_on(run, capsys):
         assert all(r.verdict.is_correct for r in first) and "stopped at max_cost_usd" in capsys.readouterr().out
         again = run(rows, server.teacher(), max_tokens=256)
         assert len(again) == 60 and server.books.requests == 60 and sum(r.cached for r in again) == len(first)
+
+
+def test_one_purse_serves_several_calls(tmp_path):
+    async def main(server):
+        purse, common = Budget(cap=0.0012), {"cache_dir": str(tmp_path), "max_tokens": 256}
+        await generate(make_rows(1), server.teacher(), budget=purse, progress=False, **common)
+        await quote(make_rows(40), server.teacher(), budget=purse, **common)
+        await generate(make_rows(40), server.teacher(), budget=purse, progress=False, **common)
+        return await generate(make_rows(50)[40:], server.teacher(), budget=purse, progress=False, **common)
+
+    with FaultServer(take_ours, answer_tokens=(50, 200)) as server:
+        last = asyncio.run(main(server))
+        assert 0 < server.books.billed_usd <= 0.0012
+    assert last.not_asked
+
+
+def test_the_worst_case_of_a_quote_holds(tmp_path):
+    async def main(server):
+        return await quote(make_rows(12), server.teacher(), cache_dir=str(tmp_path), max_tokens=100, pilot=0)
+
+    with FaultServer(take_ours, faults={"length": 1.0}) as server:
+        found = asyncio.run(main(server))
+        assert server.books.requests == 0
+        asyncio.run(generate(make_rows(12), server.teacher(), cache_dir=str(tmp_path), max_tokens=100, progress=False))
+        assert 0 < server.books.billed_usd <= found.worst
+
+
+def test_halves_of_a_character_in_two_chunks_are_put_together():
+    assert _paired("a\ud83d\ude00b") == "a\U0001f600b" and _paired("a\ud83db") == "a\ufffdb"
 
 
 def test_a_cap_below_one_worst_case_asks_nothing(run):

@@ -94,7 +94,9 @@ def test_a_failed_write_leaves_the_old_reply(tmp_path):
     check_a_failed_write_leaves_the_old_reply(tmp_path)
 
 
-@pytest.mark.parametrize("damage", ["torn", "empty", "not utf-8", "list", "other key", "no schema", "no response"])
+@pytest.mark.parametrize(
+    "damage", ["torn", "empty", "not utf-8", "list", "other key", "no schema", "no response", "no reply"]
+)
 def test_a_torn_or_foreign_file_is_set_aside_with_a_warning(tmp_path, caplog, damage):
     ledger, good = Ledger(tmp_path), record()
     ledger.put(good)
@@ -108,6 +110,7 @@ def test_a_torn_or_foreign_file_is_set_aside_with_a_warning(tmp_path, caplog, da
         "other key": json.dumps(whole | {"key": "0" * 64}),
         "no schema": json.dumps({"key": good["key"], "answer": 42}),
         "no response": json.dumps(whole | {"response": None}),
+        "no reply": json.dumps(whole | {"response": {"choices": []}}),
     }.get(damage)
     path.write_bytes(b"\xff\xfe\x00" if content is None else content.encode())
     with caplog.at_level(logging.WARNING):

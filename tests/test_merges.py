@@ -11,6 +11,7 @@ from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.merges import (
     COLUMNS,
     KINDS,
+    choose,
     dataset_path,
     group_near_duplicates,
     leakage_report,
@@ -262,3 +263,17 @@ def test_lists_of_repositories(name, size):
     assert len(found) == size == len({source.name.lower() for source in found})
     assert all(source.location == f"https://github.com/{source.name}" for source in found)
     assert {source.license for source in found} <= {"Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause"}
+
+
+def test_choose_gives_the_same_rows_whatever_the_limit_and_leaves_no_file(tmp_path):
+    rows = Dataset.from_dict({"question": [str(n) for n in range(20)]})
+    DatasetDict(train=rows).save_to_disk(str(tmp_path / "d"))
+    before = sorted(p.name for p in (tmp_path / "d").rglob("*"))
+    data = {**DatasetDict.load_from_disk(str(tmp_path / "d")), "test": rows.select([])}
+    assert [r["question"] for r in choose(data)] == [str(n) for n in range(20)]
+    ten, five = choose(data, "train", 10, seed=3), choose(data, "train", 5, seed=3)
+    assert ten[:5] == five and ten != choose(data, "train", 10, seed=4)
+    assert sorted(p.name for p in (tmp_path / "d").rglob("*")) == before
+    for arguments, sentence in ((("foo",), "no split 'foo'"), (("train", -1), "limit is -1"), (("test",), "is empty")):
+        with pytest.raises(LlmergeError, match=sentence):
+            choose(data, *arguments)

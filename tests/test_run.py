@@ -35,6 +35,8 @@ def test_papermill_values_win_over_the_defaults():
         ('learning_rate = "1e-5"', "'learning_rate' must be float"),
         ("learning_rate = float('nan')", "'learning_rate' must be float"),
         ('correct_only = "yes"', "'correct_only' must be bool"),
+        ("limit = None", "'limit' must be int, got None"),
+        ("limit = [float('inf')]\nlmit = 3", "cannot be read"),
     ],
 )
 def test_a_wrong_parameter_is_one_sentence(injected, sentence):
@@ -89,6 +91,16 @@ def test_secrets_are_masked_wherever_they_could_be_written(tmp_path, monkeypatch
 def test_a_parameter_may_not_carry_a_secret():
     with pytest.raises(LlmergeError, match="looks like a secret"):
         run.start("x", {"api_key": "abc"})
+
+
+@pytest.mark.parametrize(
+    "address", ["https://me:my-token@github.com/a/b", "https://ghp_0123456789abcdef@github.com/a/b"]
+)
+def test_an_address_may_not_carry_a_password(address):
+    with pytest.raises(LlmergeError, match="parameter 'sources' holds a password") as caught:
+        run.start("00_collect_merges", {"sources": address})
+    assert "token@" not in str(caught.value) and "ghp_" not in str(caught.value)
+    run.start("00_collect_merges", {"sources": "ssh://git@github.com/a/b,https://github.com/a/b"})
 
 
 def test_run_json_says_started_then_finished(tmp_path, monkeypatch, capsys):

@@ -303,3 +303,10 @@ def test_the_rule_teacher_refuses_nonsense_politely(raw):
             return status
 
     assert b"400" in asyncio.run(ask())
+
+
+def test_the_key_of_one_service_is_not_sent_to_another(monkeypatch):
+    monkeypatch.setenv("DEEPSEEK_API_KEY", KEY)
+    with pytest.raises(LlmergeError, match="set teacher to openai, or to deepseek if"):
+        pick("auto", model="m", base_url="http://elsewhere.example/v1")
+    assert pick("auto", base_url="https://api.deepseek.com/v1").name == "deepseek"
