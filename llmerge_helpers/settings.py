@@ -13,6 +13,7 @@ from typing import Any
 from llmerge_helpers.devices import Device, ModelSize, Plan
 from llmerge_helpers.errors import LlmergeError
 
+MAX_LENGTH = {"cpu": 640, "cuda": 2048}  # max_length=0: of a row in SFT
 CPU_STEPS = {"sft": 16, "grpo": 3}  # max_steps=0 on a CPU: what two cores do in a minute or two
 
 
@@ -29,7 +30,7 @@ class SftSettings:
     gradient_accumulation_steps: int = 1
     learning_rate: float = 0.0  # 0: by size of the model
     lora_rank: int = 16
-    max_length: int = 1024  # tokens; longer rows are left out and counted, never cut
+    max_length: int = 0  # tokens, 0: by device; longer rows are left out and counted, never cut
     load_in_4bit: bool = False
     report_to: str = "wandb"
     resume: bool = True
@@ -37,7 +38,7 @@ class SftSettings:
     seed: int = 0
     packing: bool = False
     cpu_bf16: bool = False  # bfloat16 on a CPU that has it in hardware (AVX512_BF16, AMX): faster, not the same bits
-    save_steps: int = 0  # 0: a quarter of the run
+    save_steps: int = 0  # 0: a quarter of the run (half on a CPU)
     samples: int = 2  # held-out conflicts answered at every evaluation
 
 
@@ -96,11 +97,11 @@ def settings_from(kind: type, values: Mapping[str, Any]) -> Any:
 
 
 def check_numbers(settings: Any) -> None:
-    positive = ("epochs", "lora_rank", "max_length", "temperature", "max_prompt_tokens")
+    positive = ("epochs", "lora_rank", "temperature", "max_prompt_tokens")
     for name in positive:
         if hasattr(settings, name) and getattr(settings, name) <= 0:
             raise LlmergeError(f"{name} is {getattr(settings, name)}: it must be above 0.")
-    for name in ("limit", "batch_size", "learning_rate", "max_completion_length", "beta"):
+    for name in ("limit", "batch_size", "learning_rate", "max_length", "max_completion_length", "beta"):
         if hasattr(settings, name) and getattr(settings, name) < 0:
             raise LlmergeError(f"{name} is {getattr(settings, name)}: it must be 0 or more.")
     if settings.max_steps < -1:

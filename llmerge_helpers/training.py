@@ -31,6 +31,7 @@ from llmerge_helpers.files import read_json, write_atomic, write_json
 from llmerge_helpers.resume import fingerprint, last_checkpoint, prepare_output, tracking
 from llmerge_helpers.run import resolve, shown
 from llmerge_helpers.settings import (
+    MAX_LENGTH,
     GrpoSettings,
     SftSettings,
     check_numbers,
@@ -130,6 +131,7 @@ class Ready:
     output_dir: Path
     facts: dict[str, Any] = field(repr=False)
     validation: Any = field(default=None, repr=False)
+    max_length: int = 0
     max_completion_length: int = 0
     accumulation: int = 1
     vllm: dict[str, Any] = field(default_factory=dict)
@@ -165,28 +167,31 @@ def prepare_sft(values: Mapping[str, Any] | SftSettings) -> Ready:
     name = models.choose_base_model(settings.base_model, device)
     folder = models.locate(name)
     size = models.model_size(folder)
+    max_length = settings.max_length or MAX_LENGTH[device.kind]
     plan = devices.plan(
         device,
         size,
         load_in_4bit=settings.load_in_4bit,
         lora_rank=settings.lora_rank,
         batch_size=settings.batch_size,
-        max_length=settings.max_length,
+        max_length=max_length,
         name=name,
     )
     tokenizer = models.load_tokenizer(folder)
-    train, report = encode_rows(tokenizer, list(data["train"])[: settings.limit or None], settings.max_length)
+    train, report = encode_rows(tokenizer, list(data["train"])[: settings.limit or None], max_length)
     held_out, validation = data.get("validation"), None
     if held_out is not None and len(held_out):
         with suppress(LlmergeError):  # none fits: nothing to evaluate on, and no reason to stop
-            validation, _ = encode_rows(tokenizer, list(held_out)[: max(8, len(train) // 10)], settings.max_length)
+            validation, _ = encode_rows(tokenizer, list(held_out)[: max(8, len(train) // 10)], max_length)
     steps = device_steps(settings.max_steps, "sft", device)
     rate = chosen_learning_rate(settings.learning_rate, "sft", size)
     tokens = fingerprint(train.select_columns(["input_ids", "labels"]))
-    facts = _facts(settings, plan, max_steps=steps, learning_rate=rate, base=models.base_identity(folder), data=tokens)
+    chosen = {"max_steps": steps, "learning_rate": rate, "max_length": max_length}
+    facts = _facts(settings, plan, base=models.base_identity(folder), data=tokens, **chosen)
     return Ready(
         settings, name, plan, tokenizer, train, report, steps, total_steps(settings, plan, len(train), steps), rate,
-        resolve(settings.output_dir), facts, validation, accumulation=settings.gradient_accumulation_steps,
+        resolve(settings.output_dir), facts, validation, max_length,
+        accumulation=settings.gradient_accumulation_steps,
     )  # fmt: skip
 
 
@@ -201,7 +206,7 @@ def sft(values: Mapping[str, Any] | SftSettings | Ready) -> Trained:
 
     from llmerge_helpers.callbacks import Progress, Samples, TokenCounter
 
-    every = settings.save_steps or max(1, -(-ready.total_steps // 4))
+    every = settings.save_steps or max(1, -(-ready.total_steps // (2 if plan.use_cpu else 4)))
     arguments = SFTConfig(
         output_dir=str(ready.output_dir / "checkpoints"),
         max_steps=ready.max_steps,
@@ -213,7 +218,7 @@ def sft(values: Mapping[str, Any] | SftSettings | Ready) -> Trained:
         lr_scheduler_type="cosine",
         warmup_steps=ready.total_steps // 20,
         # rows are whole and fit (encode_rows); only packing needs the figure
-        max_length=settings.max_length if settings.packing else None,
+        max_length=ready.max_length if settings.packing else None,
         packing=settings.packing,
         eval_packing=False,
         train_sampling_strategy="random" if settings.packing else "group_by_length",  # little padding in a batch
@@ -231,7 +236,8 @@ def sft(values: Mapping[str, Any] | SftSettings | Ready) -> Trained:
     counter, callbacks = TokenCounter(), [Progress("SFT")]
     if ready.validation is not None and settings.samples:
         rows = [dict(ready.validation[i]) for i in range(min(settings.samples, len(ready.validation)))]
-        answer = _answerer(policy.tokenizer, ready.rows["completion_tokens_95"])
+        longest = 96 if plan.use_cpu else 512  # a look while it learns; the evaluation afterwards waits for the end
+        answer = _answerer(policy.tokenizer, min(longest, ready.rows["completion_tokens_95"]))
         callbacks.append(Samples(ready.output_dir / "samples.jsonl", rows, answer))
     with models.quiet():
         trainer = SFTTrainer(
@@ -276,6 +282,7 @@ def _finish(
         "batch_size": ready.plan.batch_size,
         "gradient_accumulation_steps": ready.accumulation,
         "learning_rate": ready.learning_rate,
+        "max_length": ready.max_length,
     }
     lineage: dict[str, Any] = {}
     if _main_process():
@@ -310,14 +317,12 @@ def _with_cpu_bf16(arguments: dict[str, Any], wanted: bool) -> dict[str, Any]:
     return arguments | {"bf16": True} if wanted and arguments["use_cpu"] else arguments
 
 
-def _answerer(tokenizer: Any, completion_tokens: int) -> Any:
+def _answerer(tokenizer: Any, max_new_tokens: int) -> Any:
     from llmerge_helpers.evaluate import complete
-
-    budget = max(16, min(512, completion_tokens))
 
     def answer(model: Any, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         prompts = [rendering.render_prompt(tokenizer, row["prompt"]) for row in rows]
-        replies = complete(model, tokenizer, prompts, max_new_tokens=budget)
+        replies = complete(model, tokenizer, prompts, max_new_tokens=max(16, max_new_tokens))
         return [
             {"question": row["prompt"][-1]["content"], "reply": reply.text, "finish_reason": reply.finish_reason}
             for row, reply in zip(rows, replies, strict=True)

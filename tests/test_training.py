@@ -61,13 +61,16 @@ def grpo_settings(here: Path, output: Path, **more):
 
 @pytest.fixture
 def letters(monkeypatch):
-    """A reward that a random model earns now and then: what a group needs to have an advantage."""
+    """A reward that differs between any two completions: what a group needs to have an advantage."""
 
-    def reward(completions, **columns):
-        return [sum(character.isalnum() for character in text) / 8 for text in completions]
+    def reward(completions):
+        return [sum(map(ord, text)) % 97 / 97 for text in completions]
 
-    monkeypatch.setattr(rewards, "resolution_reward", lambda completions, similarity=0.0, **c: reward(completions, **c))
-    rewards.resolution_reward.__name__ = "resolution_reward"
+    def resolution_reward(completions, similarity=0.0, **columns):
+        return reward(completions)
+
+    monkeypatch.setattr(rewards, "resolution_reward", resolution_reward)
+    monkeypatch.setattr(rewards, "REWARDS", (rewards.format_reward, resolution_reward))
 
 
 # --------------------------------------------------------------------------------------------------------------- SFT
