@@ -19,10 +19,16 @@ SECRETS = ("DEEPSEEK_API_KEY", "OPENAI_API_KEY", "WANDB_API_KEY", "HF_TOKEN")
 def copy_of_project(target: Path) -> Path:
     """A root for a run of its own: the notebooks and the data, with empty outputs; the package is the installed one."""
     for name in ("notebooks", "merges"):
-        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns(".cache", ".ipynb_checkpoints"))
+        shutil.copytree(ROOT / name, target / name, ignore=_not_ours)
     (target / "llmerge_helpers").symlink_to(ROOT / "llmerge_helpers")
     (target / "outputs").mkdir()
     return target
+
+
+def _not_ours(folder: str, names: list[str]) -> list[str]:
+    """What lies in a developer's tree only: caches, and datasets that were built beside the bundled one."""
+    built = ["dataset"] if Path(folder).parent.name == "merges" and Path(folder).name != "sample" else []
+    return [n for n in names if n in (".cache", ".ipynb_checkpoints", *built) or n.startswith("cache-")]
 
 
 def papermill(root: Path, name: str, *arguments: str, cwd: Path | None = None, env: dict | None = None):

@@ -1,0 +1,49 @@
+"""README.md against the project: its tables, its links, and its commands."""
+
+import re
+from pathlib import Path
+
+import papermill
+import pytest
+from readme_tables import with_tables
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def commands() -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.S)
+    return [line.split("  #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def test_the_parameter_tables_are_those_of_the_notebooks():
+    assert with_tables(README) == README, "run `python tests/readme_tables.py`"
+    assert README.count("| parameter | default | meaning |") == 5
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "merges/README.md", "benchmarks/README.md"])
+def test_links_lead_somewhere(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text):
+        assert ((ROOT / name).parent / target).exists(), f"{name} links to {target}"
+
+
+def test_every_papermill_command_names_a_notebook_and_its_parameters():
+    found = [c for c in commands() if c.startswith("papermill ")]
+    assert len(found) >= 6
+    for command in found:
+        words = command.split()
+        notebook = ROOT / ("" if words[1].startswith("notebooks/") else "notebooks") / words[1]
+        known = papermill.inspect_notebook(str(notebook))
+        assert {words[i + 1] for i, word in enumerate(words) if word in ("-p", "-r")} <= set(known), command
+
+
+def test_every_make_target_exists():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    used = set(re.findall(r"\bmake ([a-z]+)\b", README + (ROOT / "CONTRIBUTING.md").read_text()))
+    assert used and used <= targets
+
+
+def test_no_registry_host_and_no_path_of_one_machine_is_named():
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), ROOT / "Makefile", ROOT / ".ci" / "run"]:
+        assert not re.search(r"pypi\.org|/root/|/home/|/work/|registry\.npmjs", path.read_text(encoding="utf-8")), path
