@@ -16,7 +16,10 @@ from llmerge_helpers import syntax
 
 # name: (fence info, pygments lexer or "" for line by line, layout, suffixes and whole file names)
 # layout "indent": indentation and line ends count; "newline": line ends count where a statement can end; "asi": the
-# same, but a line that starts with a sign goes on with the statement before it.
+# same, but a line that starts with a sign goes on with the statement before it. Without a grammar, nobody knows where
+# white space counts, so a gap between two words is a word, and a line end is a gap as well. More of it counts with
+# "lines": line ends, indentations and the width of each gap; and with "verbatim": all blank lines. Less of it counts
+# with "tags": none between two tags; and with "free": none at all.
 _TABLE: dict[str, tuple[str, str, str, str]] = {
     "Java": ("java", "java", "", ".java"),
     "Python": ("python", "python", "indent", ".py .pyi .pyw"),
@@ -31,7 +34,7 @@ _TABLE: dict[str, tuple[str, str, str, str]] = {
     "Ruby": ("ruby", "ruby", "newline", ".rb .rake .gemspec Gemfile Rakefile"),
     "PHP": ("php", "php", "", ".php"),
     "Kotlin": ("kotlin", "kotlin", "newline", ".kt .kts"),
-    "Scala": ("scala", "scala", "newline", ".scala .sc .sbt"),
+    "Scala": ("scala", "scala", "lines", ".scala .sc .sbt"),
     "Groovy": ("groovy", "groovy", "newline", ".groovy .gradle Jenkinsfile"),
     "Swift": ("swift", "swift", "newline", ".swift"),
     "Objective-C": ("objectivec", "objectivec", "", ".m .mm"),
@@ -40,22 +43,22 @@ _TABLE: dict[str, tuple[str, str, str, str]] = {
     "Perl": ("perl", "perl", "", ".pl .pm"),
     "R": ("r", "splus", "newline", ".r .R"),
     "Julia": ("julia", "julia", "newline", ".jl"),
-    "Haskell": ("haskell", "haskell", "indent", ".hs"),
+    "Haskell": ("haskell", "haskell", "lines", ".hs"),
     "Elixir": ("elixir", "elixir", "newline", ".ex .exs"),
     "Clojure": ("clojure", "clojure", "", ".clj .cljs .cljc"),
-    "Shell": ("bash", "bash", "newline", ".sh .bash .zsh"),
-    "PowerShell": ("powershell", "powershell", "newline", ".ps1"),
+    "Shell": ("bash", "bash", "lines", ".sh .bash .zsh"),
+    "PowerShell": ("powershell", "powershell", "lines", ".ps1"),
     "SQL": ("sql", "sql", "", ".sql"),
-    "HTML": ("html", "html", "", ".html .htm .xhtml"),
-    "Vue": ("vue", "html", "", ".vue"),
+    "HTML": ("html", "", "verbatim", ".html .htm .xhtml"),
+    "Vue": ("vue", "", "verbatim", ".vue"),
     "CSS": ("css", "css", "", ".css"),
     "SCSS": ("scss", "scss", "", ".scss"),
-    "XML": ("xml", "xml", "", ".xml .xsd .svg .pom .csproj"),
-    "JSON": ("json", "json", "", ".json"),
-    "YAML": ("yaml", "yaml", "indent", ".yml .yaml"),
+    "XML": ("xml", "xml", "tags", ".xml .xsd .svg .pom .csproj"),
+    "JSON": ("json", "json", "free", ".json"),
+    "YAML": ("yaml", "yaml", "lines", ".yml .yaml"),
     "TOML": ("toml", "toml", "newline", ".toml"),
-    "INI": ("ini", "ini", "newline", ".ini .cfg .properties"),
-    "Protobuf": ("protobuf", "protobuf", "", ".proto"),
+    "INI": ("ini", "ini", "lines", ".ini .cfg .properties"),
+    "Protobuf": ("protobuf", "protobuf", "free", ".proto"),
     "CMake": ("cmake", "cmake", "", ".cmake CMakeLists.txt"),
     "Makefile": ("makefile", "", "", ".mk Makefile GNUmakefile"),
     "Dockerfile": ("dockerfile", "", "", "Dockerfile"),
@@ -88,7 +91,7 @@ _GRAMMARS: dict[str, list[tuple[str, str]]] = {
     "Kotlin": [("tree_sitter_kotlin", "language")],
 }
 _PREPROCESSED = ("C", "C++", "C#", "Objective-C")
-LAYOUT = ("newline", "break", "indent", "dedent")
+LAYOUT = ("newline", "break", "indent", "dedent", "blank")
 # Comments that a compiler obeys. Go reads //go:embed and build tags; they are code.
 _DIRECTIVE = {"Go": re.compile(r"//(go:|export |line | ?\+build )|/\*line ")}
 
@@ -96,7 +99,7 @@ _DIRECTIVE = {"Go": re.compile(r"//(go:|export |line | ?\+build )|/\*line ")}
 class Token(NamedTuple):
     """A significant token; `start` and `end` are character offsets, `line` counts from 1.
 
-    `kind` is "string", "line" (plain text), one of `LAYOUT` (the text is empty then) or "" for all else.
+    `kind` is "string", "line" (plain text), one of `LAYOUT` (the text is empty or white space then) or "" for all else.
     """
 
     text: str
@@ -157,6 +160,8 @@ def is_known(language: str) -> bool:
 def tokens(text: str, language: str) -> list[Token]:
     """The significant tokens: comments and white space gone, strings whole, preprocessor and Python indentation kept.
 
+    In languages without a grammar, white space that may count is kept as tokens of the kind "blank".
+
     >>> [token.text for token in tokens('f( "//" ); // say "hi"', "Java")]
     ['f', '(', '"//"', ')', ';']
     """
@@ -174,7 +179,7 @@ def parses(text: str, language: str) -> bool | None:
     """True if the text, a whole file, parses without an error; None if there is no grammar for the language."""
     if language not in _GRAMMARS:
         return None
-    parsed = syntax.parse(text, _grammars(text, language))
+    parsed = syntax.parse(_unmarked(text), _grammars(text, language))
     return parsed is not None and parsed.clean
 
 
@@ -195,7 +200,9 @@ def lex(text: str, language: str, window: tuple[int, int] | None = None) -> Lexe
     With a window (start, end) and a grammar, whatever lies outside is summed up: one word of the kind "tree" for each
     subtree.
     """
+    text = _unmarked(text)
     grammar = clean = None
+    layout = _layout(language)
     if language in _GRAMMARS:
         parsed = syntax.parse(text, _grammars(text, language))
         if parsed is None:  # no program is like this
@@ -204,10 +211,16 @@ def lex(text: str, language: str, window: tuple[int, int] | None = None) -> Lexe
         words = list(syntax.leaves(parsed, text, window or (0, len(text)), _DIRECTIVE.get(language)))
     else:
         lexer = _TABLE.get(language, _TABLE["Text"])[1]
-        words = list(syntax.lexer_words(text, lexer) if lexer else syntax.plain_lines(text))
-    if _layout(language) or language in _PREPROCESSED:
-        words = list(syntax.lay_out(text, words, _layout(language)))
+        lines = syntax.plain_lines(text, all_blank=layout == "verbatim")
+        words = list(syntax.lexer_words(text, lexer, layout) if lexer else lines)
+    if layout in ("indent", "newline", "asi") or language in _PREPROCESSED:
+        words = list(syntax.lay_out(text, words, layout))
     return Lexed(words, grammar, clean)
+
+
+def _unmarked(text: str) -> str:
+    """The text with an empty line instead of a byte order mark at its start; anywhere else the mark is an error."""
+    return "\n" + text[1:] if text.startswith("\ufeff") else text
 
 
 def _grammars(text: str, language: str) -> list[tuple[str, str]]:

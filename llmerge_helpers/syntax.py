@@ -41,7 +41,7 @@ class _SingleByte(dict):
         return self[code]
 
 
-_SINGLE_BYTE = _SingleByte({0xFEFF: ord(" ")})  # a byte order mark is no code
+_SINGLE_BYTE = _SingleByte()
 
 
 @lru_cache
@@ -138,7 +138,7 @@ def _leaf(
     word: str, start: int, action: int, role: int, directive: re.Pattern[str] | None, parsed: Parsed, nested: bool
 ) -> Iterator[Word]:
     if action == _DESCEND:
-        if not word.isspace() and not _CONTINUATION.fullmatch(word):
+        if word.strip(_WHITE) and not _CONTINUATION.fullmatch(word):
             yield word, start, "", role
     elif action == _KEEP:
         yield word, start, "string", role
@@ -156,12 +156,13 @@ def _leaf(
         yield word.rstrip(), start, "string", 0
 
 
-_WORD = re.compile(r"[^\s\ufeff]+")
+_WHITE = " \t\n\r\f\v"  # to a compiler; Unicode has more of it
+_WORD = re.compile(r"\S+", re.ASCII)
 _CONTINUATION = re.compile(r"\\\r?\n")
 
 
 def _skipped(text: str, start: int, end: int) -> Iterator[Word]:
-    if not (gap := text[start:end]).isspace():
+    if (gap := text[start:end]).strip(_WHITE):
         for match in _WORD.finditer(_CONTINUATION.sub(_blank, gap)):
             yield match[0], start + match.start(), "", 0
 
@@ -174,8 +175,8 @@ def _jsx_text(text: str) -> str:
     """The words that React shows: lines are trimmed, white space with a line end in it is nothing."""
     lines = text.split("\n")
     last = len(lines) - 1
-    lines = [line if n == 0 else line.lstrip() for n, line in enumerate(lines)]
-    lines = [line if n == last else line.rstrip() for n, line in enumerate(lines)]
+    lines = [line if n == 0 else line.lstrip(_WHITE) for n, line in enumerate(lines)]
+    lines = [line if n == last else line.rstrip(_WHITE) for n, line in enumerate(lines)]
     return " ".join(line for line in lines if line)
 
 
@@ -189,50 +190,96 @@ def _lexer(name: str) -> Any:
     return get_lexer_by_name(name)
 
 
-def lexer_words(text: str, name: str) -> Iterator[Word]:
-    """The words that a pygments lexer finds; neighbouring pieces of a string are one word."""
-    from pygments.token import Comment, Punctuation, String, Text
+def _pieces(text: str, name: str, layout: str) -> Iterator[tuple[int, str, str]]:
+    """A text cut up by a pygments lexer: (start, piece, kind), and the kind is comment, string, block, white or "".
+
+    Neighbouring pieces of a string are one, and so are those of a line of a YAML block scalar (the kind "block").
+    """
+    from pygments.token import Comment, Literal, Name, Punctuation, String, Text
 
     kept = (Comment.Preproc, Comment.PreprocFile, Comment.Hashbang)
     string: list[str] = []
-    string_start = string_end = 0
+    string_start, string_kind = 0, ""
     for start, kind, value in _lexer(name).get_tokens_unprocessed(text):
-        if kind in String:
-            if string and string_end != start:
-                yield "".join(string), string_start, "string", 0
-                string = []
-            if string or not _CONTINUATION.fullmatch(value):
-                string_start = string_start if string else start
-                string.append(value)
-                string_end = start + len(value)
+        verbatim = "string" if kind in String else ""
+        if layout == "lines" and (kind is Name.Constant or kind in Literal.Scalar):
+            verbatim = "block" if kind is Name.Constant else "string"
+        elif layout == "tags" and kind in Text and value.strip(_WHITE):
+            verbatim = "string"
+        if verbatim and (string or not _CONTINUATION.fullmatch(value)):
+            if not string:
+                string_start, string_kind = start, verbatim
+            string.append(value)
             continue
         if string:
-            yield "".join(string), string_start, "string", 0
+            yield string_start, "".join(string), string_kind
             string = []
-        if kind in Comment and kind not in kept:
+        if verbatim or (kind in Comment and kind not in kept):
+            yield start, value, "comment"
             continue
-        if kind in Text or kind in Comment:
-            yield from _skipped(text, start, start + len(value))
-        elif kind in Punctuation:  # "]}" is two, as "] }" is
-            for match in re.finditer(r"\S", value):
-                yield match[0], start + match.start(), "", 0
-        elif word := value.strip():
-            yield word, start + value.index(word[0]), "", 0
+        pattern = _SIGNS if kind in Punctuation else _WORDS if kind in Text or kind in Comment else _WHOLE
+        for match in pattern.finditer(value):
+            continued = _CONTINUATION.fullmatch(match[0])
+            yield start + match.start(), match[0], "comment" if continued else "" if match[0].strip(_WHITE) else "white"
     if string:
-        yield "".join(string), string_start, "string", 0
+        yield string_start, "".join(string), string_kind
 
 
-def plain_lines(text: str) -> Iterator[Word]:
-    """The lines without trailing white space; several blank lines count as one, at the edges as none."""
-    start, blank = 0, False
-    for line in text.split("\n"):
-        if line.strip():
-            if blank:
-                yield "", start - 1, "line", 0
-            blank = False
-            yield line.rstrip(), start, "line", 0
+_SIGNS = re.compile(r"\s+|\S", re.ASCII)  # "]}" is two, as "] }" is
+_WORDS = re.compile(r"\s+|\\\r?\n|(?:(?!\\\r?\n)\S)+", re.ASCII)
+_WHOLE = re.compile(r"\s+\Z|\A\s+|\S(?:.*\S)?", re.ASCII | re.DOTALL)
+_KEEP_ENDS = re.compile(r"[|>]\d?\+")  # blank lines at the end of a YAML block scalar count
+
+
+def lexer_words(text: str, name: str, layout: str) -> Iterator[Word]:
+    """The words that a pygments lexer finds, with the white space that counts as words of the kind "blank".
+
+    `layout` "free": none counts. "lines": all of it, but for blank lines and blanks at the end of a line. Else only
+    whether there is any, with "tags" not between two tags. Inside a string that was cut up, or a YAML block scalar, all
+    of it counts.
+    """
+    gap, done, last, last_kind = "\n" * (layout == "lines"), 0, "", ""
+    keep_ends = layout == "lines" and _KEEP_ENDS.search(text)
+    joined = False  # behind a comment or a continued line: blanks add nothing to those before
+    for start, piece, kind in _pieces(text, name, layout):
+        if kind == "comment":
+            bare = piece if _CONTINUATION.fullmatch(piece) else piece.rstrip("\r\n")
+            if bare[-1:] != "\n" and text[start + len(bare) : start + len(bare) + 1] in ("", "\n", "\r"):
+                gap = gap.rstrip(" \t").removesuffix("\n")  # all of the line, or the rest of it
+            joined = gap != ""
+            gap += piece[len(bare) :]
+            continue
+        if kind == "white":
+            gap += piece.lstrip(" \t") if joined else piece
+            joined = False
+            continue
+        if not gap or layout == "free":
+            shown = ""
+        elif kind == "block" or kind == last_kind == "string" or (keep_ends and last_kind == "block"):
+            shown = gap
+        elif layout == "lines":
+            shown = "\n" + gap.rpartition("\n")[2] if "\n" in gap else gap
         else:
-            blank = blank or start > 0
+            shown = "" if not last or (layout == "tags" and last[-1] == ">" and piece[0] == "<") else " "
+        if shown:
+            yield shown, done, "blank", 0
+        yield piece, start, "string" if kind else "", 0
+        gap, done, last, last_kind, joined = "", start + len(piece), piece, kind, False
+
+
+def plain_lines(text: str, *, all_blank: bool = False) -> Iterator[Word]:
+    """The lines without trailing white space; several blank lines count as one (each with `all_blank`), at the edges
+    as none.
+    """
+    start = blank = 0
+    for line in text.split("\n"):
+        if bare := line.rstrip(_WHITE):
+            for number in range(blank if all_blank else min(blank, 1)):
+                yield "", start - blank + number, "line", 0
+            blank = 0
+            yield bare, start, "line", 0
+        else:
+            blank += start > 0
         start += len(line) + 1
 
 
@@ -253,6 +300,9 @@ def lay_out(text: str, words: list[Word], layout: str) -> Iterator[Word]:
     """
     widths, depths, done, directive, previous = [0], [0], 0, False, ""
     for number, (word, start, kind, _) in enumerate(words):
+        if kind == "blank":
+            yield words[number]
+            continue
         gap = text[done:start]
         new_line = not number or ("\n" in gap and "\n" in _CONTINUATION.sub("", gap))
         if new_line and not layout:

@@ -302,7 +302,9 @@ def _judge(answer: str, number: int | None, case: _Case) -> Verdict:
     if len(code) > 2 * len(case.answer) + 20_000:  # it cannot be right, and need not be parsed
         return _verdict("incorrect_resolution", "The code is far longer than the snippet.", answer, number)
     expected, got, difference = _compare(case, code)
-    if difference is None:
+    if difference is None and _breaks(case, code, expected, got):
+        match_type, detail = "incorrect_resolution", "The tokens are the same, but the code does not parse like this."
+    elif difference is None:
         match_type, detail = "normalized_match", "The same tokens; only comments or white space differ."
     else:
         match_type, detail = _classify(expected, got, case, code)
@@ -324,6 +326,18 @@ def _compare(case: _Case, code: str) -> tuple[Lexed, Lexed, dict[str, Any] | Non
         expected, got = case.expected_file, case.lex(code, all_words=True)
         difference = _first_difference(expected.rows(strict), got.rows(strict), case, code)
     return expected, got, difference
+
+
+def _breaks(case: _Case, code: str, expected: Lexed, got: Lexed) -> bool:
+    """True if the developers' code parses and this one does not, even without comments (some trip grammars up)."""
+    if not expected.clean or got.clean is not False:
+        return False
+    text, pieces, done = case.head + code + case.suffix, [], 0
+    for word, start, kind, _ in case.lex(code, all_words=True).words:
+        if kind not in LAYOUT:
+            pieces += re.sub(r"[^\n]", " ", text[done:start]), word
+            done = start + len(word)
+    return not parses("".join(pieces) + "\n", case.language)
 
 
 def _first_difference(left: list[Word], right: list[Word], case: _Case, code: str) -> dict[str, Any] | None:

@@ -102,6 +102,20 @@ def test_a_header_may_be_cpp():
     assert words("class A { bool f(); }; // c\n", "C") == ["class", "A", "{", "bool", "f", "(", ")", ";", "}", ";"]
 
 
+def test_a_byte_order_mark_is_none_in_the_middle():
+    for language, text in (
+        ("Java", "int x;"),
+        ("Python", "x\n"),
+        ("YAML", "a: 1\n"),
+        ("Shell", "a b\n"),
+        ("Text", "a\n"),
+    ):
+        assert words("\ufeff" + text, language) == words(text, language)
+        assert words(text + "\ufeff" + text, language) != words(text + text, language)
+    assert parses("\ufeffclass A {}\n", "Java") is True
+    assert parses("class A {\ufeff}\n", "Java") is False
+
+
 def test_parses():
     assert parses("class A {}\n", "Java") is True
     assert parses("class A {\n", "Java") is False
@@ -121,7 +135,7 @@ def test_no_character_is_lost(text, language):
     found = tokens(text, language)
     assert [token.start for token in found] == sorted(token.start for token in found)
     kept = "".join(token.text for token in found if token.kind not in languages.LAYOUT)
-    assert "".join(re.split(r"[\s\ufeff]+", kept)) == "".join(re.split(r"[\s\ufeff]+", text))
+    assert re.sub(r"\s+", "", kept, flags=re.ASCII) == re.sub(r"\s+", "", text.removeprefix("\ufeff"), flags=re.ASCII)
 
 
 code = st.lists(

@@ -340,6 +340,15 @@ def test_code_that_swallows_what_stands_behind_it():
     assert match(block(snippet(ROW["resolution"] + '        s = """;\n'))) == "incorrect_resolution"
 
 
+def test_the_same_tokens_that_do_not_parse():
+    row = {"language": "Go", "before": "\tg()\n", "resolution": "\ta.b()\n", "after": "\tk()\n"}
+    row |= {"prefix": "package a\n\nfunc f() {\n", "suffix": "}\n"}
+    verdict = verify(block("\tg()\n\ta\n\t.b()\n\tk()\n"), row)
+    assert verdict.match_type == "incorrect_resolution" and verdict.parses is False
+    verdict = verify(block("\tg()\n\ta.\n\t\tb()\n\tk()\n"), row)
+    assert verdict.match_type == "normalized_match" and verdict.parses is True
+
+
 # ---- what else a verdict tells
 
 
