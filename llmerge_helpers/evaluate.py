@@ -18,19 +18,23 @@ from llmerge_helpers import rendering
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.files import read_jsonl, write_atomic, write_jsonl
 from llmerge_helpers.prompts import messages, parse_question, render_answer, render_question
-from llmerge_helpers.run import finished, progress, resolve
+from llmerge_helpers.run import finished, progress, resolve, shown
 from llmerge_helpers.stats import paired, rate
 from llmerge_helpers.verdict import verify
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from llmerge_helpers.devices import Device, Plan
+
 OUTPUT_DIR = "outputs/evaluation"
 BASELINES = ("ours", "theirs", "union", "token_merge", "rules")
 COLUMNS = (
     "id", "name", "match_type", "is_correct", "answered", "format", "finish_reason", "tokens", "repository", "language",
-    "kind", "detail", "reply", "key",
+    "kind", "detail", "reply", "key", "model",
 )  # fmt: skip
+JOURNAL = ("key", "reply", "finish_reason", "tokens")  # what is kept of a reply; the verdict is made from the row
+TEXTS = ("id", "reply", "key", "model")  # never numbers, whatever they look like
 NO_ANSWER = ("unresolved", "invalid_output", "truncated", "failed")
 
 
@@ -66,8 +70,7 @@ def complete(
     was_training, cache = model.training, model.config.use_cache
     model.eval()
     sampling = {"do_sample": True, "temperature": temperature} if temperature > 0 else {"do_sample": False}
-    end = tokenizer.convert_tokens_to_ids(rendering.end_of_turn_token(tokenizer))
-    ends = sorted({end, tokenizer.eos_token_id})
+    ends = sorted(end_ids(model, tokenizer))
     try:
         for start in range(0, len(order), batch_size):
             indices = order[start : start + batch_size]
@@ -100,6 +103,17 @@ def complete(
     return [done[i] for i in range(len(prompts))]
 
 
+def end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    """The tokens that end a reply: the template's end of a turn, the tokenizer's own, and those the model declares.
+
+    GRPO stops at the same ones, so that a reply is cut off in training where it is in an evaluation.
+    """
+    declared = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    declared = [declared] if isinstance(declared, int) else declared or []
+    end = tokenizer.convert_tokens_to_ids(rendering.end_of_turn_token(tokenizer))
+    return frozenset({end, tokenizer.eos_token_id, *declared})
+
+
 def _completion(tokenizer: Any, prompt: str, generated: list[int], ends: Sequence[int]) -> Completion:
     stop = next((n for n, token in enumerate(generated) if token in ends), None)
     words = generated if stop is None else generated[:stop]
@@ -107,27 +121,35 @@ def _completion(tokenizer: Any, prompt: str, generated: list[int], ends: Sequenc
     return Completion(text, "length" if stop is None else "stop", len(words))
 
 
-def load_for_evaluation(model: str, base_model: str = "") -> tuple[Any, Any, str]:
+def load_for_evaluation(model: str, base_model: str = "", plan: Plan | None = None) -> tuple[Any, Any, str]:
     """(model, tokenizer, identity) of a LoRA adapter's folder, or of a base model by folder, hub id or `auto`.
 
-    An adapter in float32 is merged in memory, which makes decoding about twice as fast on a CPU.
+    `plan` is how the run loads its weights: a model that only fits in 4 bit is measured in 4 bit. Without one, the
+    weights are 32 bit on a CPU and 16 bit on a GPU. An adapter in float32 is merged in memory, which makes decoding
+    about twice as fast on a CPU.
     """
-    import torch
-
     from llmerge_helpers import models
-    from llmerge_helpers.devices import Plan, found_device
+    from llmerge_helpers.devices import found_device
 
-    device = found_device()
+    plan = plan or _plan(found_device())
+    precision = "+4bit" if plan.load_in_4bit else ""  # other weights, other replies
     folder = resolve(model)
-    dtype = "float32" if device.kind == "cpu" else "bfloat16" if (device.capability or (0, 0)) >= (8, 0) else "float16"
-    plan = Plan(device, dtype, False, False, False, 1, False, 0.0)
     if (folder / "adapter_config.json").exists():
         policy = models.load_policy(folder, plan, base_model=base_model, trainable=False)
-        identity = f"{policy.lineage['base_identity']}+{models.adapter_hash(policy.model)}"
-        loaded = policy.model.merge_and_unload() if policy.model.dtype == torch.float32 else policy.model
+        identity = f"{policy.lineage['base_identity']}+{models.adapter_hash(policy.model)}{precision}"
+        merged = plan.dtype == "float32" and not plan.load_in_4bit
+        loaded = policy.model.merge_and_unload() if merged else policy.model
         return loaded.eval(), policy.tokenizer, identity
-    base = models.locate(models.choose_base_model(model, device))
-    return models.load_base(base, plan).eval(), models.load_tokenizer(base), models.base_identity(base)
+    base = models.locate(models.choose_base_model(model, plan.device))
+    identity = models.base_identity(base) + precision
+    return models.load_base(base, plan).eval(), models.load_tokenizer(base), identity
+
+
+def _plan(device: Device) -> Plan:
+    from llmerge_helpers.devices import Plan
+
+    dtype = "float32" if device.kind == "cpu" else "bfloat16" if (device.capability or (0, 0)) >= (8, 0) else "float16"
+    return Plan(device, dtype, False, False, False, 1, False, 0.0)
 
 
 def evaluate(
@@ -137,48 +159,53 @@ def evaluate(
     *,
     max_new_tokens: int = 512,
     batch_size: int = 16,
+    plan: Plan | None = None,
     output_dir: str | Path = OUTPUT_DIR,
 ) -> pd.DataFrame:
     """One line a conflict: its verdict and what the model wrote; greedy, so that a second run says the same.
 
-    `model` is a folder, a hub id, or what `load_for_evaluation` gave. Only conflicts without a line of this model, this
-    prompt and this `max_new_tokens` are generated. Writes `<name>.csv`.
+    `model` is a folder, a hub id, or what `load_for_evaluation` gave; `plan` is the plan of its run. Only prompts
+    without a reply of this model at this `max_new_tokens` are asked: the journal `<name>.jsonl` keeps replies, and
+    verdicts are made anew, so a corrected row counts at once. Writes `<name>.csv`.
     """
     rows = list(rows)
     if not rows:
         raise LlmergeError(f"there are no conflicts to evaluate {name} on: the test split is empty.")
-    loaded = model if isinstance(model, tuple) else None
-    loaded = loaded or load_for_evaluation(model)
-    network, tokenizer, identity = loaded
+    network, tokenizer, identity = model if isinstance(model, tuple) else load_for_evaluation(model, plan=plan)
     prompts = [rendering.render_prompt(tokenizer, messages(row)) for row in rows]
     keys = [_key(identity, prompt, max_new_tokens) for prompt in prompts]
     journal = resolve(output_dir) / f"{name}.jsonl"
-    known = {r["key"]: r for r in read_jsonl(journal)} if journal.exists() else {}
-    todo = [i for i, key in enumerate(keys) if key not in known]
+    known = {r["key"]: {k: r[k] for k in JOURNAL} for r in read_jsonl(journal)} if journal.exists() else {}
+    missing = {key: prompt for key, prompt in zip(keys, prompts, strict=True) if key not in known}
+    todo = list(missing)
+    lines: dict[int, dict[str, Any]] = {}
+
+    def judge() -> None:
+        for i, key in enumerate(keys):
+            if key in known and i not in lines:
+                lines[i] = _replied(name, rows[i], i, known[key])
 
     with progress(len(rows), f"evaluate {name}") as line:
-        line.update(len(rows) - len(todo))
+        judge()
+        line.update(len(lines))
 
         def keep(indices: Sequence[int], completions: Sequence[Completion]) -> None:
             for j, reply in zip(indices, completions, strict=True):
-                i = todo[j]
-                verdict = verify(reply.text, rows[i], finish_reason=reply.finish_reason)
-                known[keys[i]] = _line(
-                    name, rows[i], i, verdict, reply.text, reply.finish_reason, reply.tokens, keys[i]
-                )
+                facts = (todo[j], reply.text, reply.finish_reason, reply.tokens)
+                known[todo[j]] = dict(zip(JOURNAL, facts, strict=True))
             write_jsonl(journal, known.values())
-            done = [known[key] for key in keys if key in known]
-            line.update(len(done), right=sum(r["is_correct"] for r in done))
+            judge()
+            line.update(len(lines), right=sum(r["is_correct"] for r in lines.values()))
 
         complete(
             network,
             tokenizer,
-            [prompts[i] for i in todo],
+            list(missing.values()),
             max_new_tokens=max_new_tokens,
             batch_size=batch_size,
             on_batch=keep,
         )
-    return _save(name, [known[key] for key in keys], output_dir)
+    return _save(name, [lines[i] for i in range(len(rows))], output_dir)
 
 
 def evaluate_baselines(
@@ -218,28 +245,42 @@ async def evaluate_endpoint(
     return replies_table(name, rows, await generate(rows, teacher, **options), output_dir=output_dir)
 
 
+def asked_rows(rows: Sequence[Mapping[str, Any]], results: Sequence[Any]) -> list[Mapping[str, Any]]:
+    """The rows that `results` of `generate` are about, as `replies_table` takes them: the baselines' rows then."""
+    return [rows[i] for i in sorted({result.index for result in results})]
+
+
 def replies_table(
     name: str, rows: Sequence[Mapping[str, Any]], results: Sequence[Any], *, output_dir: str | Path = OUTPUT_DIR
 ) -> pd.DataFrame:
-    """The same table for what `generate` gave: the first sample of each row; a row not asked counts as failed."""
+    """The same table for what `generate` gave on `rows`: a line for every row that was asked, its first sample.
+
+    A row that a cap on cost left out has no line; compare with baselines on `asked_rows(rows, results)`. `model` is who
+    answered.
+    """
     from llmerge_helpers.prompts import render_reply
 
-    lines = {}
+    first: dict[int, Any] = {}
     for result in results:
-        if result.index in lines:
-            continue
+        first.setdefault(result.index, result)
+    lines = []
+    for i, (index, result) in enumerate(sorted(first.items())):
         reply = result.reply
         text = reply.answer if reply is not None else ""
         text = render_reply(reply.reasoning, text) if reply is not None and reply.reasoning else text
         tokens = (result.usage or {}).get("completion_tokens") or 0
         facts = (result.verdict, text, result.finish_reason or "", tokens, result.key)
-        lines[result.index] = _line(name, rows[result.index], result.index, *facts)
-    for i in set(range(len(rows))) - set(lines):
-        lines[i] = _line(name, rows[i], i, verify(None, rows[i]), "", "", 0, "")
-    return _save(name, [lines[i] for i in range(len(rows))], output_dir)
+        lines.append(_line(name, rows[index], i, *facts, model=result.served_model or result.requested_model))
+    return _save(name, lines, output_dir)
 
 
-def _line(name, row, i, verdict, reply, finish_reason, tokens, key) -> dict[str, Any]:
+def _replied(name: str, row: Mapping[str, Any], i: int, kept: Mapping[str, Any], model: str = "") -> dict[str, Any]:
+    """The line of a reply that was kept, judged by the row as it is now."""
+    verdict = verify(kept["reply"], row, finish_reason=kept["finish_reason"])
+    return _line(name, row, i, verdict, *(kept[k] for k in ("reply", "finish_reason", "tokens", "key")), model=model)
+
+
+def _line(name, row, i, verdict, reply, finish_reason, tokens, key, model="") -> dict[str, Any]:
     from llmerge_helpers.rewards import format_reward
 
     return {
@@ -248,13 +289,14 @@ def _line(name, row, i, verdict, reply, finish_reason, tokens, key) -> dict[str,
         "match_type": verdict.match_type,
         "is_correct": bool(verdict.is_correct),
         "answered": verdict.match_type not in NO_ANSWER,
-        "format": bool(format_reward([reply])[0]),
+        "format": finish_reason != "length" and bool(format_reward([reply])[0]),
         "finish_reason": finish_reason,
         "tokens": tokens,
         **{column: row.get(column, "") for column in ("repository", "language", "kind")},
         "detail": verdict.detail,
         "reply": reply,
         "key": key,
+        "model": model,  # who answered, where the name does not say it
     }
 
 
@@ -351,7 +393,7 @@ def load_evaluation(name: str, output_dir: str | Path = OUTPUT_DIR) -> pd.DataFr
     import pandas as pd
 
     path = resolve(output_dir) / f"{name}.csv"
-    return pd.read_csv(path, keep_default_na=False, dtype={"reply": str, "id": str}) if path.exists() else None
+    return pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(TEXTS, str)) if path.exists() else None
 
 
 def reader_examples(dataset: str = "auto", n: int = 3) -> list[dict[str, Any]]:
@@ -362,21 +404,50 @@ def reader_examples(dataset: str = "auto", n: int = 3) -> list[dict[str, Any]]:
     return [dict(test[i]) for i in range(min(n, len(test)))]
 
 
-def held_out(dataset: str, n: int = 0, seed: int = 0) -> list[dict[str, Any]]:
+def held_out(dataset: str, n: int = 0, seed: int = 0, *, sft_model: str = "") -> list[dict[str, Any]]:
     """Conflicts that no training saw: the reader's three, then others of the test split in random order, `n` in all.
 
-    `dataset` is one of 02's, or one of merges; the run.json of 02 and 01 lead from the first to the second.
+    `dataset` is one of 02's; the run.json of 02 and 01 lead to the merges that it was made from. Those may have been
+    split anew since: a test row that is in `dataset`, or in the one that `sft_model` was trained on, is left out.
     """
     import random
 
     from llmerge_helpers import merges
 
-    test = merges.load(merges.dataset_path(source_of(dataset)))["test"]
-    first = list(range(min(3, len(test))))
-    others = list(range(len(first), len(test)))
+    source = merges.dataset_path(source_of(dataset))
+    test = merges.load(source)["test"]
+    sft_data = (finished(sft_model) or {}).get("parameters", {}).get("dataset", "") if sft_model else ""
+    seen = _conflicts_in(dataset) | (_conflicts_in(sft_data) if sft_data else set())
+    columns = [test[name] if name in test.column_names else [""] * len(test) for name in ("id", "question")]
+    fresh = [i for i, names in enumerate(zip(*columns, strict=True)) if seen.isdisjoint(names)]
+    dropped = len(test) - len(fresh)
+    if dropped:
+        where = f"{dropped} of {len(test)} test conflicts in {shown(source)} are also in the training data"
+        if not fresh:
+            raise LlmergeError(f"{where}: it was split anew, so run 01 and 02 again (cached answers are reused).")
+        print(f"{where}, and are not used here.")
+    first, others = fresh[:3], fresh[3:]
     random.Random(seed).shuffle(others)
-    chosen = (first + others)[: n or None]
-    return [dict(test[i]) for i in chosen]
+    return [dict(test[i]) for i in (first + others)[: n or None]]
+
+
+def _conflicts_in(dataset: str) -> set[str]:
+    """Ids and questions of the rows in a data set of 02; nothing where there is none."""
+    from datasets import load_from_disk
+
+    folder = resolve(dataset)
+    if not any((folder / name).exists() for name in ("dataset_dict.json", "state.json")):
+        return set()
+    data = load_from_disk(str(folder))
+    found: set[str] = set()
+    for split, rows in (data if isinstance(data, dict) else {"train": data}).items():
+        if split == "test":  # of a data set of merges, where training sees only the rest
+            continue
+        for column in {"id", "question"} & set(rows.column_names):
+            found.update(rows[column])
+        if "prompt" in rows.column_names:
+            found.update(prompt if isinstance(prompt, str) else prompt[-1]["content"] for prompt in rows["prompt"])
+    return found - {"", None}
 
 
 def source_of(dataset: str) -> str:
@@ -391,20 +462,29 @@ def source_of(dataset: str) -> str:
 
 
 def teacher_table(rows: Sequence[Mapping[str, Any]], *, output_dir: str | Path = OUTPUT_DIR) -> pd.DataFrame:
-    """The teacher on the same conflicts: its replies from 01 where it was asked, else the rule teacher's."""
-    known = load_evaluation("teacher", output_dir)
-    ids = [row.get("id", str(i)) for i, row in enumerate(rows)]
-    if known is not None and set(ids) <= set(known["id"]):
-        return known.set_index("id", drop=False).loc[ids].reset_index(drop=True)
+    """The teacher on the same conflicts: its replies from 01 where it was asked, elsewhere the rules'.
+
+    `model` says which of the two answered. 01 writes `teacher.csv`; nothing is written here.
+    """
+    import pandas as pd
+
     from llmerge_helpers.baselines import explain
     from llmerge_helpers.prompts import render_reply
 
+    table = load_evaluation("teacher", output_dir)
+    known = {line["id"]: line for line in table.to_dict("records") if line.get("model")} if table is not None else {}
     lines = []
     for i, row in enumerate(rows):
-        hunk, reasoning = explain(row)
-        reply = render_reply(reasoning, _resolved(row, hunk))
-        lines.append(_line("teacher", row, i, verify(reply, row), reply, "stop", 0, ""))
-    return _save("teacher", lines, output_dir)
+        kept = known.get(row.get("id"))
+        if kept is None:
+            hunk, reasoning = explain(row)
+            reply = render_reply(reasoning, _resolved(row, hunk))
+            lines.append(_line("teacher", row, i, verify(reply, row), reply, "stop", 0, "", model="rules"))
+        elif kept["match_type"] == "failed":
+            lines.append(kept)
+        else:
+            lines.append(_replied("teacher", row, i, kept, kept["model"]))
+    return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
 def cards(rows: Sequence[Mapping[str, Any]], table: pd.DataFrame, n: int = 3) -> list[Any]:
@@ -419,10 +499,24 @@ def cards(rows: Sequence[Mapping[str, Any]], table: pd.DataFrame, n: int = 3) ->
 
 
 def side_by_side(tables: Mapping[str, pd.DataFrame], n: int = 3) -> pd.DataFrame:
-    """The verdicts on the first conflicts, a column a model."""
+    """The verdicts on the first conflicts, a column a model; who that was is said where the table knows."""
     import pandas as pd
 
     _same_rows(tables)
-    columns = {name: table["match_type"].str.replace("_", " ").head(n).tolist() for name, table in tables.items()}
+    columns = {
+        _label(name, table.head(n)): table["match_type"].str.replace("_", " ").head(n).tolist()
+        for name, table in tables.items()
+    }
     index = pd.Index(next(iter(tables.values()))["id"].head(n).tolist(), name="conflict")
     return pd.DataFrame(columns, index=index)
+
+
+def _label(name: str, table: pd.DataFrame) -> str:
+    """The name, and in brackets the model that answered.
+
+    >>> import pandas as pd
+    >>> _label("teacher", pd.DataFrame({"model": ["deepseek-chat", "deepseek-chat"]}))
+    'teacher (deepseek-chat)'
+    """
+    found = [model for model in dict.fromkeys(table.get("model", ())) if model]
+    return f"{name} ({', '.join(found)})" if found else name

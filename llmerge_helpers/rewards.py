@@ -2,14 +2,16 @@
 
 Each takes `completions` (strings, or lists of one assistant message) and dataset columns, one entry a completion, and
 gives one float each, row by row; they can be called without any trainer. Columns used: `question`, `answer` and the
-rest of a conflict row; `prefill`, what the chat template wrote of the reply (`<think>`), where a row has it.
+rest of a conflict row; `prefill`, what the chat template wrote of the reply (`<think>`), where a row has it. With
+`end_ids`, the tokens that end a reply, a completion whose `completion_ids` (from TRL) end with none of them was cut off
+at the token limit, and is judged as an evaluation judges it: truncated.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from llmerge_helpers.verdict import Verdict, verify
@@ -40,18 +42,31 @@ def _rows(columns: Mapping[str, Any], n: int) -> list[dict[str, Any]]:
     return [{k: v[i] for k, v in lists.items()} for i in range(n)]
 
 
-def _verdicts(completions: Sequence[Any], columns: Mapping[str, Any]) -> list[tuple[str, dict[str, Any], Verdict]]:
+def _cut_off(row: Mapping[str, Any], end_ids: Collection[int]) -> bool:
+    ids = row.get("completion_ids")
+    return bool(end_ids) and ids is not None and (not len(ids) or int(ids[-1]) not in end_ids)
+
+
+def _verdicts(
+    completions: Sequence[Any], columns: Mapping[str, Any], end_ids: Collection[int] = ()
+) -> list[tuple[str, dict[str, Any], Verdict]]:
     judged = []
     for completion, row in zip(completions, _rows(columns, len(completions)), strict=True):
         text = reply_text(completion, row.get("prefill"))
-        judged.append((text, row, verify(text, row)))
+        reason = "length" if _cut_off(row, end_ids) else None
+        judged.append((text, row, verify(text, row, finish_reason=reason)))
     return judged
 
 
 def format_reward(
-    completions: Sequence[Any], *, reward: float = 1.0, thinking: bool | None = None, **columns: Any
+    completions: Sequence[Any],
+    *,
+    reward: float = 1.0,
+    thinking: bool | None = None,
+    end_ids: Collection[int] = (),
+    **columns: Any,
 ) -> list[float]:
-    """`reward` for a reply of one thinking block and then one fenced block, neither empty; 0 for any other.
+    """`reward` for a reply of one thinking block, one fenced block, neither empty, and its end; 0 for any other.
 
     White space is free, and an opening `<think>` that the template wrote counts as the model's. Without `thinking` the
     rows' column of that name decides, else it is asked for.
@@ -72,6 +87,7 @@ def format_reward(
             text = f"<think>\nnone asked for\n</think>\n{text}"
         match = _REPLY.match(text)
         good = bool(match) and bool(match["reasoning"].strip()) and text.count("</think>") == 1
+        good = good and not _cut_off(row, end_ids)
         good = good and bool((match["code"] or "").strip() or not str(row.get("answer", "x")).strip())
         rewards.append(reward if good and _one_block(text, match["fence"]) else 0.0)
     return rewards
@@ -91,6 +107,7 @@ def resolution_reward(
     conflict: float = 0.1,
     wrong: float = 0.0,
     similarity: float = 0.0,
+    end_ids: Collection[int] = (),
     log_extra: Callable[[str, list], None] | None = None,
     **columns: Any,
 ) -> list[float]:
@@ -100,7 +117,7 @@ def resolution_reward(
     models so small that whole groups would earn nothing. It is off by default, because a reward for being near is a
     reward for copying one side.
     """
-    judged = _verdicts(completions, columns)
+    judged = _verdicts(completions, columns, end_ids)
     if log_extra is not None:
         log_extra("verdict", [verdict.match_type for _, _, verdict in judged])
     graded = {"exact_match": exact, "normalized_match": normalized, "unresolved": conflict}

@@ -402,6 +402,7 @@ def grpo(values: Mapping[str, Any] | GrpoSettings | Ready) -> Trained:
 
     from llmerge_helpers import rewards
     from llmerge_helpers.callbacks import Completions, Health, Progress
+    from llmerge_helpers.evaluate import end_ids
 
     arguments = GRPOConfig(
         output_dir=str(ready.output_dir / "checkpoints"),
@@ -431,12 +432,13 @@ def grpo(values: Mapping[str, Any] | GrpoSettings | Ready) -> Trained:
         **ready.vllm,
         **_with_cpu_bf16(plan.training_arguments(), settings.cpu_bf16),
     )
-    graded = partial(rewards.resolution_reward, similarity=settings.similarity)
-    graded = update_wrapper(graded, rewards.resolution_reward)
+    more = {rewards.resolution_reward: {"similarity": settings.similarity}}
+    ends = end_ids(policy.model, policy.tokenizer)  # a completion without one was cut off, and is judged so
+    bound = [update_wrapper(partial(each, end_ids=ends, **more.get(each, {})), each) for each in rewards.REWARDS]
     health, completions = Health(settings.patience), Completions(ready.output_dir / "completions.jsonl")
     trainer = GRPOTrainer(
         model=policy.model,
-        reward_funcs=[graded if each is rewards.resolution_reward else each for each in rewards.REWARDS],
+        reward_funcs=bound,
         args=arguments,
         train_dataset=ready.train,
         processing_class=policy.tokenizer,

@@ -179,7 +179,8 @@ def test_an_endpoint_is_measured_like_a_model(tmp_path, monkeypatch):
             text = render_reply("both", render_answer(row["answer"], "Java"))
             verdict = verify(text, row)
             results.append(SimpleNamespace(index=i, reply=split_reply(text), verdict=verdict, finish_reason="stop",
-                                           usage={"completion_tokens": 7}, key="k"))  # fmt: skip
+                                           usage={"completion_tokens": 7}, key="k", served_model="",
+                                           requested_model="asked"))  # fmt: skip
         return results
 
     monkeypatch.setattr(generate, "generate", answering)

@@ -351,6 +351,33 @@ def test_grpo_goes_on_from_the_sft_adapter(here, sft_run, tmp_path, beta, letter
     assert any(row["advantage"] for row in rows)
 
 
+def test_a_completion_that_was_cut_off_is_judged_as_an_evaluation_would(here, sft_run, tmp_path, monkeypatch, letters):
+    """The rewards get the very ids that TRL stops at."""
+    import trl
+
+    from llmerge_helpers.evaluate import end_ids
+
+    seen, real = [], rewards.format_reward
+
+    def format_reward(completions, **columns):
+        seen.append(columns)
+        return real(completions, **columns)
+
+    monkeypatch.setattr(rewards, "REWARDS", (format_reward, rewards.resolution_reward))
+    init = trl.GRPOTrainer.__init__
+
+    def noting(self, *args, **kwargs):
+        init(self, *args, **kwargs)
+        seen.append(set(self.eos_token_ids))
+
+    monkeypatch.setattr(trl.GRPOTrainer, "__init__", noting)
+    training.grpo(grpo_settings(here, tmp_path / "out", max_steps=1))
+    stops, columns = seen
+    assert stops == columns["end_ids"] and len(columns["completion_ids"]) == 2
+    policy = models.load_policy(here / "sft_model", trainable=False)
+    assert end_ids(policy.model, policy.tokenizer) == stops
+
+
 def test_easy_conflicts_come_first(here):
     data = training.load_rows(str(here / "grpo_data"), made_by="02")["train"]
     assert curriculum(data)["pass_rate"] == [0.75, 0.5, 0.25, 0.0]
