@@ -51,6 +51,7 @@ def _grammar(module: str, function: str) -> tuple[Any, bytes]:
 
     grammar = Language(getattr(importlib.import_module(module), function)())
     special = dict.fromkeys(STRINGS.split(), _KEEP) | {"jsx_text": _JSX, "preproc_arg": _MACRO}
+    special["html_comment"] = _KEEP  # in a module, `-->` is two operators
     actions = bytearray(1 << 16)
     for kind in range(grammar.node_kind_count):
         name = grammar.node_kind_for_id(kind)

@@ -129,6 +129,7 @@ plain_text = st.text(alphabet="aZ1_(){}[];:=+-<>.,!&|?@$^~*\\ \t\r\né中\u00a0\
 
 @SETTINGS
 @example("\\1", "Ruby")
+@example("a\n-->b", "JavaScript")
 @given(plain_text, st.sampled_from(WITH_GRAMMAR))
 def test_no_character_is_lost(text, language):
     text = re.sub(r"\\+(?=\r?\n)", "", text)

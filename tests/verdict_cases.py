@@ -129,6 +129,8 @@ PAIRS: list[Pair] = [
     Pair("words grow together", "Java", "int x;", "intx;", False),
     Pair("plus plus", "Java", "x = a + +b;", "x = a ++b;", False),
     Pair("minus minus", "C", "x = a - -b;", "x = a --b;", False),
+    Pair("goes to", "JavaScript", "while (a --> 0) f();", "while (a --> 1) f();", False),
+    Pair("minus minus, on its own line", "JavaScript", "while (a\n  --> 0) f();", "while (a\n  --> 1) f();", False),
     Pair("shift", "C", "x = a >> b;", "x = a > > b;", False),
     Pair("and of an address", "C", "x = a & &b;", "x = a && b;", False),
     Pair("numbers", "Java", "x = 1.0;", "x = 1. 0;", False),
