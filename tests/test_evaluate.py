@@ -8,13 +8,16 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from tiny import CHATML, conflict_row, tiny_model
+from tiny import CHATML, conflict_row, save_sft, tiny_model
 
 from llmerge_helpers import evaluate, models, rendering
+from llmerge_helpers.devices import Device, Plan
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.evaluate import complete
 from llmerge_helpers.files import write_json
 from llmerge_helpers.prompts import messages, render_answer, render_reply
+from llmerge_helpers.results import Result
+from llmerge_helpers.verdict import Verdict
 
 ROWS = [conflict_row(i) for i in range(5)]
 
@@ -90,6 +93,83 @@ def test_an_evaluation_that_was_stopped_goes_on(loaded, tmp_path, monkeypatch):
     assert asked == [5, 3, 0]
     assert again["reply"].tolist() == whole["reply"].tolist() == third["reply"].tolist()
     assert evaluate.load_evaluation("again", tmp_path)["match_type"].tolist() == again["match_type"].tolist()
+
+
+def saying(*texts):
+    """`complete` as if a model had said these, and how many prompts it was given at each call."""
+    asked = []
+
+    def complete(model, tokenizer, prompts, *, on_batch, **options):
+        asked.append(len(prompts))
+        replies = [evaluate.Completion(texts[i % len(texts)], "stop", 9) for i in range(len(prompts))]
+        if prompts:
+            on_batch(list(range(len(prompts))), replies)
+
+    return complete, asked
+
+
+def right_reply(row):
+    return render_reply("both", render_answer(row["answer"], "Java"))
+
+
+def test_two_conflicts_with_one_prompt_keep_their_own_lines(loaded, tmp_path, monkeypatch):
+    """Asked once; each judged by its own answer, and found under its own id."""
+    twin = ROWS[0] | {"id": "twin", "answer": "import a;\nclass A {}\n", "resolution": ""}
+    fake, asked = saying(right_reply(ROWS[0]))
+    monkeypatch.setattr(evaluate, "complete", fake)
+    for times in (1, 2):  # asked, then read back
+        found = evaluate.evaluate(loaded, [ROWS[0], twin], "twins", output_dir=tmp_path)
+        assert found["id"].tolist() == [ROWS[0]["id"], "twin"]
+        assert found["match_type"].tolist() == ["exact_match", "incorrect_resolution"]
+        assert asked == [1, 0][:times]
+    journal = [json.loads(line) for line in (tmp_path / "twins.jsonl").read_text().splitlines()]
+    assert [list(kept) for kept in journal] == [["key", "reply", "finish_reason", "tokens"]]
+
+
+def test_a_corrected_answer_reaches_the_table_of_replies_that_were_kept(loaded, tmp_path, monkeypatch):
+    fake, asked = saying(*map(right_reply, ROWS))
+    monkeypatch.setattr(evaluate, "complete", fake)
+    assert evaluate.evaluate(loaded, ROWS, "same", output_dir=tmp_path)["is_correct"].all()
+    corrected = [*ROWS[:4], ROWS[4] | {"answer": "import a;\nclass A {}\n", "resolution": "", "kind": "other"}]
+    found = evaluate.evaluate(loaded, corrected, "same", output_dir=tmp_path)
+    assert asked == [5, 0]
+    assert found["is_correct"].tolist() == [True] * 4 + [False] and found["kind"].tolist()[4] == "other"
+    assert not evaluate.load_evaluation("same", tmp_path)["is_correct"].tolist()[4]
+    # so does a change of the verdict itself, also for journals that once held verdicts
+    path = tmp_path / "same.jsonl"
+    old = [json.loads(line) | {"is_correct": True, "id": "x"} for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(line) + "\n" for line in old))
+    monkeypatch.setattr(evaluate, "verify", lambda *_, **__: Verdict("failed", False, detail="stricter"))
+    assert set(evaluate.evaluate(loaded, ROWS, "same", output_dir=tmp_path)["match_type"]) == {"failed"}
+    assert asked == [5, 0, 0]
+
+
+@pytest.mark.parametrize("adapter", [False, True])
+def test_a_run_planned_in_4_bit_is_measured_in_4_bit(base, loaded, tmp_path, monkeypatch, adapter):
+    """Bitsandbytes needs a GPU, so this checks which plan the loader gets, and that replies are kept apart."""
+    model = str(base)
+    if adapter:
+        models.save_adapter(models.new_policy(model, lora_rank=4), tmp_path / "sft", "sft")
+        model = str(tmp_path / "sft")
+    plans, real = [], models.load_base
+    monkeypatch.setattr(models, "load_base", lambda folder, plan=None: plans.append(plan) or real(folder))
+    gpu = Device("cuda", "Tesla T4", 14.7, (7, 5))
+    plan = Plan(gpu, "float16", False, True, True, 1, True, 1.0)
+    network, tokenizer, identity = evaluate.load_for_evaluation(model, plan=plan)
+    assert plans == [plan] and hasattr(network, "peft_config") == adapter  # 4-bit weights are not merged
+    _, _, without = evaluate.load_for_evaluation(model)
+    assert plans[1].dtype == "float32" and not plans[1].load_in_4bit
+    assert identity == without + "+4bit"
+    evaluate.evaluate(model, ROWS[:1], "x", max_new_tokens=2, plan=plan, output_dir=tmp_path)
+    assert plans[2] == plan
+
+
+def test_a_model_may_declare_further_ends(loaded):
+    model, tokenizer, _ = loaded
+    own = {tokenizer.eos_token_id}
+    for declared, more in ((None, set()), (1, {1}), ([1, 3], {1, 3})):
+        config = SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=declared))
+        assert evaluate.end_ids(config, tokenizer) == own | more
 
 
 def test_another_adapter_is_another_evaluation(base, loaded, tmp_path):
@@ -186,7 +266,60 @@ def test_an_endpoint_is_measured_like_a_model(tmp_path, monkeypatch):
     monkeypatch.setattr(generate, "generate", answering)
     found = asyncio.run(evaluate.evaluate_endpoint(None, ROWS, "teacher", output_dir=tmp_path))
     assert found["match_type"].tolist() == ["exact_match"] * 5 and found["tokens"].tolist() == [7] * 5
-    assert found["format"].all()
+    assert found["format"].all() and set(found["model"]) == {"asked"}
+
+
+def result(index, row, text, *, sample=0, finish_reason="stop", served="deepseek-x"):
+    message = None if text is None else {"role": "assistant", "content": text}
+    return Result(index, row["id"], sample, f"key{index}", message, finish_reason, served_model=served,
+                  requested_model="deepseek-chat", rows=ROWS)  # fmt: skip
+
+
+def test_rows_that_a_cap_left_out_are_no_failures(tmp_path):
+    """Rows 1 and 3 of five were asked: they alone are compared, whatever their ids."""
+    bare = [{k: v for k, v in row.items() if k != "id"} for row in ROWS]
+    results = [result(3, ROWS[3], None, finish_reason=None, served=""), result(1, ROWS[1], right_reply(ROWS[1])),
+               result(1, ROWS[1], "no code", sample=1)]  # fmt: skip
+    for rows, ids in ((ROWS, [ROWS[1]["id"], ROWS[3]["id"]]), (bare, ["0", "1"])):
+        found = evaluate.replies_table("deepseek", rows, results, output_dir=tmp_path)
+        assert found["id"].tolist() == ids and found["match_type"].tolist() == ["exact_match", "failed"]
+        assert found["model"].tolist() == ["deepseek-x", "deepseek-chat"]
+        asked = evaluate.asked_rows(rows, results)
+        assert asked == [rows[1], rows[3]]
+        tables = {"deepseek": found} | evaluate.evaluate_baselines(asked, ("union",), output_dir=tmp_path)
+        assert evaluate.summary(tables)["n"].tolist() == [2, 2]
+    nothing = evaluate.replies_table("deepseek", ROWS, [], output_dir=tmp_path)
+    assert len(nothing) == 0 and evaluate.summary({"deepseek": nothing})["n"].tolist() == [0]
+
+
+def test_the_teacher_of_01_answers_where_it_was_asked_and_the_rules_elsewhere(tmp_path):
+    cut = right_reply(ROWS[1])[:-9]
+    asked = [result(0, ROWS[0], right_reply(ROWS[0])), result(1, ROWS[1], cut, finish_reason="length"),
+             result(2, ROWS[2], None, finish_reason=None)]  # fmt: skip
+    evaluate.replies_table("teacher", ROWS[:3], asked, output_dir=tmp_path)
+    before = (tmp_path / "teacher.csv").read_bytes()
+    found = evaluate.teacher_table(ROWS[::-1], output_dir=tmp_path)
+    assert found["id"].tolist() == [row["id"] for row in ROWS[::-1]]
+    assert found["model"].tolist() == ["rules", "rules", "deepseek-x", "deepseek-x", "deepseek-x"]
+    assert found["match_type"].tolist()[2:] == ["failed", "truncated", "exact_match"]
+    assert (found["reply"].iloc[4], found["reply"].iloc[3]) == (right_reply(ROWS[0]), cut)
+    assert (tmp_path / "teacher.csv").read_bytes() == before
+    # a reply that was right is judged by the row as it is now
+    corrected = [ROWS[0] | {"answer": "import a;\nclass A {}\n", "resolution": ""}]
+    assert not evaluate.teacher_table(corrected, output_dir=tmp_path)["is_correct"].any()
+    shown = found.iloc[::-1]
+    columns = evaluate.side_by_side({"teacher": shown, "sft": shown.drop(columns="model")}).columns
+    assert columns.tolist() == ["teacher (deepseek-x)", "sft"]
+
+
+def test_without_the_teachers_replies_the_rules_stand_in_under_their_own_name(tmp_path):
+    found = evaluate.teacher_table(ROWS, output_dir=tmp_path)
+    assert set(found["model"]) == {"rules"} and found["match_type"].tolist() == ["exact_match"] * 5
+    assert evaluate.side_by_side({"teacher": found}).columns.tolist() == ["teacher (rules)"]
+    assert not list(tmp_path.iterdir())  # 01 may still be run, and then its teacher counts
+    # a file that does not say whose replies it has is of an older version, which wrote the rules' as the teacher's
+    found.drop(columns="model").assign(match_type="failed").to_csv(tmp_path / "teacher.csv", index=False)
+    assert evaluate.teacher_table(ROWS, output_dir=tmp_path)["match_type"].tolist() == ["exact_match"] * 5
 
 
 def test_the_conflicts_of_the_reader_come_first_and_others_follow(tmp_path, monkeypatch):
@@ -201,6 +334,32 @@ def test_the_conflicts_of_the_reader_come_first_and_others_follow(tmp_path, monk
     assert chosen[:3] == three == [ROWS[i]["id"] for i in range(3)]
     assert len(set(chosen)) == 6 and chosen == [row["id"] for row in evaluate.held_out("nowhere", 6)]
     assert len(evaluate.held_out("nowhere")) == 9
+
+
+def test_a_test_row_that_was_trained_on_since_is_not_held_out(tmp_path, monkeypatch, capsys):
+    """00 was run again with another seed after 02: some of what 02 trained on is in the new test split."""
+    from datasets import Dataset, DatasetDict
+
+    from llmerge_helpers import merges
+
+    test = [conflict_row(i) for i in range(9)]
+    monkeypatch.setattr(merges, "load", lambda path: DatasetDict(test=Dataset.from_list(test)))
+    sft, grpo = tmp_path / "sft/correct_only", tmp_path / "grpo"
+    save_sft(sft, n=2)  # the questions of rows 0 and 1, in messages
+    assert len(evaluate.held_out(str(sft))) == 7
+    said = capsys.readouterr().out
+    assert said.startswith("2 of 9 test conflicts in ") and said.endswith("and are not used here.\n")
+    other = Dataset.from_list([conflict_row(2) | {"question": "asked otherwise"}, conflict_row(3) | {"id": ""}])
+    rest = Dataset.from_list([conflict_row(i) for i in (4, 100)])
+    DatasetDict(train=other, validation=rest).save_to_disk(str(grpo))
+    assert [row["id"] for row in evaluate.held_out(str(grpo), 2)] == [test[i]["id"] for i in (0, 1)]
+    write_json(tmp_path / "adapter/run.json", {"status": "finished", "parameters": {"dataset": str(sft)}})
+    chosen = evaluate.held_out(str(grpo), sft_model=str(tmp_path / "adapter"))
+    assert {row["id"] for row in chosen} == {row["id"] for row in test[5:]}
+    assert "5 of 9" in capsys.readouterr().out
+    save_sft(tmp_path / "all", n=9)
+    with pytest.raises(LlmergeError, match="9 of 9 test conflicts .* split anew, so run 01 and 02 again"):
+        evaluate.held_out(str(tmp_path / "all"))
 
 
 def test_the_test_split_is_that_of_the_data_that_was_prepared(tmp_path):

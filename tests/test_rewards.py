@@ -117,6 +117,25 @@ def test_what_trl_hands_over_beside_columns_is_no_row():
     assert found == {"verdict": ["exact_match", "invalid_output"]}
 
 
+def test_a_completion_without_its_end_is_cut_off_as_in_an_evaluation():
+    """A right block, then words up to the token limit: no reward, and none for the form either."""
+    rambling = RIGHT + "\nLet me check this once more. And once more. And"
+    ids = {"completion_ids": [[5, 6, 2], [5, 6, 7], [5, 6, 2], [5, 2, 7]], "end_ids": frozenset({2, 3})}
+    replies, found = [RIGHT, RIGHT, rambling, rambling], {}
+    rows = columns(*[ROW] * 4)
+    log = {"log_extra": lambda name, values: found.update({name: values})}
+    assert resolution_reward(replies, **ids, **log, **rows) == [1.0, 0.0, 1.0, 0.0]
+    reasons = ["stop", "length", "stop", "length"]
+    expected = [verify(t, ROW, finish_reason=r).match_type for t, r in zip(replies, reasons, strict=True)]
+    assert found["verdict"] == expected == ["exact_match", "truncated"] * 2
+    assert format_reward(replies, **ids, **rows) == [1.0, 0.0, 0.0, 0.0]
+    # without the ids, or without knowing which of them end a reply, only the text counts
+    assert (
+        resolution_reward(replies, **rows) == resolution_reward(replies, **ids | {"end_ids": ()}, **rows) == [1.0] * 4
+    )
+    assert resolution_reward([RIGHT], end_ids=[2], completion_ids=[[]], **columns(ROW)) == [0.0]
+
+
 def test_rows_with_question_and_answer_only():
     bare = {k: ROW[k] for k in ("question", "answer")}
     assert resolution_reward([RIGHT], **columns(bare)) == [1.0]
