@@ -15,8 +15,9 @@ from typing import Any
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.run import device, resolve, shown
 
-CHARACTERS_PER_TOKEN = 2.5  # of code and reasoning, on the low side, so that an estimate drops a row rather than lets
-# a long one through; measured on mined Java and Python conflicts with SmolLM2: 3.1 on average, 2.5 for the worst 1 %
+# For an estimate, on the low side, so that it drops a row rather than lets a long one through. Measured on 1,647 mined
+# Java conflicts and their replies with SmolLM2's tokenizer: 3.6 on average, 2.5 for the densest 1 %.
+CHARACTERS_PER_TOKEN = 2.5
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
@@ -124,7 +125,7 @@ def load_tokenizer(base_model: str = "auto") -> ChatTokenizer:
 
 def _device() -> Any:
     """The machine as its driver describes it: 02 has no torch to ask."""
-    from llmerge_helpers.models import Device
+    from llmerge_helpers.devices import Device
 
     gpu = re.search(r"(\d+) MiB", device())
     if gpu is None or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
