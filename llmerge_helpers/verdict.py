@@ -134,6 +134,19 @@ class _Case:
         return parses(self.prefix + self.answer + self.suffix, self.language) if self.whole else None
 
     @cached_property
+    def about_comments(self) -> bool:
+        """True if ours and theirs have the same tokens and other words: what was decided stands in comments alone.
+
+        Such a conflict would otherwise be "resolved" by any answer, one without the comment included.
+        """
+        if len(self.sides) < 3 or self.sides[0].split() == self.sides[-1].split():
+            return False
+        snippets = [self.before + side + self.after for side in (self.sides[0], self.sides[-1])]
+        start = len(self.head)
+        ours, theirs = (_words(self.lex(text), start, start + len(text)) for text in snippets)
+        return [(w[0], *w[2:]) for w in ours] == [(w[0], *w[2:]) for w in theirs]
+
+    @cached_property
     def lines(self) -> frozenset[str]:
         return frozenset(line.strip() for text in (self.answer, *self.sides) for line in text.split("\n"))
 
@@ -304,6 +317,8 @@ def _judge(answer: str, number: int | None, case: _Case) -> Verdict:
     expected, got, difference = _compare(case, code)
     if difference is None and _breaks(case, code, expected, got):
         match_type, detail = "incorrect_resolution", "The tokens are the same, but the code does not parse like this."
+    elif difference is None and code.split() != case.answer.split() and case.about_comments:
+        match_type, detail = "incorrect_resolution", "The sides differ in comments only, so here comments count."
     elif difference is None:
         match_type, detail = "normalized_match", "The same tokens; only comments or white space differ."
     else:

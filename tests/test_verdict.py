@@ -327,7 +327,8 @@ def test_a_conflict_in_a_comment():
     row.pop("answer")
     code = row["before"] + "b\n" + row["after"]
     assert match(block(code), row) == "exact_match"
-    assert match(block(code.replace("one\nb", "one\nc")), row) == "normalized_match"
+    assert match(block(code.replace("one\nb", "one\nc")), row) == "incorrect_resolution"
+    assert match(block(code.replace("one\nb", "one\n  b")), row) == "normalized_match"
     assert match(block(code.replace("one\nb", "one\n<<<<<<< ours\nb")), row) == "unresolved"
     assert match(block(code.replace("one\nb", "one\nb */ b = 2; /*")), row) == "incorrect_resolution"
 
@@ -469,3 +470,31 @@ def test_the_developers_answer_is_always_exact(before, resolution, after, langua
     if not answer.startswith("```"):  # one code block and nothing else: a dataset's way to write an answer
         assert match(render_answer(answer, language), {"question": row["question"], "answer": answer}) == "exact_match"
     assert not verify(row["question"], row).is_correct
+
+
+def test_comments_count_where_the_conflict_is_about_comments():
+    row = {
+        "language": "Java",
+        "before": "class A {\n",
+        "ours": "  /** Old words, corrected. */\n",
+        "base": "  /** Old words. */\n",
+        "theirs": "  /** Old words, and {@link B}. */\n",
+        "after": "  int a;\n}\n",
+        "resolution": "  /** Old words, corrected, and {@link B}. */\n",
+    }
+
+    def judged(code):
+        return verify(f"```java\n{row['before']}{code}{row['after']}```", row).match_type
+
+    assert judged(row["resolution"]) == "exact_match"
+    assert judged("  /** Old words, corrected,\n   and {@link B}. */\n".replace("\n   and", " and")) == "exact_match"
+    assert judged("    /** Old words, corrected, and   {@link B}. */\n") == "normalized_match"
+    for wrong in ("", row["ours"], row["theirs"], "  // nothing\n"):
+        assert judged(wrong) == "incorrect_resolution", wrong
+    code = row | {
+        "ours": "  // one\n  int b;\n",
+        "theirs": "  // two\n  int c;\n",
+        "resolution": "  int b;\n  int c;\n",
+    }
+    answer = f"```java\n{row['before']}  // both\n  int b;\n  int c;\n{row['after']}```"
+    assert verify(answer, code).match_type == "normalized_match"
