@@ -49,7 +49,7 @@ def code_lines(cell) -> int:
 
 
 def test_all_five_are_here():
-    assert NAMES == sorted(PARAMETERS)
+    assert sorted(PARAMETERS) == NAMES
 
 
 def test_it_is_valid_and_small(path, notebook):
