@@ -2,7 +2,8 @@
 
 The same rules judge teacher answers, evaluation and reward. The code is read out of the reply without a look at the
 developer's resolution. Tokens are compared in the whole file where it is known, so that code which swallows the lines
-behind it is not called right; a change to comments only, in the lines around the conflict too, is a normalized match.
+behind it is not called right. A change to comments only, in the lines around the conflict too, is a normalized match,
+unless the conflict is about comments.
 
 Line ends: models write `\\n`, so `\\r\\n` and `\\n` count as the same, and so does one line end more or less at the
 very end of the code. All else counts for an exact match, the first line's indentation included.

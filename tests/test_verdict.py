@@ -467,7 +467,7 @@ def test_the_developers_answer_is_always_exact(before, resolution, after, langua
     row["resolution"] = resolution
     answer = before + resolution + after
     assert match(render_answer(answer, language), row) == "exact_match"
-    if not answer.startswith("```"):  # one code block and nothing else: a dataset's way to write an answer
+    if not answer.lstrip().startswith("```"):  # one code block and nothing else: a dataset's way to write an answer
         assert match(render_answer(answer, language), {"question": row["question"], "answer": answer}) == "exact_match"
     assert not verify(row["question"], row).is_correct
 
