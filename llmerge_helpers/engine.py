@@ -305,8 +305,8 @@ class Engine:
             job.counted[fault.kind] = job.counted.get(fault.kind, 0) + 1
         if job.counted.get(fault.kind, 0) >= rule.tries or job.faults[fault.kind] >= 4 * rule.tries:
             return await self._ended(job, None, f"{fault.sentence()}, {job.attempts} attempts", cached=False)
-        silent = time.monotonic() - max(self._last_answer, self.limiter.paused_until)
-        if silent > self.patience_s and not self._serving:
+        silent = time.monotonic() - self._last_answer
+        if silent > self.patience_s + fault.retry_after and not self._serving:
             if not self.fresh:
                 return await self._ended(job, None, f"{fault.sentence()}, {job.attempts} attempts", cached=False)
             self.stopped = self.stopped or (

@@ -126,6 +126,7 @@ class _Run:
         self.teacher, self.options = teacher, options
         self.ledger = Ledger(resolve(options.cache_dir))
         self.budget = options.budget if options.budget is not None else Budget(options.max_cost_usd)
+        self.spent_before = self.budget.spent, self.budget.unknown  # by other calls that share the purse
         self.queue: deque[Job] = deque()  # what has to be asked
         self.wanted: dict[str, list[tuple[int, int]]] = {}  # key -> the samples that want its answer
         self.pending: set[str] = set()  # keys that are being asked, or will be
@@ -385,8 +386,8 @@ class _Run:
             "right": counts["right"],
             "from disk": counts["cached"],
             "failed": counts["failed"],
-            "in flight": f"{engine.limiter.in_flight}/{engine.limiter.limit}",
-            "tokens/s": f"{engine.tokens / seconds:.0f}",
+            "in flight": f"{engine.limiter.in_flight}/{engine.limiter.limit}" if left else None,
+            "tokens/s": f"{engine.tokens / seconds:.0f}" if left else None,
             "": money,
             "faults": sum(engine.faults.values()) or None,
         }
@@ -411,14 +412,14 @@ class _Run:
             "failed": self.counts["failed"],
             "truncated": self.counts["truncated"],
             "not_asked": len(self._left()),
-            "cost_usd": self.budget.spent,
-            "cost_unknown_usd": self.budget.unknown,
+            "cost_usd": self.budget.spent - self.spent_before[0],
+            "cost_unknown_usd": self.budget.unknown - self.spent_before[1],
             "seconds": round(time.monotonic() - self.began, 3),
             "served_models": dict(self.served),
             "tokens": prices.total(result.usage for result in asked),
             "faults": dict(engine.faults) if engine else {},
             "refusals": engine.limiter.refusals if engine else 0,
-            "limits": list(engine.limiter.history) if engine else [],
+            "limits": [(at - self.asking_since, limit) for at, limit in engine.limiter.history] if engine else [],
             "most_tasks": engine.most_tasks_seen if engine else 0,
             "quote": self.quoted,
         }

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 GROWTH = 8  # an accepted full load raises the limit by an eighth, so an overshoot is refused by an eighth at most
 CUT = 0.5
 SETTLING_S = 0.1  # the service may have seen an answer of this age end before or after a request
-PROBE_EVERY_S = 3.0
-RAREST_PROBE_S = 16.0
+PROBE_EVERY_S = 4.0
+RAREST_PROBE_S = 8.0
 PROBES = 8.0  # failed probes in hand: a refusal costs one, an answer earns a part of one
 EARNED = 0.015  # so that probing costs 1.5 % refusals at most
 LONGEST_PAUSE_S = 30.0
@@ -57,8 +57,8 @@ class Limiter:
     """Gives out slots. It is a plain state machine that never sleeps, so tests run it on a clock of their own.
 
     The service shows that it accepts a request by its first sign of life, the response headers, long before the answer
-    is there. A refusal above a load that was accepted before is a failed probe: back to that load. A refusal at or
-    below it is congestion: the limit is halved, and one request at a time tries until one is accepted.
+    is there. A refusal above a load that was accepted before is a failed probe: back to that load. One at or below it
+    may be chance: one request at a time tries then, and each further refusal in a row halves the limit.
     """
 
     maximum: int
@@ -80,6 +80,7 @@ class Limiter:
     _probes: float = PROBES
     _next_probe: float = float("-inf")
     _interval: float = PROBE_EVERY_S
+    _refused_at: int = 0  # the load at the last refusal that may have been chance
     _best: int = 0  # the highest load ever accepted at the full limit
     _latency: float = 0.0
 
@@ -136,34 +137,40 @@ class Limiter:
         """The service refused: 429, or with `overload` 503, which is not about our share and leaves no ceiling."""
         now = self.clock()
         self.refusals += 1
-        self._probes = max(0.0, self._probes - 1)
         self.paused_until = max(self.paused_until, now + retry_after)
         if not self._settle(slot):
-            return  # one burst of refusals is one cut
-        load = min(slot.level, self.limit)
+            return  # one burst of refusals is one refusal
         told = learned_limit(text)
-        if overload:
-            self._set(int(min(self.limit, self.in_flight) * CUT))
-            self._careful = True
-        elif told is not None and told < slot.level:
+        probe = slot.level > self._proven >= slot.level * CUT
+        if probe:
+            self._probes = max(0.0, self._probes - 1)
+            self._interval = min(2 * self._interval, RAREST_PROBE_S)
+        if told is not None and told < slot.level:
             self._proven = self.ceiling = min(told, self.maximum)
             self._set(self.ceiling)
-        elif slot.level > self._proven >= slot.level * CUT:
+        elif probe and not overload:
             self.ceiling = self._proven
             self._set(self.ceiling)
-        else:
-            self.ceiling = max(1, slot.level - 1)
-            self._set(int(load * CUT))
-            self._proven, self._careful = 0, True
+        elif self._careful:  # the second in a row: congestion
+            self._set(int(slot.level * CUT))
+            if not overload:
+                self.ceiling, self._proven = max(1, slot.level - 1), 0
+        else:  # one alone may be chance: back by one, and see what becomes of the next
+            self._careful = True
+            self._set(slot.level - 1)
+            if not overload:
+                again = abs(slot.level - self._refused_at) <= max(1, slot.level // GROWTH)  # so it is not chance
+                self.ceiling = self._proven = max(1, (slot.level if again else max(slot.level, self._proven)) - 1)
+                self._refused_at = slot.level
         if self.in_flight <= 1:  # nothing of ours is running and still no: wait longer every time
             self.paused_until = max(self.paused_until, now + min(LONGEST_PAUSE_S, 0.5 * 2**self._alone))
             self._alone = min(self._alone + 1, 10)
         self._streak = 0
         self._period += 1
         self._open = 0
-        # where the service took more before, its limit has moved and may move back: keep asking; else ever more seldom
-        self._interval = min(2 * self._interval, RAREST_PROBE_S) if self.limit > 0.8 * self._best else PROBE_EVERY_S
-        self._next_probe = now + max(self._interval, self._latency, 20 * retry_after)
+        if self.limit <= 0.8 * self._best:  # the service took more before: its limit has moved, and may move back
+            self._interval = PROBE_EVERY_S
+        self._next_probe = now + max(self._interval, self._latency, 10 * retry_after)
 
     def release(self, slot: Slot, *, answered: bool = False) -> None:
         """Give the slot back; safe to call twice."""

@@ -50,7 +50,7 @@ class Options:
     seed: int = 0
     faults: dict[str, float] = field(default_factory=dict)  # name -> probability for each request
     faulty_tries: int = 10**9  # a body is spared after so many requests
-    bursts: list[dict[str, Any]] = field(default_factory=list)  # {"fault", "every", "length"}: in numbers of requests
+    bursts: list[dict[str, Any]] = field(default_factory=list)  # {"fault", "every_s", "first_s", "for_s"}
     latency_s: float = 0.0
     latency: str = "fixed"  # or uniform, lognormal: with this mean
     header_delay_s: float = 0.0
@@ -231,8 +231,9 @@ class _Exchange:
     def _draw(self, tries: int) -> str | None:
         if tries > self.options.faulty_tries:
             return None
+        since = time.monotonic() - self.books.started_at
         for burst in self.options.bursts:
-            if self.books.requests % burst["every"] < burst["length"]:
+            if burst["first_s"] <= since % burst["every_s"] < burst["first_s"] + burst["for_s"]:
                 return burst["fault"]
         point = self.rng.random()
         for name, probability in self.options.faults.items():
@@ -269,7 +270,9 @@ class _Exchange:
         if fault == "reset":
             return self._reset()
         if fault == "hang":
-            await asyncio.sleep(3600)
+            while not self.reader.at_eof():
+                await asyncio.sleep(0.05)
+            return False
         if self.options.late_headers:
             await asyncio.sleep(self._latency())
         elif self.options.header_delay_s:
