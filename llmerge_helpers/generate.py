@@ -223,6 +223,7 @@ class _Run:
         for name in self.teacher.ignored:
             said(f"note: {self.teacher.model} ignores {name} while it thinks; it is left out of the request")
         async with AsyncExitStack() as stack:
+            stack.push(self._interrupted)
             teacher = await stack.enter_async_context(reachable(self.teacher))
             client = await stack.enter_async_context(teacher.client(idle_s=options.idle_s))
             self.judge = stack.enter_context(ThreadPoolExecutor(1, "judge"))
@@ -253,6 +254,11 @@ class _Run:
                 "left; the same command goes on from here.",
                 self.results(),
             )
+
+    def _interrupted(self, kind: type[BaseException] | None, *_: object) -> None:
+        """By now every answer is written, and nothing is in flight."""
+        if kind is not None and issubclass(kind, asyncio.CancelledError | KeyboardInterrupt):
+            said(f"interrupted: {len(self.done)} answers are on disk; the same command goes on from here.")
 
     async def _pilot(self) -> None:
         """A few answers from all over the rows, so that the quote rests on something; they count as any other."""
@@ -294,7 +300,7 @@ class _Run:
         loop = asyncio.get_running_loop()
         self.known.extend(r["usage"] for r in (record, cut_off) if r)
         self.pending.discard(job.first_key)
-        for index, sample in self.wanted.pop(job.first_key, ()):
+        for index, sample in list(self.wanted.get(job.first_key, ())):
             if record is not None:
                 result = self._result(index, sample, job.first_key, record, cut_off, cached, error)
             else:
@@ -305,6 +311,7 @@ class _Run:
             if not self.drawn[index].open and (more := self._draw(index)):
                 for number in more:
                     self._look_up(index, number, messages(self.rows[index]))
+        self.wanted.pop(job.first_key, None)
 
     def _take(self, result: Result) -> None:
         self.done[result.index, result.sample] = result
@@ -377,18 +384,16 @@ class _Run:
         seconds = max(1e-3, time.monotonic() - self.asking_since)
         left = len(self.wanted)
         self.line.total = counts["asked"] + left
-        money = ""
-        if self.budget.spent:
-            money = f"${self.budget.spent:.4f} so far"
-            if counts["asked"] and left:
-                money += f" of about ${self.budget.spent * (1 + left / counts['asked']):.4f}"
+        spent = self.budget.spent - self.spent_before[0]
+        expected = spent * (1 + left / counts["asked"]) if counts["asked"] and left else 0.0
         figures = {
             "right": counts["right"],
             "from disk": counts["cached"],
             "failed": counts["failed"],
             "in flight": f"{engine.limiter.in_flight}/{engine.limiter.limit}" if left else None,
             "tokens/s": f"{engine.tokens / seconds:.0f}" if left else None,
-            "": money,
+            "so far": f"${spent:.4f}" if spent else None,
+            "in all": f"about ${expected:.4f}" if expected else None,
             "faults": sum(engine.faults.values()) or None,
         }
         self.line.update(counts["asked"], **figures)

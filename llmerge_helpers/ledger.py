@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import os
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,10 @@ class Ledger:
         return self.folder / key[:2] / f"{key}.json"
 
     def check_writable(self) -> None:
-        """Raise an `LlmergeError` now, before anything is paid for, if no reply could be written."""
+        """Raise an `LlmergeError` now, before anything is paid for, if no reply could be written.
+
+        What killed processes left half-written goes, once it is too old to be in use.
+        """
         try:
             write_atomic(self.folder / ".writable", "")
         except OSError as error:
@@ -69,6 +73,10 @@ class Ledger:
                 f"cache_dir {shown(self.folder)} cannot be written ({error.strerror}): make room or give permission, "
                 "or choose another one. Nothing was asked."
             ) from None
+        for leftover in self.folder.glob("*/.*.tmp"):
+            with contextlib.suppress(OSError):
+                if leftover.stat().st_mtime < time.time() - 3600:
+                    leftover.unlink()
 
     def get(self, key: str) -> dict[str, Any] | None:
         """The record of `key`, or None; a torn or foreign file is set aside with a warning and counts as None."""

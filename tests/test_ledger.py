@@ -138,6 +138,17 @@ def test_temporary_files_of_a_killed_process_are_never_read(tmp_path):
     assert ledger.get(key) is None and list(ledger.records()) == []
 
 
+def test_what_killed_processes_left_is_cleaned_up_when_it_is_old(tmp_path):
+    ledger = Ledger(tmp_path)
+    ledger.put(record())
+    old, new = (ledger.path(record()["key"]).parent / f".{name}.json.abc.tmp" for name in ("old", "new"))
+    for path in (old, new):
+        path.write_text("{")
+    os.utime(old, (1, 1))
+    ledger.check_writable()
+    assert not old.exists() and new.exists() and ledger.get(record()["key"])
+
+
 def test_paid_replies_of_no_use_are_numbered_and_kept(tmp_path):
     ledger, good = Ledger(tmp_path), record(cost_usd=1.0)
     for cost in (0.25, 0.5):
