@@ -185,7 +185,24 @@ def test_03_and_04_train_on_what_02_wrote(project, tmp_path):
     root = copy_of_project(tmp_path / "project")
     shutil.copytree(project / "outputs", root / "outputs", dirs_exist_ok=True)
     tiny = str(tiny_model(tmp_path / "tiny"))
-    ok(papermill(root, "03_sft_train", "-p", "base_model", tiny, "-p", "max_steps", "2", "-p", "limit", "8"))
+    ok(
+        papermill(
+            root,
+            "03_sft_train",
+            "-p",
+            "base_model",
+            tiny,
+            "-p",
+            "max_steps",
+            "2",
+            "-p",
+            "limit",
+            "8",
+            "-p",
+            "max_length",
+            "4000",
+        )
+    )
     assert json.loads((root / "outputs/sft_model/run.json").read_text())["status"] == "finished"
     assert (root / "outputs/sft_model/adapter_model.safetensors").exists()
     arguments = (
@@ -212,7 +229,7 @@ def test_03_and_04_train_on_what_02_wrote(project, tmp_path):
     [
         ("02_inspect_and_prepare", ("01_generate",)),
         ("03_sft_train", ("02_inspect_and_prepare",)),
-        ("04_to_grpo", ("03_sft_train",)),
+        ("04_to_grpo", ("02_inspect_and_prepare",)),
     ],
 )
 def test_each_names_the_step_that_is_missing_before_it(empty, name, parts):
