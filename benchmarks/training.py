@@ -9,6 +9,7 @@ a process of its own, the arms in turn, so that a busy machine hurts all alike:
 * random: the same without sorting by length
 * packing: rows one behind another in sequences of `--max-length` (TRL's bfd), the same loss tokens
 * allocator: ours, with glibc told to keep and to back its memory with huge pages (GLIBC_TUNABLES)
+* bfloat16: ours under bfloat16 autocast (`cpu_bf16`), for a CPU with AVX512_BF16 or AMX; slow where it is emulated
 * defaults: TRL as it comes, with use_cpu (it refuses to start without): bfloat16, gradient checkpointing, random order
 
 Tokens a second are over all tokens without padding, once by the clock (best round) and once by processor time (best
@@ -29,7 +30,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-ARMS = ("ours", "random", "packing", "allocator", "defaults")
+ARMS = ("ours", "random", "packing", "allocator", "bfloat16", "defaults")
 ALLOCATOR = ":".join(
     f"glibc.malloc.{option}"
     for option in ("hugetlb=1", "mmap_max=0", "trim_threshold=20000000000", "top_pad=268435456")
@@ -82,7 +83,10 @@ def measure(arm: str, model: str, most: int, max_length: int) -> dict[str, float
             plan = devices.plan(devices.Device("cpu", "CPU", 1e6), models.model_size(folder))
             packing = arm == "packing"
             options = common | plan.training_arguments() | {"packing": packing, "max_length": None}
-            options["train_sampling_strategy"] = "group_by_length" if arm in ("ours", "allocator") else "random"
+            options["train_sampling_strategy"] = (
+                "group_by_length" if arm in ("ours", "allocator", "bfloat16") else "random"
+            )
+            options["bf16"] = arm == "bfloat16"
             if packing:  # the same number of tokens in a step
                 options |= {"max_length": max_length, "per_device_train_batch_size": 1}
             trainer = SFTTrainer(

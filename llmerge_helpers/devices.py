@@ -89,17 +89,26 @@ class Plan:
 
 
 def training_memory(
-    size: ModelSize, *, bytes_per_weight: float, lora_rank: int, batch_size: int, max_length: int, checkpointing: bool
+    size: ModelSize,
+    *,
+    bytes_per_weight: float,
+    lora_rank: int,
+    batch_size: int,
+    max_length: int,
+    checkpointing: bool,
+    half: bool = True,
 ) -> float:
     """Expected GiB: weights, adapters with gradients and Adam's two moments, activations, and 0.5 GiB of runtime.
 
-    A coarse upper estimate. Activations: 34 bytes a hidden unit, token and layer without checkpointing (Korthikanti et
-    al. 2022, without the attention matrix, that no kernel keeps today), 2 with it and one layer in full.
+    A coarse estimate. Activations: 34 bytes a hidden unit, token and layer without checkpointing (Korthikanti et al.
+    2022, without the attention matrix, that no kernel keeps today), 2 with it and one layer in full; twice that unless
+    they are `half` precision.
     """
     weights = size.parameters * bytes_per_weight
     adapters = 16 * (14 * lora_rank * size.hidden * size.layers)  # 7 matrices a layer, two factors each, float32 x 4
     tokens = batch_size * max_length
-    full, kept = 34 * size.hidden * tokens, 2 * size.hidden * tokens
+    scale = 1 if half else 2
+    full, kept = 34 * scale * size.hidden * tokens, 2 * scale * size.hidden * tokens
     activations = full + kept * size.layers if checkpointing else full * size.layers
     logits = 8 * min(tokens, 1024) * size.vocabulary  # TRL's head works in chunks
     return (weights + adapters + activations + logits) / GIB + 0.5
@@ -143,6 +152,7 @@ def plan(
             batch_size=batch,
             max_length=max_length,
             checkpointing=checkpointing,
+            half=bf16 or fp16,
         )
 
     room = device.memory_gib * 0.95

@@ -11,6 +11,7 @@ import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -156,18 +157,23 @@ class quiet:
 
     def __enter__(self) -> None:
         import datasets
+        from tqdm.auto import tqdm
         from transformers.utils import logging
 
         self.bars, self.level = logging.is_progress_bar_enabled(), logging.get_verbosity()
         self.data_bars = not datasets.are_progress_bars_disabled()
+        self.start_bar = tqdm.__init__  # the conversion of a GGUF asks no setting before it draws a bar
+        tqdm.__init__ = partialmethod(tqdm.__init__, disable=True)
         logging.disable_progress_bar()
         logging.set_verbosity_error()
         datasets.disable_progress_bars()
 
     def __exit__(self, *_: object) -> None:
         import datasets
+        from tqdm.auto import tqdm
         from transformers.utils import logging
 
+        tqdm.__init__ = self.start_bar
         logging.set_verbosity(self.level)
         if self.bars:
             logging.enable_progress_bar()
