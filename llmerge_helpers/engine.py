@@ -134,12 +134,12 @@ class Engine:
             if slot is None:
                 return
             job = heapq.heappop(self.later)[2] if due else self.fresh.popleft()
-            started = False
             try:
                 started = self._start(job, slot)
-            finally:
-                if not started:
-                    self.limiter.release(slot)
+            except Exception as error:  # raised by `run`, once what is in flight has ended
+                self._crash, started = error, None
+            if not started:
+                self.limiter.release(slot)
             if started is None:
                 return
 
@@ -220,7 +220,7 @@ class Engine:
             self.limiter.accept(slot)
             self._wake.set()
 
-        grace = asyncio.get_running_loop().call_later(GRACE_S, self.limiter.accept, slot)
+        grace = asyncio.get_running_loop().call_later(GRACE_S, accepted)
         try:
             try:
                 response = await send(self.client, body, deadline_s=self.deadline_s, on_accept=accepted)
@@ -306,7 +306,8 @@ class Engine:
         if job.counted.get(fault.kind, 0) >= rule.tries or job.faults[fault.kind] >= 4 * rule.tries:
             return await self._ended(job, None, f"{fault.sentence()}, {job.attempts} attempts", cached=False)
         silent = time.monotonic() - self._last_answer
-        if silent > self.patience_s + fault.retry_after and not self._serving:
+        patience = self.patience_s + fault.retry_after + (self.deadline_s if self._serving else 0.0)
+        if silent > patience:
             if not self.fresh:
                 return await self._ended(job, None, f"{fault.sentence()}, {job.attempts} attempts", cached=False)
             self.stopped = self.stopped or (

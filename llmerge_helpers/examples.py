@@ -43,6 +43,7 @@ def record(row: Mapping[str, Any], result: Any, example_id: int, teacher: str) -
         "served_model": result.served_model,
         "system_fingerprint": result.system_fingerprint,
         "prompt_version": PROMPT_VERSION,
+        "sdk": getattr(result, "sdk", ""),
         "finish_reason": result.finish_reason,
         "usage": usage,
         "cost_usd": result.cost_usd,

@@ -238,7 +238,7 @@ class _Run:
             if self._dollars({"completion_tokens": 10**6}):
                 await self._pilot()
                 self.quoted = self.quote()
-                money = await balance(teacher, client)
+                money = None if engine.stopped else await balance(teacher, client)
                 said(f"{self.quoted}" + (f"; balance {money}" if money else ""))
             if not only_pilot:
                 await engine.run(self.queue)
@@ -297,12 +297,13 @@ class _Run:
     async def _ended(self, job: Job, record: dict[str, Any] | None, error: str | None, cached: bool) -> None:
         """What the engine calls when a job has ended, well or not."""
         cut_off = job.cut_off if record is not job.cut_off else None
+        vain = job.spoiled or () if record is job.cut_off else ()  # paid tries with more room, all of no use
         loop = asyncio.get_running_loop()
         self.known.extend(r["usage"] for r in (record, cut_off) if r)
         self.pending.discard(job.first_key)
         for index, sample in list(self.wanted.get(job.first_key, ())):
             if record is not None:
-                result = self._result(index, sample, job.first_key, record, cut_off, cached, error)
+                result = self._result(index, sample, job.first_key, record, cut_off, cached, error, vain)
             else:
                 result = self._no_result(index, sample, job, error)
             await loop.run_in_executor(self.judge, lambda result=result: result.verdict)
@@ -330,11 +331,12 @@ class _Run:
 
     def _result(
         self, index: int, sample: int, first_key: str, record: dict[str, Any], cut_off: dict[str, Any] | None,
-        cached: bool, error: str | None = None,
+        cached: bool, error: str | None = None, vain: Iterable[Mapping[str, Any]] = (),
     ) -> Result:  # fmt: skip
         choice = record["response"]["choices"][0]
         records = [record] + ([cut_off] if cut_off else [])
-        costs = [r["cost_usd"] for r in records] + [s["cost_usd"] for r in records for s in r.get("spoiled") or ()]
+        costs = [r["cost_usd"] for r in (*records, *vain)]
+        costs += [spoiled["cost_usd"] for r in records for spoiled in r.get("spoiled") or ()]
         twin = first_key in self.charged  # an answer that two rows share was paid for once
         self.charged.add(first_key)
         return Result(

@@ -136,10 +136,16 @@ class Quote:
         head = f"quote: {self.rows_cached} answers on disk, {self.rows_to_ask} to ask"
         if self.worst is None:
             return f"{head}; no price is known for this model"
+        if not self.worst:
+            return f"{head}, for nothing"
         if self.expected is None:
-            return f"{head}; at most ${self.worst:.2f}"
-        text = f"{head}: about ${self.expected:.4g} (${self.low:.4g} to ${self.high:.4g}, at most ${self.worst:.4g}), "
-        return text + f"from {self.pilot} answers" + (f"; {self.note}" if self.note else "")
+            return f"{head}; at most {_usd(self.worst)}"
+        about = f"about {_usd(self.expected)} ({_usd(self.low)} to {_usd(self.high)}, at most {_usd(self.worst)})"
+        return f"{head}: {about}, judging by {self.pilot} answers" + (f"; {self.note}" if self.note else "")
+
+
+def _usd(amount: float) -> str:
+    return f"${amount:.2f}" if amount >= 1 else f"${amount:.4f}"
 
 
 def quote(

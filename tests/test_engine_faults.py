@@ -15,6 +15,7 @@ import test_ledger
 from fault_server import FAULTS, FaultServer, make_rows, take_ours
 
 from llmerge_helpers import engine, generate, ledger, limiter, wire
+from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.faults import RULES, backoff
 from llmerge_helpers.generate import RunStopped
 from llmerge_helpers.ledger import Ledger
@@ -106,6 +107,31 @@ def test_what_was_paid_for_a_failure_is_kept(tmp_path):
         assert result.verdict.is_correct and result.cost_usd == pytest.approx(server.books.billed_usd)
         (again,) = ask(make_rows(1), server.teacher(), tmp_path)
         assert again.cost_usd == result.cost_usd
+
+
+def test_a_truncated_reply_stands_where_more_room_fails_and_all_of_it_is_charged(tmp_path):
+    with FaultServer(take_ours, answer_tokens=(150, 150)) as server:
+        server.fault_for = lambda body: "null_content" if body["max_tokens"] == 200 else None
+        (result,) = ask(make_rows(1), server.teacher(), tmp_path, max_tokens=100)
+        assert result.verdict.match_type == "truncated" and "blank_answer" in result.error
+        assert server.books.requests == 4 and result.cost_usd == pytest.approx(server.books.billed_usd)
+
+
+def test_a_cache_file_that_cannot_be_read_in_mid_run_loses_nothing(tmp_path, monkeypatch):
+    real, seen = Ledger.get, []
+
+    def get(self, key):
+        seen.append(key)
+        if len(seen) == 20 + 12:  # after the look at all rows, the twelfth that is about to be sent
+            raise LlmergeError("no permission")
+        return real(self, key)
+
+    with FaultServer(take_ours, latency_s=0.05) as server:
+        monkeypatch.setattr(Ledger, "get", get)
+        with pytest.raises(LlmergeError, match="no permission"):
+            ask(make_rows(20), server.teacher(**UNPRICED), tmp_path, max_concurrency=4)
+        monkeypatch.undo()
+        assert server.books.answered == server.books.requests == len(list(Ledger(tmp_path).records()))
 
 
 def test_refusals_never_count_against_a_row(tmp_path):
