@@ -14,7 +14,7 @@ from llmerge_helpers.devices import Device, ModelSize, Plan
 from llmerge_helpers.errors import LlmergeError
 
 MAX_LENGTH = {"cpu": 640, "cuda": 2048}  # max_length=0: of a row in SFT
-CPU_STEPS = {"sft": 16, "grpo": 3}  # max_steps=0 on a CPU: what two cores do in a minute or two
+CPU_STEPS = {"sft": 12, "grpo": 2}  # max_steps=0 on a CPU: what two cores do in a minute or two
 
 
 @dataclass(frozen=True)
