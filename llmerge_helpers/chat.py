@@ -174,7 +174,7 @@ def _from_package(name: str) -> ChatTokenizer | None:
     if spec is None or find_spec("gguf") is None:
         return None
     from gguf import GGUFReader
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers import AddedToken, Tokenizer, decoders, models
 
     files = sorted(Path(spec.submodule_search_locations[0]).glob("*.gguf"))
     if not files:
@@ -186,15 +186,24 @@ def _from_package(name: str) -> ChatTokenizer | None:
     )
     bpe = models.BPE({token: i for i, token in enumerate(tokens)}, [tuple(merge.split(" ")) for merge in merges])
     backend = Tokenizer(bpe)
-    # GGUF only names the pre-tokenizer ("smollm"): digits one by one, then GPT-2's rule
-    digits = pre_tokenizers.Digits(individual_digits=True)
-    backend.pre_tokenizer = pre_tokenizers.Sequence([digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    backend.pre_tokenizer = smollm_pre_tokenizer()
     backend.decoder = decoders.ByteLevel()
     control = [AddedToken(token, special=True) for token, kind in zip(tokens, kinds, strict=True) if kind == 3]
     backend.add_special_tokens(control)
     ids = {key: f"tokenizer.ggml.{key}_token_id" for key in ("bos", "eos")}
     special = {f"{key}_token": tokens[int(fields[i].contents())] for key, i in ids.items() if i in fields}
     return ChatTokenizer(name, template, backend, special)
+
+
+def smollm_pre_tokenizer() -> Any:
+    """How SmolLM2 cuts text before its merges: digits one by one, then GPT-2's rule.
+
+    A GGUF file only names it ("smollm"), and transformers leaves the digits out when it converts one.
+    """
+    from tokenizers import pre_tokenizers
+
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    return pre_tokenizers.Sequence([digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])
 
 
 def _compile(template: str) -> Any:

@@ -68,7 +68,9 @@ def save(
         sides = {"train": train, "test": test}
         whole = DatasetDict({side: _named(everything.select(rows), side) for side, rows in sides.items() if rows})
         with _quiet():
-            whole.save_to_disk(str(Path(work) / "dataset"))
+            # an empty split would be saved without a file, and could not be loaded
+            shards = {name: 1 for name, part in whole.items() if not len(part)}
+            whole.save_to_disk(str(Path(work) / "dataset"), num_shards=shards or None)
         _replace(Path(work) / "dataset", path)
     kept = f"{len(train)} rows to train on, {len(test)} to test on"
     print(f"{shown(path)}: {kept}; split by {_SPLIT_BY[_groups_are(facts)]}.")

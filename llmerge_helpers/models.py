@@ -131,7 +131,10 @@ def convert_gguf(gguf: Path, folder: Path) -> Path:
     Loading a GGUF without `dequantize` gives a model that cannot be saved, and with some kernels cannot be trained.
     """
     import torch
+    from gguf import GGUFReader
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    from llmerge_helpers.chat import smollm_pre_tokenizer
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -142,6 +145,8 @@ def convert_gguf(gguf: Path, folder: Path) -> Path:
             model = AutoModelForCausalLM.from_pretrained(
                 gguf.parent, gguf_file=gguf.name, quantization_config=dequantize, dtype=torch.float32
             )
+            if GGUFReader(gguf).fields["tokenizer.ggml.pre"].contents() == "smollm":
+                tokenizer.backend_tokenizer.pre_tokenizer = smollm_pre_tokenizer()
             model.save_pretrained(temporary)
             tokenizer.save_pretrained(temporary)
         if not folder.exists():  # another process may have been quicker

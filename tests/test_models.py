@@ -159,8 +159,11 @@ def test_the_offline_model_becomes_safetensors_once(tmp_path):
     assert tokenizer.eos_token == "<|im_end|>"
     text = "\n".join(["  def f(x):", "\treturn 12 + 'é'"])
     assert tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]) == text
+    from llmerge_helpers import chat
     from llmerge_helpers.evaluate import complete
 
+    digits = "total: 12,  v2.40\n\t 7 items"
+    assert tokenizer(digits)["input_ids"] == chat._from_package("smol").backend.encode(digits).ids
     asked = "<|im_start|>user\nWhat is the capital of France? One word.<|im_end|>\n<|im_start|>assistant\n"
     assert "Paris" in complete(model, tokenizer, [asked], max_new_tokens=12)[0].text
 
