@@ -131,9 +131,10 @@ class Quote:
     note: str = ""
 
     def __str__(self) -> str:
+        cached = f"quote: {self.rows_cached} answer{'s' * (self.rows_cached != 1)} on disk"
         if not self.rows_to_ask:
-            return f"quote: all {self.rows_cached} answers are on disk, nothing to pay"
-        head = f"quote: {self.rows_cached} answers on disk, {self.rows_to_ask} to ask"
+            return f"{cached}, nothing to ask, nothing to pay"
+        head = f"{cached}, {self.rows_to_ask} to ask"
         if self.worst is None:
             return f"{head}; no price is known for this model"
         if not self.worst:
