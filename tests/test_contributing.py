@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def test_a_language_is_one_line(monkeypatch):
     assert languages.language_of("main.zig") == "Text"
-    monkeypatch.setitem(languages._TABLE, "Zig", ("zig", "zig", "", ".zig"))
+    monkeypatch.setitem(languages._TABLE, "Zig", ("zig", "zig", "free", ".zig"))
     monkeypatch.setitem(languages._BY_NAME, ".zig", "Zig")
     row = {"before": "f(", "resolution": "a+b", "after": ");\n", "language": "Zig"}
     assert verdict.verify("```zig\nf(a + b); // sum\n```", row).match_type == "normalized_match"

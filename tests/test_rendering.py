@@ -155,7 +155,7 @@ def test_parity_check_finds_a_row_that_was_cut():
 
 
 def test_counting_without_torch_sees_the_same_text():
-    special = dict(bos_token=SPECIAL[0], eos_token="<|im_end|>")
+    special = {"bos_token": SPECIAL[0], "eos_token": "<|im_end|>"}
     chat = ChatTokenizer("demo", CHATML, None, special)
     assert rendering.training_text(chat, PROMPT, REPLY) == rendering.training_text(
         tokenizer_of("smollm2, qwen2.5"), PROMPT, REPLY
