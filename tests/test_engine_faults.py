@@ -457,7 +457,10 @@ def mutants():
 MUTANTS = list(mutants())
 
 
-@pytest.mark.parametrize("check", {check for _, _, check in MUTANTS}, ids=lambda check: check.__name__)
+CHECKS = sorted({check for _, _, check in MUTANTS}, key=lambda check: check.__name__)  # xdist needs one order
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_the_checks_pass_without_a_mutation(tmp_path, check):
     check(tmp_path)
 
