@@ -2,7 +2,7 @@
 
     python benchmarks/engine.py                       # everything, about fifteen minutes
     python benchmarks/engine.py speed --curator PYTHON  # PYTHON: of an environment that has bespokelabs-curator
-    python benchmarks/engine.py kills cache cap quote soak
+    python benchmarks/engine.py kills cache planning cap quote soak
 
 Every figure is printed as JSON, one line each. The server runs in a process of its own.
 """
@@ -288,7 +288,7 @@ def long_reply(body: dict) -> tuple[str, str]:
 
 
 def cache(arguments: argparse.Namespace) -> None:
-    """Ten thousand replies read back; a hundred thousand rows planned."""
+    """Ten thousand replies read back."""
     with tempfile.TemporaryDirectory() as folder:
         with FaultServer(long_reply) as fake:
             ask(make_rows(10_000), priced(fake.url), folder, pilot=0)
@@ -298,6 +298,10 @@ def cache(arguments: argparse.Namespace) -> None:
             command = [sys.executable, __file__, "peer", "--peer", "read", "--url", fake.url, "--folder", folder]
             figures = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
             say(cached_rows=10_000, asked_once=asked, megabytes=round(size / 1e6), **figures)
+
+
+def planning(arguments: argparse.Namespace) -> None:
+    """A hundred thousand rows planned, and what is alive then."""
     with server(faults={"hang": 1.0}) as url, tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, __file__, "peer", "--peer", "plan", "--url", url, "--folder", folder]
         say(**json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout))
@@ -384,7 +388,15 @@ def quote(arguments: argparse.Namespace) -> None:
     )  # fmt: skip
 
 
-SECTIONS = {"speed": speed, "soak": soak, "kills": kills, "cache": cache, "cap": cap, "quote": quote}
+SECTIONS = {
+    "speed": speed,
+    "soak": soak,
+    "kills": kills,
+    "cache": cache,
+    "planning": planning,
+    "cap": cap,
+    "quote": quote,
+}
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import formatdate
 from pathlib import Path
@@ -185,7 +185,7 @@ class FaultServer:
             info = {"currency": "USD", "total_balance": self.options.balance}
             return _json(writer, 200, {"is_available": True, "balance_infos": [info]})
         if request.path in ("/books", "/options"):
-            books = {**asdict(self.books), "keys": sorted(self.books.keys), "in_flight": self.in_flight}
+            books = vars(self.books) | {"keys": sorted(self.books.keys), "in_flight": self.in_flight}
             return _json(writer, 200, books)
         _json(writer, 404, {"error": {"message": "not found"}})
 
