@@ -304,7 +304,8 @@ def planning(arguments: argparse.Namespace) -> None:
     """A hundred thousand rows planned, and what is alive then."""
     with server(faults={"hang": 1.0}) as url, tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, __file__, "peer", "--peer", "plan", "--url", url, "--folder", folder]
-        say(**json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout))
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        say(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def read(url: str, folder: str) -> None:
