@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 ESCALATION = 2  # a reply that max_tokens cut off is asked for once more, with this many times as many
-GRACE_S = 2.0  # a request that was not refused by then was accepted: refusals come at once
+GRACE_S = 1.0  # a request that was not refused by then was accepted: refusals come at once
 LONGEST_RETRY_AFTER_S = 3600.0
 CLAIMED_ELSEWHERE_S = 1.0
 logger = logging.getLogger(__name__)
