@@ -226,6 +226,7 @@ class Engine:
                 response = await send(self.client, body, deadline_s=self.deadline_s, on_accept=accepted)
             except Fault as error:
                 fault, response = error, error.response
+            self.limiter.serve(slot)
             usage = read_usage(response)
             dollars = self._price(usage, began) if usage else None
             if usage:

@@ -43,12 +43,14 @@ def learned_limit(text: str) -> int | None:
 
 @dataclass(eq=False)
 class Slot:
-    """One place in flight: `level` requests were in flight with it, and the limit had been cut `period` times."""
+    """One place in flight: `level` requests were at the service with it, and the limit had been cut `period` times."""
 
     level: int
+    fills: int  # the limit, if this was the last place below it, else 0
     period: int
     since: float
     settled: bool = False  # accepted or refused
+    served: bool = False  # the answer is here; it may not be on disk yet
     held: bool = True
 
 
@@ -67,10 +69,11 @@ class Limiter:
     limit: int = field(init=False)
     ceiling: int = field(init=False)  # growth above it is a probe
     in_flight: int = 0
+    at_service: int = 0  # those in flight whose answer is not here yet
     refusals: int = 0
     paused_until: float = float("-inf")
     history: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=10_000))
-    _ends: list[float] = field(default_factory=list)  # when slots were given back
+    _ends: list[float] = field(default_factory=list)  # when the service was done with a request
     _proven: int = 0  # the highest load accepted since the last congestion
     _period: int = 0
     _open: int = 0  # slots of this period that are neither accepted nor refused
@@ -101,8 +104,10 @@ class Limiter:
             self._set(self.ceiling)
             self._next_probe = now + max(self._interval, self._latency)
         self.in_flight += 1
+        self.at_service += 1
         self._open += 1
-        return Slot(self.in_flight, self._period, now)
+        fills = self.limit if self.in_flight >= self.limit else 0
+        return Slot(self.at_service, fills, self._period, now)
 
     def wait(self) -> float | None:
         """Seconds until `acquire` may answer differently without any other event, or None."""
@@ -125,8 +130,8 @@ class Limiter:
         news = load > self._proven
         self._proven = max(self._proven, load)
         self._best = max(self._best, self._proven)
-        if slot.level < self.limit:
-            return
+        if slot.fills != self.limit or slot.level < self.limit - self.limit // GROWTH:
+            return  # that was not the full load
         if self.limit < self.ceiling:
             self._set(min(self.ceiling, self.limit + max(1, self.limit // GROWTH)))
         elif news:  # the probe went well: at once the next one, and after three of them farther
@@ -172,15 +177,23 @@ class Limiter:
             self._interval = PROBE_EVERY_S
         self._next_probe = now + max(self._interval, self._latency, 10 * retry_after)
 
+    def serve(self, slot: Slot) -> None:
+        """The service is done with the request; its slot is held until the answer is on disk."""
+        if slot.served:
+            return
+        slot.served = True
+        self.at_service -= 1
+        self._ends.append(self.clock())
+        if len(self._ends) > 20_000:
+            del self._ends[:10_000]
+
     def release(self, slot: Slot, *, answered: bool = False) -> None:
         """Give the slot back; safe to call twice."""
         if not slot.held:
             return
         slot.held = False
         self.in_flight -= 1
-        self._ends.append(self.clock())
-        if len(self._ends) > 20_000:
-            del self._ends[:10_000]
+        self.serve(slot)
         self._settle(slot)
         if answered:
             took = self.clock() - slot.since
