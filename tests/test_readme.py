@@ -1,10 +1,13 @@
 """README.md against the project: its tables, its links, and its commands."""
 
 import re
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import papermill
 import pytest
+from packaging.specifiers import SpecifierSet
 from readme_tables import with_tables
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,3 +50,13 @@ def test_every_make_target_exists():
 def test_no_registry_host_and_no_path_of_one_machine_is_named():
     for path in [*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), ROOT / "Makefile", ROOT / ".ci" / "run"]:
         assert not re.search(r"pypi\.org|/root/|/home/|/work/|registry\.npmjs", path.read_text(encoding="utf-8")), path
+
+
+def test_every_pinned_version_runs_on_the_oldest_python():
+    """A pin that asks for 3.11.5 stops the first command on Debian's 3.11.2."""
+    oldest = re.search(r"\d+\.\d+", tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"])
+    for pin in (ROOT / "constraints.txt").read_text().split():
+        name, version = pin.split("==")
+        found = metadata.distribution(name)
+        asked = found.metadata.get("Requires-Python") if found.version.split("+")[0] == version else None
+        assert not asked or f"{oldest[0]}.0" in SpecifierSet(asked), f"{pin} needs Python {asked}"
