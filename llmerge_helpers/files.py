@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.paths import shown
 
 
 def write_atomic(path: str | os.PathLike, data: str | bytes) -> None:
@@ -44,7 +45,7 @@ def read_json(path: str | os.PathLike) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (ValueError, UnicodeDecodeError) as error:
         raise LlmergeError(
-            f"{path} is not readable JSON ({error}): delete it and run the step that writes it."
+            f"{shown(path)} is not readable JSON ({error}): delete it and run the step that writes it."
         ) from None
 
 
@@ -63,6 +64,6 @@ def read_jsonl(path: str | os.PathLike) -> Iterator[dict]:
                 yield json.loads(line)
             except ValueError:
                 raise LlmergeError(
-                    f"{path}, line {number} is torn or not JSON: run the notebook that writes it again "
+                    f"{shown(path)}, line {number} is torn or not JSON: run the notebook that writes it again "
                     "(answers that were paid for are in the cache)."
                 ) from None

@@ -23,39 +23,12 @@ from typing import Any
 
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.files import read_json, write_json
+from llmerge_helpers.paths import resolve, root, shown
 
 __all__ = [
     "LlmergeError", "Progress", "Run", "finished", "progress", "redact", "require_finished", "resolve", "root",
     "secret", "shown", "start",
 ]  # fmt: skip
-
-# --------------------------------------------------------------------------------------------------------- paths
-
-
-def root() -> Path:
-    """The folder that holds `llmerge_helpers/`: `$LLMERGE_ROOT`, else upwards from here, else around the package."""
-    if os.environ.get("LLMERGE_ROOT"):
-        return Path(os.environ["LLMERGE_ROOT"]).resolve()
-    here = Path.cwd().resolve()
-    for folder in (here, *here.parents):
-        if (folder / "llmerge_helpers" / "__init__.py").exists():
-            return folder
-    return Path(__file__).resolve().parent.parent
-
-
-def resolve(path: str | os.PathLike) -> Path:
-    """`path` seen from the root, so that a notebook finds it whichever folder it was started in."""
-    return root() / Path(path).expanduser()
-
-
-def shown(path: str | os.PathLike) -> str:
-    """`path` as it may be printed: relative to the root where it lies inside, so that no output names a home folder."""
-    path = Path(path)
-    try:
-        return str(path.resolve().relative_to(root()))
-    except ValueError:
-        return str(path)
-
 
 # ------------------------------------------------------------------------------------------------------- secrets
 

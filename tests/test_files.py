@@ -41,14 +41,17 @@ def test_half_a_character_does_not_make_a_file_unreadable(tmp_path):
     assert list(files.read_jsonl(tmp_path / "rows.jsonl")) == [{"a": "x\ud83dy"}]
 
 
-def test_a_torn_line_is_named(tmp_path):
-    path = tmp_path / "rows.jsonl"
+def test_a_torn_line_is_named_as_seen_from_the_root(tmp_path, monkeypatch):
+    monkeypatch.setenv("LLMERGE_ROOT", str(tmp_path))
+    path = tmp_path / "outputs" / "rows.jsonl"
+    path.parent.mkdir()
     path.write_text(json.dumps({"a": 1}) + '\n{"a": 2, "b"')
-    with pytest.raises(LlmergeError, match=r"rows\.jsonl, line 2 is torn"):
+    with pytest.raises(LlmergeError, match=r"^outputs/rows\.jsonl, line 2 is torn"):
         list(files.read_jsonl(path))
 
 
-def test_a_torn_json_file_is_named(tmp_path):
+def test_a_torn_json_file_is_named_as_seen_from_the_root(tmp_path, monkeypatch):
+    monkeypatch.setenv("LLMERGE_ROOT", str(tmp_path))
     (tmp_path / "run.json").write_text('{"status": "fin')
-    with pytest.raises(LlmergeError, match=r"run\.json is not readable JSON"):
+    with pytest.raises(LlmergeError, match=r"^run\.json is not readable JSON"):
         files.read_json(tmp_path / "run.json")
