@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.files import write_atomic
+from llmerge_helpers.files import room_beside
+from llmerge_helpers.merges import write_dataset
 from llmerge_helpers.run import resolve, shown
 
 if TYPE_CHECKING:
@@ -135,33 +134,15 @@ def save(dataset: DatasetDict, path: Path, card: str) -> DatasetDict:
 
     Readers see the old folder or the new one, never a part. The bytes depend on the rows alone.
     """
-    from datasets import disable_progress_bars, enable_progress_bars, load_from_disk
-    from datasets.utils import is_progress_bar_enabled
+    from datasets import load_from_disk
 
     for part in dataset.values():  # the fingerprint goes to disk, and is drawn at random when left alone
         content = hashlib.sha256()
         for batch in part.data.table.to_batches(max_chunksize=256):
             content.update(batch.serialize())
         part._fingerprint = content.hexdigest()[:16]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    bars = is_progress_bar_enabled()
-    try:
-        disable_progress_bars()  # each tick would be stored in the notebook
-        # an empty split gets no file by default, and then cannot be loaded
-        dataset.save_to_disk(temporary / "new", num_shards={s: None if len(p) else 1 for s, p in dataset.items()})
-        write_atomic(temporary / "new" / "README.md", card)
-        if path.exists():
-            path.rename(temporary / "old")
-        (temporary / "new").rename(path)
-    except OSError as error:
-        raise LlmergeError(
-            f"{shown(path)} cannot be written ({error.strerror}): make room or choose another output_dir."
-        ) from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if bars:
-            enable_progress_bars()
+    with room_beside(path) as room:
+        write_dataset(dataset, path, room, card)
     return load_from_disk(str(path))
 
 

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: atomic writes, JSON and JSON lines."""
+"""Files and folders that are either whole or not there: atomic writes, JSON and JSON lines."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +68,47 @@ def read_jsonl(path: str | os.PathLike) -> Iterator[dict]:
                     f"{shown(path)}, line {number} is torn or not JSON: run the notebook that writes it again "
                     "(answers that were paid for are in the cache)."
                 ) from None
+
+
+@contextmanager
+def room_beside(path: Path) -> Iterator[Path]:
+    """A folder to work in beside `path`, gone afterwards; what cannot be written there is an `LlmergeError`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as room:
+            yield Path(room)
+    except OSError as error:
+        raise LlmergeError(
+            f"{shown(path)} cannot be written ({error.strerror or error}): make room or give permission, or choose "
+            "another folder."
+        ) from None
+
+
+def replace_folder(new: Path, path: Path) -> None:
+    """Put the folder `new` in the place of `path`; what was there is back if that fails, and `in_place` after a kill.
+
+    A folder cannot be replaced in one step. The old one ends up beside `new`, for the caller to remove.
+    """
+    aside = _aside(path)
+    if path.exists():
+        if aside.exists():  # a killed process left it, and a later one has filled the place
+            os.replace(aside, new.with_name("older"))
+        os.replace(path, aside)
+    try:
+        os.replace(new, path)
+    except BaseException:
+        if aside.exists() and not path.exists():
+            os.replace(aside, path)
+        raise
+    if aside.exists():
+        os.replace(aside, new.with_name("old"))
+
+
+def in_place(path: Path) -> Path:
+    """`path`, or where its old content lies since a process was killed in the middle of `replace_folder`."""
+    aside = _aside(path)
+    return aside if aside.exists() and not path.exists() else path
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.old")

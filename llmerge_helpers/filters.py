@@ -9,6 +9,7 @@ from typing import Any
 from llmerge_helpers.chat import ChatTokenizer
 from llmerge_helpers.prompts import messages, parse_question, render_reply
 from llmerge_helpers.rendering import training_text
+from llmerge_helpers.similarity import group_near_duplicates
 from llmerge_helpers.splits import joined
 from llmerge_helpers.thinking import Thinking, thinking_of
 
@@ -106,8 +107,6 @@ def conflict_text(conflict: Mapping[str, Any]) -> str:
 
 def group(candidates: Sequence[Candidate], held_out: Iterable[Mapping[str, Any]]) -> set[int]:
     """Number the groups of near-duplicates on the candidates; back come the groups that a held-out row is in."""
-    from llmerge_helpers.merges import group_near_duplicates
-
     by_key = {c.key: c.conflict for c in candidates}
     test = [conflict_of(row) for row in held_out]
     texts = [conflict_text(conflict) for conflict in [*by_key.values(), *test]]

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import random
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.files import in_place, replace_folder, room_beside, write_atomic
 from llmerge_helpers.foreign import from_question
 from llmerge_helpers.run import resolve, root, shown
 from llmerge_helpers.similarity import group_near_duplicates, near_duplicates_of, sketches
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
     from pandas import DataFrame
 
-__all__ = ["COLUMNS", "dataset_path", "group_near_duplicates", "leakage_report", "load", "save"]
+__all__ = ["COLUMNS", "dataset_path", "group_near_duplicates", "leakage_report", "load", "save", "write_dataset"]
 
 COLUMNS = (
     "id", "repository", "family", "merge_commit", "parent_1", "parent_2", "path", "hunk", "committed_at", "license",
@@ -56,9 +56,8 @@ def save(
     if not 0 <= test_size <= 1:
         raise LlmergeError(f"test_size must lie between 0 and 1, not {test_size}.")
     path = resolve(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as work:
-        everything, facts = _write_rows(rows, Path(work) / "rows.arrow")
+    with room_beside(path) as room:
+        everything, facts = _write_rows(rows, room / "rows.arrow")
         split = _split(facts, test_size, seed)
         train, test = ([n for n, side in enumerate(split) if side == name] for name in ("train", "test"))
         copies = near_duplicates_of((facts[n]["sketch"] for n in train), [facts[n]["sketch"] for n in test], threshold)
@@ -67,11 +66,7 @@ def save(
         # a split without rows cannot be loaded again: it is left out, and `load` puts it back
         sides = {"train": train, "test": test}
         whole = DatasetDict({side: _named(everything.select(rows), side) for side, rows in sides.items() if rows})
-        with _quiet():
-            # an empty split would be saved without a file, and could not be loaded
-            shards = {name: 1 for name, part in whole.items() if not len(part)}
-            whole.save_to_disk(str(Path(work) / "dataset"), num_shards=shards or None)
-        _replace(Path(work) / "dataset", path)
+        write_dataset(whole, path, room)
     kept = f"{len(train)} rows to train on, {len(test)} to test on"
     print(f"{shown(path)}: {kept}; split by {_SPLIT_BY[_groups_are(facts)]}.")
     if dropped:
@@ -161,11 +156,14 @@ def _named(dataset: Dataset, split: str) -> Dataset:
     return Dataset(dataset.data, info=dataset.info, split=NamedSplit(split), fingerprint=mark.hexdigest()[:16])
 
 
-def _replace(new: Path, path: Path) -> None:
-    old = new.with_name("old")
-    if path.exists():
-        path.rename(old)
-    new.rename(path)
+def write_dataset(dataset: DatasetDict, path: Path, room: Path, card: str = "") -> None:
+    """Write `dataset` and its card in `room`, then put both in the place of `path`, as a whole."""
+    with _quiet():
+        # an empty split gets no file by default, and then cannot be loaded
+        dataset.save_to_disk(room / "dataset", num_shards={s: None if len(p) else 1 for s, p in dataset.items()})
+    if card:
+        write_atomic(room / "dataset" / "README.md", card)
+    replace_folder(room / "dataset", path)
 
 
 @contextmanager
@@ -198,6 +196,7 @@ def dataset_path(name: str | os.PathLike = "auto") -> Path:
 
 
 def _is_saved(folder: Path) -> bool:
+    folder = in_place(folder)
     return (folder / "dataset_dict.json").exists() or (folder / "state.json").exists()
 
 
@@ -215,7 +214,7 @@ def load(path: str | os.PathLike = "auto") -> DatasetDict:
         where = "" if (root() / "merges" / name).exists() else " -p sources <a repository, URL, repos.csv or folder>"
         raise LlmergeError(f"there is no dataset at {shown(folder)}: `{_BUILD} {name}{where}` builds it.")
     try:
-        loaded = load_from_disk(str(folder))
+        loaded = load_from_disk(str(in_place(folder)))
     except Exception as error:  # datasets and pyarrow raise many kinds for a damaged folder
         raise LlmergeError(f"{shown(folder)} cannot be read ({type(error).__name__}): build it again.") from error
     if isinstance(loaded, Dataset):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from llmerge_helpers import filters
 from llmerge_helpers.cards import data_card, memory_mapped, save
 from llmerge_helpers.chat import ChatTokenizer, load_tokenizer
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.files import write_atomic, write_jsonl
+from llmerge_helpers.files import room_beside, write_atomic, write_jsonl
 from llmerge_helpers.filters import SIDES, STEPS, STEPS_CORRECT, Candidate, conflict_of, conflict_text, drop
 from llmerge_helpers.rendering import render_prompt
 from llmerge_helpers.run import resolve
@@ -144,10 +143,9 @@ def prepare(
     paths = {name: output_dir / name for name in names}
     grpo = output_dir.name.replace("sft", "grpo") if "sft" in output_dir.name else output_dir.name + "_grpo"
     paths["grpo"] = output_dir.with_name(grpo)
-    output_dir.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".prepare-", dir=output_dir.parent) as work:
-        built = {name: _sft(candidates, name, Path(work)) for name in names}
-        built["grpo"], hard = _grpo(pool, tokenizer, max_tokens, Path(work))
+    with room_beside(output_dir) as room:
+        built = {name: _sft(candidates, name, room) for name in names}
+        built["grpo"], hard = _grpo(pool, tokenizer, max_tokens, room)
         steps = {name: _steps(candidates, name) for name in names}
         prepared = Prepared(built, paths, steps, candidates, tokenizer, accept, [*notes, *hard])
         assert_no_leak(prepared, held_out)

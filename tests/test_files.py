@@ -1,5 +1,8 @@
 import json
 import os
+import signal
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -55,3 +58,55 @@ def test_a_torn_json_file_is_named_as_seen_from_the_root(tmp_path, monkeypatch):
     (tmp_path / "run.json").write_text('{"status": "fin')
     with pytest.raises(LlmergeError, match=r"^run\.json is not readable JSON"):
         files.read_json(tmp_path / "run.json")
+
+
+# ---------------------------------------------------------------------------------------------------------- folders
+
+
+def folder(path, text):
+    path.mkdir(parents=True)
+    (path / "a.txt").write_text(text)
+    return path
+
+
+def test_a_folder_takes_the_place_of_another_and_leaves_nothing_behind(tmp_path):
+    for text in ("one", "two", "three"):
+        with files.room_beside(tmp_path / "d") as room:
+            files.replace_folder(folder(room / "new", text), tmp_path / "d")
+        assert (tmp_path / "d" / "a.txt").read_text() == text and os.listdir(tmp_path) == ["d"]
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch, failing):
+    old, calls, replace = folder(tmp_path / "d", "old"), [], os.replace
+
+    def fail_once(*arguments):
+        calls.append(arguments)
+        if len(calls) == failing:
+            raise OSError(28, "No space left on device")
+        return replace(*arguments)
+
+    monkeypatch.setattr(os, "replace", fail_once)
+    with pytest.raises(LlmergeError, match="d cannot be written .No space left on device.: make room"):
+        with files.room_beside(old) as room:
+            files.replace_folder(folder(room / "new", "new"), old)
+    assert len(calls) >= failing and (old / "a.txt").read_text() == "old" and os.listdir(tmp_path) == ["d"]
+
+
+def test_a_kill_in_the_middle_of_replacing_leaves_the_old_folder_to_be_read(tmp_path):
+    old, new = folder(tmp_path / "d", "old"), folder(tmp_path / "room" / "new", "new")
+    code = f"""
+import os, signal
+from pathlib import Path
+from llmerge_helpers import files
+replace = os.replace
+os.replace = lambda a, b: os.kill(os.getpid(), signal.SIGKILL) if str(a).endswith("new") else replace(a, b)
+files.replace_folder(Path({str(new)!r}), Path({str(old)!r}))
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -signal.SIGKILL
+    assert not old.exists() and (files.in_place(old) / "a.txt").read_text() == "old"
+    for text in ("new", "newer"):  # what was left stands in nobody's way
+        with files.room_beside(old) as room:
+            files.replace_folder(folder(room / "new", text), old)
+        assert (files.in_place(old) / "a.txt").read_text() == text
+    assert sorted(os.listdir(tmp_path)) == ["d", "room"]

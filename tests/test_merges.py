@@ -1,6 +1,7 @@
 """Datasets of merges: saved with a split that does not leak, and loaded again, ours and others'."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,30 @@ def test_what_cannot_be_saved_is_one_sentence(tmp_path):
     with pytest.raises(LlmergeError, match="test_size must lie between 0 and 1"):
         save([row(1)], tmp_path / "d", test_size=20)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_dataset_that_cannot_be_replaced_is_kept(tmp_path, monkeypatch):
+    save([row(1), row(2)], tmp_path / "d")
+    before, replace = files(tmp_path), os.replace
+
+    def fail(source, target):
+        if Path(source).name == "dataset":
+            raise OSError(28, "No space left on device")
+        return replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(LlmergeError, match="d cannot be written .No space left on device.: make room"):
+        save([row(3), row(4)], tmp_path / "d")
+    assert files(tmp_path) == before
+
+
+def test_a_dataset_is_found_after_a_kill_in_the_middle_of_replacing_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("LLMERGE_ROOT", str(tmp_path))
+    save([row(1), row(2)], tmp_path / "merges/mine/dataset")
+    (tmp_path / "merges/mine/dataset").rename(tmp_path / "merges/mine/.dataset.old")
+    assert sorted(each["id"] for split in load("mine").values() for each in split) == ["r@1", "r@2"]
+    save([row(3), row(4)], tmp_path / "merges/mine/dataset")
+    assert sorted(each["id"] for split in load("mine").values() for each in split) == ["r@3", "r@4"]
 
 
 # ------------------------------------------------------------------------------------------------ found, or not found

@@ -1,6 +1,7 @@
 """Replies to training data: every reply is where it should be, nothing leaks, the same input gives the same bytes."""
 
 import json
+import os
 import random
 import re
 import shutil
@@ -329,6 +330,21 @@ def test_a_failure_leaves_the_old_data_set_whole(tmp_path):
     before = tree(tmp_path)
     with pytest.raises(LlmergeError):
         prepare(examples, tmp_path / "sft", max_tokens=3)
+    assert tree(tmp_path) == before
+
+
+def test_a_full_disk_leaves_the_old_data_set_whole(tmp_path, monkeypatch):
+    prepare(answered([conflict(n) for n in range(4)]), tmp_path / "sft")
+    before, replace = tree(tmp_path), os.replace
+
+    def fail(source, target):
+        if Path(source).name == "dataset":
+            raise OSError(28, "No space left on device")
+        return replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(LlmergeError, match="sft/full cannot be written .No space left on device.: make room"):
+        prepare(answered([conflict(n) for n in range(5)]), tmp_path / "sft")
     assert tree(tmp_path) == before
 
 
