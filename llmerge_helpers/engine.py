@@ -78,6 +78,7 @@ class Engine:
     stopped: str | None = None  # why the run cannot go on
     capped: bool = False
     faults: Counter[str] = field(default_factory=Counter)
+    unwritten: set[str] = field(default_factory=set)  # keys of answers that came and are not on disk
     answers: int = 0
     tokens: int = 0
     most_tasks_seen: int = 0
@@ -266,6 +267,7 @@ class Engine:
         try:
             await asyncio.shield(written)
         except OSError as error:
+            self.unwritten.add(record["key"])
             self.stopped = self.stopped or (
                 f"an answer could not be written to the cache ({error.strerror or error}): make room or give "
                 "permission there, then run the same command again."

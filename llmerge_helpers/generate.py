@@ -249,16 +249,18 @@ class _Run:
         if engine.capped:
             self._say_capped()
         if engine.stopped:
+            on_disk = self._on_disk()
+            left = len(self.done) + len(self._left()) - on_disk
             raise RunStopped(
-                f"stopped: {redact(engine.stopped)} {len(self.done)} answers are on disk, {len(self._left())} are "
-                "left; the same command goes on from here.",
+                f"stopped: {redact(engine.stopped)} {on_disk} answers are on disk, {left} are left; the same command "
+                "goes on from here.",
                 self.results(),
             )
 
     def _interrupted(self, kind: type[BaseException] | None, *_: object) -> None:
         """By now every answer is written, and nothing is in flight."""
         if kind is not None and issubclass(kind, asyncio.CancelledError | KeyboardInterrupt):
-            said(f"interrupted: {len(self.done)} answers are on disk; the same command goes on from here.")
+            said(f"interrupted: {self._on_disk()} answers are on disk; the same command goes on from here.")
 
     async def _pilot(self) -> None:
         """A few answers from all over the rows, so that the quote rests on something; they count as any other."""
@@ -370,6 +372,11 @@ class _Run:
         )  # fmt: skip
 
     # ---------------------------------------------------------------------------------------------- what to say
+
+    def _on_disk(self) -> int:
+        """How many answers the same call would find in the cache: neither failures nor what could not be written."""
+        lost = self.engine.unwritten if self.engine else ()
+        return sum(result.message is not None and result.key not in lost for result in self.done.values())
 
     def _left(self) -> list[tuple[int, int]]:
         return sorted(sample for samples in self.wanted.values() for sample in samples)

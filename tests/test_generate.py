@@ -366,6 +366,25 @@ def test_what_only_a_person_can_mend_stops_the_run_and_it_resumes(run, fault, wo
         assert len(run(rows, teacher)) == 30 and server.books.answered == 30
 
 
+def test_a_full_disk_stops_the_run_and_says_what_is_really_kept(run, tmp_path, monkeypatch):
+    put, kept = Ledger.put, iter(range(7))
+
+    def until_full(ledger, record):
+        if next(kept, None) is None:
+            raise OSError(28, "No space left on device")
+        put(ledger, record)
+
+    rows = make_rows(12)
+    with FaultServer(take_ours) as server:
+        with monkeypatch.context() as patch, pytest.raises(RunStopped, match="No space left on device") as stopped:
+            patch.setattr(Ledger, "put", until_full)
+            run(rows, server.teacher(**UNPRICED), max_concurrency=12)
+        assert len(list(Ledger(tmp_path / "cache").records())) == 7
+        assert "7 answers are on disk, 5 are left" in str(stopped.value)
+        results = run(rows, server.teacher(**UNPRICED))
+        assert [r.verdict.is_correct for r in results] == [True] * 12 and sum(r.cached for r in results) == 7
+
+
 def test_a_service_that_answers_nobody_stops_the_run(run):
     with FaultServer(take_ours, faults={"status_500": 1.0}) as server:
         with pytest.raises(RunStopped, match="answered nobody for"):
