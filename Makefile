@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DEMO := 00_collect_merges 01_generate 02_inspect_and_prepare 03_sft_train 04_to_grpo
 
-.PHONY: help env demo test browser lint notebooks clean
+.PHONY: help env demo test browser readme lint notebooks clean
 .DEFAULT_GOAL := help
 
 help:            ## this list
@@ -34,6 +34,9 @@ test: $(STAMP)   ## the tests: offline, about five minutes on two cores
 
 browser: $(STAMP) ## notebook 02 in JupyterLab in a headless Chromium
 	$(BIN)/pytest -m browser tests/test_browser.py
+
+readme: $(STAMP) ## every command of the README, in a clean clone with an empty HOME: half an hour
+	$(BIN)/python tests/readme_commands.py
 
 lint: $(STAMP)   ## ruff, notebooks included
 	$(BIN)/ruff check .

@@ -8,7 +8,11 @@ from pathlib import Path
 import papermill
 import pytest
 from packaging.specifiers import SpecifierSet
+from readme_commands import commands as whole_script
 from readme_tables import with_tables
+
+from llmerge_helpers import merges
+from llmerge_helpers.view import ConflictView
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -39,6 +43,17 @@ def test_every_papermill_command_names_a_notebook_and_its_parameters():
         notebook = ROOT / ("" if words[1].startswith("notebooks/") else "notebooks") / words[1]
         known = papermill.inspect_notebook(str(notebook))
         assert {words[i + 1] for i, word in enumerate(words) if word in ("-p", "-r")} <= set(known), command
+
+
+def test_the_replacements_of_the_whole_run_are_still_needed():
+    script = whole_script(README, server="http://127.0.0.1:9/v1", repository="a-repository")
+    assert "/path/to" not in script and "localhost:8000" not in script
+
+
+def test_the_conflict_is_what_a_card_writes():
+    rows = (row for split in merges.load("sample").values() for row in split)
+    row = next(row for row in rows if row["path"] == "PriceCategory.java" and row["kind"] == "mixed")
+    assert ConflictView(row).to_markdown().split("\n\n<details>")[0] in README
 
 
 def test_every_make_target_exists():

@@ -1,0 +1,82 @@
+"""Runs the commands of README.md as written, in order, in one shell, in a clean clone with an empty HOME.
+
+`make readme` calls it. It takes about half an hour on two cores and needs a package index; the network is not asked for
+anything else. What is replaced stands in `REPLACED`, with its reason; nothing else is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import tomllib
+from pathlib import Path
+
+from notebook_runs import SECRETS
+
+from llmerge_helpers.collect import build_scenarios
+from llmerge_helpers.rule_server import serve_rules
+
+ROOT = Path(__file__).resolve().parent.parent
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+REPLACED = {
+    # a server of the same protocol on this machine, with the bundled rule teacher behind it
+    "http://localhost:8000/v1": "{server}",
+    # no key and no money: DeepSeek's settings, prices, quote and cap, with the answers of that server
+    "-p max_cost_usd 2.0": "-p max_cost_usd 2.0 -p teacher deepseek -p base_url {server}",
+    # the key of the block before is none
+    "-p dataset mine": "-p dataset mine -p teacher rules",
+    # a repository that was made for this run
+    "/path/to/your/repository": "{repository}",
+    # it serves until somebody stops it: half a minute of serving counts as working
+    "jupyter lab notebooks": "timeout 30 jupyter lab --no-browser --allow-root notebooks || test $? = 124",
+}
+
+
+def commands(readme: str, **values: str) -> str:
+    """The shell blocks of a README as one script, with its replacements made; each of them has to be needed."""
+    script = "".join(re.findall(r"```sh\n(.*?)```", readme, re.S))
+    for written, instead in REPLACED.items():
+        assert written in script, f"README.md no longer says {written!r}"
+        script = script.replace(written, instead.format(**values))
+    return script
+
+
+def serve() -> str:
+    """The address of a rule teacher that answers as long as this process lives."""
+    found: list[str] = []
+    ready = threading.Event()
+
+    async def forever() -> None:
+        async with serve_rules() as url:
+            found.append(url)
+            ready.set()
+            await asyncio.Event().wait()
+
+    threading.Thread(target=lambda: asyncio.run(forever()), daemon=True).start()
+    ready.wait(10)
+    return found[0]
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder).resolve()
+        (place / "home").mkdir()
+        repository = build_scenarios(ROOT / "merges" / "sample" / "parcel-tracking", place / "parcel-tracking")
+        script = commands((ROOT / "README.md").read_text(encoding="utf-8"), server=serve(), repository=str(repository))
+        unwanted = re.compile(r"VIRTUAL_ENV|PYTHON|LLMERGE|HF_|WANDB|PYENV")
+        environment = {k: v for k, v in os.environ.items() if k not in SECRETS and not unwanted.match(k)}
+        environment |= {"HOME": str(place / "home"), "PS4": "\n+ after ${SECONDS} s: "}
+        environment["PATH"] = ":".join(p for p in environment["PATH"].split(":") if ".venv" not in p)
+        # the clone comes from here: what is committed is what is tried
+        environment |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_VALUE_0": REPOSITORY}
+        environment["GIT_CONFIG_KEY_0"] = f"url.{ROOT.as_uri()}.insteadOf"
+        return subprocess.run(["bash", "-euxo", "pipefail", "-c", script], cwd=place, env=environment).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
