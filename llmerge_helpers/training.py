@@ -3,8 +3,9 @@
     accelerate launch -m llmerge_helpers.training sft params.yaml
     accelerate launch -m llmerge_helpers.training grpo params.yaml
 
-A params file holds the names of `SftSettings` or `GrpoSettings`. Everything that can be wrong is checked before a model
-is loaded; a run that was killed goes on where its last checkpoint is, if its settings are the same.
+A params file holds the names of `SftSettings` or `GrpoSettings`; every run leaves its own in `output_dir`. Everything
+that can be wrong is checked before a model is loaded; a run that was killed goes on where its last checkpoint is, if
+its settings are the same.
 
 How many processes, and how they share the work, is `accelerate`'s business: `--multi_gpu --num_processes 4` for copies
 of the model (tested here with two CPU processes), `--use_fsdp --fsdp_version 2` to shard one that is too large for a
@@ -154,6 +155,10 @@ class Ready:
         """W&B set up and the checkpoint to go on from, the same in every process."""
         report_to = tracking(self.settings.report_to, self.output_dir, self.output_dir.name)
         checkpoint = prepare_output(self.output_dir, self.facts, self.settings.resume) if _main_process() else None
+        if _main_process():  # as given, not as chosen here: what it starts may go on from these checkpoints
+            import yaml
+
+            write_atomic(self.output_dir / "params.yaml", yaml.safe_dump(asdict(self.settings), sort_keys=False))
         return report_to, _agree(checkpoint, self.output_dir)
 
 

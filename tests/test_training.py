@@ -92,6 +92,16 @@ def test_sft_learns_and_leaves_everything_behind(here, sft_run):
     assert models.adapter_hash(again.model) == sft_run.lineage["adapter_hash"]
 
 
+def test_a_run_leaves_the_file_that_repeats_it(here, sft_run, tmp_path):
+    folder, given = here / "sft_model", sft_settings(here, here / "sft_model")
+    values = yaml.safe_load((folder / "params.yaml").read_text())
+    assert settings_from(SftSettings, values) == settings_from(SftSettings, given)
+    assert training.prepare_sft(values).facts == json.loads((folder / "settings.json").read_text())
+    run = training.grpo(grpo_settings(here, tmp_path / "out", max_steps=1, learning_rate=1e-5))
+    values = yaml.safe_load((tmp_path / "out/params.yaml").read_text())
+    assert settings_from(GrpoSettings, values).learning_rate == 1e-5 == run.settings["learning_rate"]
+
+
 def test_sft_on_a_cpu_runs_in_float32(here, sft_run):
     """Trap 6, at the end of the line: what the trainer was really given."""
     import torch
@@ -532,7 +542,7 @@ def test_settings_are_the_parameters_of_the_notebooks():
         SftSettings: "dataset limit base_model epochs max_steps batch_size gradient_accumulation_steps learning_rate "
         "lora_rank max_length load_in_4bit report_to resume output_dir seed",
         GrpoSettings: "sft_model dataset limit max_steps num_generations max_completion_length learning_rate beta "
-        "report_to resume output_dir seed",
+        "load_in_4bit report_to resume output_dir seed",
     }
     for kind, names in wanted.items():
         assert set(names.split()) <= set(kind.__dataclass_fields__)
