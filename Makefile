@@ -33,7 +33,7 @@ test: $(STAMP)   ## the tests: offline, about five minutes on two cores
 	$(BIN)/pytest -n 2
 
 browser: $(STAMP) ## notebook 02 in JupyterLab in a headless Chromium
-	$(BIN)/pytest -m browser tests/test_browser.py
+	$(BIN)/pytest -m browser -rs tests/test_browser.py
 
 readme: $(STAMP) ## every command of the README, in a clean clone with an empty HOME: half an hour
 	$(BIN)/python tests/readme_commands.py
