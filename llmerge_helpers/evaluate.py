@@ -408,21 +408,26 @@ def held_out(dataset: str, n: int = 0, seed: int = 0, *, sft_model: str = "") ->
     """Conflicts that no training saw: the reader's three, then others of the test split in random order, `n` in all.
 
     `dataset` is one of 02's; the run.json of 02 and 01 lead to the merges that it was made from. Those may have been
-    split anew since: a test row that is in `dataset`, or in the one that `sft_model` was trained on, is left out.
+    split anew since: a test row that is in `dataset`, or in the one that `sft_model` was trained on, is left out, and
+    so is one that is nearly the same as a row there.
     """
     import random
 
     from llmerge_helpers import merges
+    from llmerge_helpers.filters import NEAR_DUPLICATE, conflict_of, conflict_text
+    from llmerge_helpers.similarity import near_duplicates_of, sketches
 
     source = merges.dataset_path(source_of(dataset))
     test = merges.load(source)["test"]
     sft_data = (finished(sft_model) or {}).get("parameters", {}).get("dataset", "") if sft_model else ""
-    seen = _conflicts_in(dataset) | (_conflicts_in(sft_data) if sft_data else set())
-    columns = [test[name] if name in test.column_names else [""] * len(test) for name in ("id", "question")]
-    fresh = [i for i, names in enumerate(zip(*columns, strict=True)) if seen.isdisjoint(names)]
+    names, texts = _trained_on([dataset, sft_data] if sft_data else [dataset])
+    fresh = [i for i, row in enumerate(test) if names.isdisjoint((row.get("id", ""), row["question"]))]
+    known = list(sketches(texts))
+    copies = near_duplicates_of(sketches(conflict_text(conflict_of(test[i])) for i in fresh), known, NEAR_DUPLICATE)
+    fresh = [i for i, copy in zip(fresh, copies, strict=True) if copy is None]
     dropped = len(test) - len(fresh)
     if dropped:
-        where = f"{dropped} of {len(test)} test conflicts in {shown(source)} are also in the training data"
+        where = f"{dropped} of {len(test)} test conflicts in {shown(source)} are in the training data, or nearly so"
         if not fresh:
             raise LlmergeError(f"{where}: it was split anew, so run 01 and 02 again (cached answers are reused).")
         print(f"{where}, and are not used here.")
@@ -431,23 +436,27 @@ def held_out(dataset: str, n: int = 0, seed: int = 0, *, sft_model: str = "") ->
     return [dict(test[i]) for i in (first + others)[: n or None]]
 
 
-def _conflicts_in(dataset: str) -> set[str]:
-    """Ids and questions of the rows in a data set of 02; nothing where there is none."""
+def _trained_on(datasets: Sequence[str]) -> tuple[set[str], list[str]]:
+    """Ids and questions, and the texts of the conflicts, in data sets of 02; nothing for one that is not there."""
     from datasets import load_from_disk
 
-    folder = resolve(dataset)
-    if not any((folder / name).exists() for name in ("dataset_dict.json", "state.json")):
-        return set()
-    data = load_from_disk(str(folder))
-    found: set[str] = set()
-    for split, rows in (data if isinstance(data, dict) else {"train": data}).items():
-        if split == "test":  # of a data set of merges, where training sees only the rest
+    from llmerge_helpers.filters import SIDES, conflict_of, conflict_text
+
+    names: set[str] = set()
+    texts: dict[str, None] = {}
+    for folder in map(resolve, datasets):
+        if not any((folder / name).exists() for name in ("dataset_dict.json", "state.json")):
             continue
-        for column in {"id", "question"} & set(rows.column_names):
-            found.update(rows[column])
-        if "prompt" in rows.column_names:
-            found.update(prompt if isinstance(prompt, str) else prompt[-1]["content"] for prompt in rows["prompt"])
-    return found - {"", None}
+        data = load_from_disk(str(folder))
+        for split, rows in (data if isinstance(data, dict) else {"train": data}).items():
+            if split == "test":  # of a data set of merges, where training sees only the rest
+                continue
+            for row in rows.select_columns([c for c in ("id", "question", "prompt", *SIDES) if c in rows.column_names]):
+                prompt = row.get("prompt") or ""
+                asked = row.get("question") or (prompt if isinstance(prompt, str) else prompt[-1]["content"])
+                names.update((row.get("id"), row.get("question"), asked))
+                texts[conflict_text(conflict_of(row | {"question": asked}))] = None
+    return names - {"", None}, list(texts)
 
 
 def source_of(dataset: str) -> str:

@@ -15,7 +15,7 @@ from llmerge_helpers.devices import Device, Plan
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.evaluate import complete
 from llmerge_helpers.files import write_json
-from llmerge_helpers.prompts import messages, render_answer, render_reply
+from llmerge_helpers.prompts import messages, render_answer, render_question, render_reply
 from llmerge_helpers.results import Result
 from llmerge_helpers.verdict import Verdict
 
@@ -348,7 +348,7 @@ def test_a_test_row_that_was_trained_on_since_is_not_held_out(tmp_path, monkeypa
     save_sft(sft, n=2)  # the questions of rows 0 and 1, in messages
     assert len(evaluate.held_out(str(sft))) == 7
     said = capsys.readouterr().out
-    assert said.startswith("2 of 9 test conflicts in ") and said.endswith("and are not used here.\n")
+    assert said.startswith("2 of 9 test conflicts in ") and said.endswith("or nearly so, and are not used here.\n")
     other = Dataset.from_list([conflict_row(2) | {"question": "asked otherwise"}, conflict_row(3) | {"id": ""}])
     rest = Dataset.from_list([conflict_row(i) for i in (4, 100)])
     DatasetDict(train=other, validation=rest).save_to_disk(str(grpo))
@@ -360,6 +360,28 @@ def test_a_test_row_that_was_trained_on_since_is_not_held_out(tmp_path, monkeypa
     save_sft(tmp_path / "all", n=9)
     with pytest.raises(LlmergeError, match="9 of 9 test conflicts .* split anew, so run 01 and 02 again"):
         evaluate.held_out(str(tmp_path / "all"))
+
+
+def test_a_test_row_that_is_nearly_one_of_training_is_not_held_out(tmp_path, monkeypatch, capsys):
+    """The same conflict in a fork, one number apart and under another id."""
+    from datasets import Dataset, DatasetDict
+
+    from llmerge_helpers import merges
+
+    def long_row(i, number):
+        body = "".join(f"    total += price({n}, {i}) * rate[{n}];\n" for n in range(12))
+        row = conflict_row(i) | {"id": f"{i}-{number}", "before": body, "ours": f"    return total + {number};\n"}
+        return row | {"question": render_question(row)}
+
+    test = [long_row(i, 1) for i in range(3)]
+    monkeypatch.setattr(merges, "load", lambda path: DatasetDict(test=Dataset.from_list(test)))
+    fork = long_row(1, 2)
+    DatasetDict(train=Dataset.from_list([fork])).save_to_disk(str(tmp_path / "grpo"))
+    sft = Dataset.from_list([{"prompt": messages(fork), "completion": [], "id": "elsewhere"}])
+    DatasetDict(train=sft).save_to_disk(str(tmp_path / "sft"))
+    for data in ("grpo", "sft"):
+        assert [row["id"] for row in evaluate.held_out(str(tmp_path / data))] == ["0-1", "2-1"]
+        assert capsys.readouterr().out.startswith("1 of 3 test conflicts in ")
 
 
 def test_the_test_split_is_that_of_the_data_that_was_prepared(tmp_path):
