@@ -13,7 +13,7 @@ from llmerge_helpers.conflicts import Hunk, has_markers, make_hunk, parse, rende
 from llmerge_helpers.labels import Label, align, kind_of
 from llmerge_helpers.languages import language_of
 from llmerge_helpers.prompts import render_question
-from llmerge_helpers.replay import MARKER_SIZE, CatFile, Merge, Replay
+from llmerge_helpers.replay import MARKER_SIZE, CatFile, Merge, Replay, entries
 
 __all__ = ["ConflictedFile", "digest", "read_file"]
 
@@ -187,6 +187,8 @@ def _both_texts(replay: Replay, path: bytes, objects: CatFile) -> tuple[str, str
     if conflicted is None or conflicted[0] != "blob":
         return "deleted or renamed on one side"
     committed = objects.get(replay.merge.sha.encode() + b":" + path)
+    if committed is None and _is_listed(replay.merge.sha, path, objects):
+        return "content missing in this copy of the repository"
     if committed is None or committed[0] != "blob":
         return "deleted or moved by the developer"
     pair = conflicted[1], committed[1]
@@ -204,6 +206,14 @@ def _both_texts(replay: Replay, path: bytes, objects: CatFile) -> tuple[str, str
             except UnicodeDecodeError:
                 continue
     return "encoding is neither UTF-8 nor Latin-1"
+
+
+def _is_listed(commit: str, path: bytes, objects: CatFile) -> bool:
+    """Whether a file stands in the tree of a commit, be its content there or not."""
+    folder, _, name = path.rpartition(b"/")
+    tree = objects.get(commit.encode() + b":" + folder)
+    found = entries(tree[1], len(commit) // 2) if tree else ()
+    return any(mode.startswith(b"100") and entry == name for mode, entry, _ in found)
 
 
 def _is_latin1(data: bytes) -> bool:

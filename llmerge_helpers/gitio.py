@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.paths import shown
 
 __all__ = ["Repository", "clone", "git_environment", "git_version", "is_url", "url_name", "without_password"]
 
@@ -130,12 +131,15 @@ class Repository:
         top = repository._ask("rev-parse", "--show-toplevel")
         if top and Path(top).resolve() != repository.path:
             raise LlmergeError(f"{path} is a folder inside the repository {top}: give that one if you mean it.")
-        if repository._ask("config", "--get-regexp", r"^(extensions\.partialclone|remote\..*\.promisor)$"):
-            raise LlmergeError(
-                f"{path} is a partial clone, so most file contents are missing: run `git fetch --refetch --no-filter` "
-                "there, or give its URL."
-            )
         return repository
+
+    def refuse_partial(self) -> None:
+        """Raise an `LlmergeError` for a partial clone: git would ask its remote for every file, one by one."""
+        if self._ask("config", "--get-regexp", r"^(extensions\.partialclone|remote\..*\.promisor)$"):
+            raise LlmergeError(
+                f"{shown(self.path)} is a partial clone, so most file contents are missing: run `git fetch --refetch "
+                "--no-filter` there, or give its URL."
+            )
 
     def _ask(self, *arguments: str) -> str:
         done = subprocess.run(["git", *arguments], cwd=self.path, env=git_environment(), capture_output=True)

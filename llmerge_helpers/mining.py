@@ -16,7 +16,7 @@ from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.gitio import Repository, git_version
 from llmerge_helpers.languages import is_known
 from llmerge_helpers.licences import is_licence_file, spdx_of
-from llmerge_helpers.replay import CatFile, Workshop
+from llmerge_helpers.replay import CatFile, Workshop, entries
 from llmerge_helpers.sources import Source, find_sources
 
 __all__ = ["check_languages", "collect_repository", "family_of", "look", "mine"]
@@ -118,7 +118,7 @@ class _Licences:
     def at(self, commit: str) -> str:
         tree = self._objects.get(f"{commit}^{{tree}}".encode())
         found = "unknown"
-        for mode, name, oid in _entries(tree[1] if tree else b"", len(commit) // 2):
+        for mode, name, oid in entries(tree[1] if tree else b"", len(commit) // 2):
             if mode.startswith(b"100") and is_licence_file(name.decode("latin-1")):
                 if oid not in self._known:
                     blob = self._objects.get(oid.hex().encode())
@@ -127,15 +127,6 @@ class _Licences:
             if found != "unknown":
                 break
         return self._listed or "unknown" if found == "unknown" else found
-
-
-def _entries(tree: bytes, oid_bytes: int) -> Iterator[tuple[bytes, bytes, bytes]]:
-    at = 0
-    while at < len(tree):
-        end = tree.index(b"\0", at)
-        mode, name = tree[at:end].split(b" ", 1)
-        yield mode, name, tree[end + 1 : end + 1 + oid_bytes]
-        at = end + 1 + oid_bytes
 
 
 def look(

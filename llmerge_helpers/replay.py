@@ -19,8 +19,9 @@ from typing import IO
 
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.gitio import Repository, git_environment, git_version
+from llmerge_helpers.paths import shown
 
-__all__ = ["MARKER_SIZE", "CatFile", "Merge", "Replay", "Workshop"]
+__all__ = ["MARKER_SIZE", "CatFile", "Merge", "Replay", "Workshop", "entries"]
 
 # Wider than any banner in real code: a text line `=======` in a file can never be mistaken for a marker of the replay.
 MARKER_SIZE = 41
@@ -79,6 +80,16 @@ class CatFile:
         self._process.wait()
 
 
+def entries(tree: bytes, oid_bytes: int) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Mode, name and object id of each entry of a tree."""
+    at = 0
+    while at < len(tree):
+        end = tree.index(b"\0", at)
+        mode, name = tree[at:end].split(b" ", 1)
+        yield mode, name, tree[end + 1 : end + 1 + oid_bytes]
+        at = end + 1 + oid_bytes
+
+
 class Workshop:
     """A throwaway repository that borrows all objects of `repository` and receives all that git writes."""
 
@@ -110,6 +121,7 @@ class Workshop:
     def open(cls, repository: Repository) -> Iterator[Workshop]:
         """A workshop in a temporary folder that is gone afterwards."""
         git_version()
+        repository.refuse_partial()
         with tempfile.TemporaryDirectory(prefix="llmerge-") as folder:
             workshop = cls(repository, Path(folder))
             try:
@@ -140,7 +152,8 @@ class Workshop:
         """Every merge written by `merges`, replayed; as many answers as questions, or an `LlmergeError`.
 
         git gives up the whole stream at the first merge that it cannot replay, for a missing object for instance.
-        Such a merge is answered with status `failed`, and the stream starts again behind it.
+        Such a merge is answered with status `failed`, and the stream starts again behind it. Where that is all of them,
+        or more than fifty and most, the repository is not whole.
         """
         with open(self.folder / "merges", encoding="ascii") as lines:
             width, at, failures = 0, 0, 0
@@ -154,15 +167,17 @@ class Workshop:
                         raise LlmergeError("git merge-tree gave more answers than it was asked for.")
                     yield Replay(merge, status, tree, files)
                     merge, at = next(merges, None), at + 1
-                if merge is not None:
-                    failures += 1
-                    if failures > 50 or not error:
-                        raise LlmergeError(
-                            f"git merge-tree answered {at} merges and then stopped at {merge.sha[:12]}: "
-                            f"{error[0] if error else 'it gave no reason'}. Is the repository complete? Try `git fsck`."
-                        )
-                    yield Replay(merge, "failed", "", {})
-                    merge, at = next(merges, None), at + 1
+                if merge is None:
+                    return
+                yield Replay(merge, "failed", "", {})
+                failed, merge, at, failures = merge, next(merges, None), at + 1, failures + 1
+                all_failed, where = merge is None and failures == at, shown(self.repository.path)
+                if not error or all_failed or (failures > 50 and failures > at // 2):
+                    raise LlmergeError(
+                        f"{where} is not whole: git cannot replay {failures} of its first {at} merges, "
+                        f"the last of them {failed.sha[:12]} ({error[0] if error else 'it gives no reason'}); run "
+                        "`git fetch --refetch --no-filter` there, or give its URL."
+                    )
 
     def _merge_tree(self, offset: int, error: list[str]) -> Iterator[tuple[str, str, dict[bytes, dict[int, str]]]]:
         arguments = ("merge-tree", "--write-tree", "--allow-unrelated-histories", "--no-messages", "-z", "--stdin")

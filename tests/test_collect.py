@@ -396,6 +396,48 @@ def test_a_merge_that_git_cannot_replay_costs_only_itself(tmp_path):
     assert report["counts"]["merges: failed"] == 1 and report["counts"]["merges"] == 4
 
 
+def without(repo: Path, *blobs: str) -> None:
+    for blob in blobs:
+        (repo / ".git/objects" / blob[:2] / blob[2:]).unlink()
+
+
+def six_merges(path: Path) -> Path:
+    history = History()
+    for n in range(6):
+        history.merge(*({f"src/{n}.java": f"x\n{side}{n}\n"} for side in "botr"))
+    return history.build(path)
+
+
+def test_a_mirror_without_blobs_is_one_sentence_and_costs_only_itself(three, tmp_path):
+    repo = six_merges(tmp_path / "bare")
+    listed = git("cat-file", "--batch-all-objects", "--batch-check", cwd=repo).splitlines()
+    without(repo, *(line.split()[0] for line in listed if line.split()[1] == "blob"))
+    with pytest.raises(LlmergeError, match=r"bare is not whole: git cannot replay 6 of its first 6 merges.*read"):
+        list(collect_repository(repo))
+    found = collect([repo, three[0]], tmp_path / "work", workers=1)
+    assert {row["repository"] for row in found.rows()} == {"first"}
+    assert [report["repository"] for report in found.failed] == ["bare"]
+    assert "--refetch --no-filter" in found.table()["problem"].iloc[0] and "\n" not in found.failed[0]["error"]
+
+
+def test_a_partial_clone_costs_only_itself(three, tmp_path):
+    shutil.copytree(three[0], tmp_path / "partial")
+    git("config", "remote.origin.promisor", "true", cwd=tmp_path / "partial")
+    found = collect([tmp_path / "partial", three[0]], tmp_path / "work", workers=1)
+    assert {row["repository"] for row in found.rows()} == {"first"}
+    assert "partial clone" in found.failed[0]["error"]
+    with pytest.raises(LlmergeError, match="is a partial clone, so most file contents are missing"):
+        collect(tmp_path / "partial", tmp_path / "work")
+
+
+def test_a_committed_file_whose_content_is_missing_is_not_called_deleted(tmp_path):
+    repo = six_merges(tmp_path / "repo")
+    without(repo, git("rev-parse", "b4:src/1.java", cwd=repo))
+    report = {}
+    assert len(list(collect_repository(repo, report=report))) == 5
+    assert dropped(report["counts"]) == {"content missing in this copy of the repository": 1}
+
+
 def test_stopping_in_the_middle_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path / "two"))
     monkeypatch.setattr("tempfile.tempdir", None)
@@ -453,7 +495,6 @@ def test_an_old_git_is_one_clear_sentence(version):
         ("repo/src", "folder inside the repository"),
         ("none.csv", "does not exist"),
         ("empty.csv", "names no repository"),
-        ("partial", "partial clone"),
         ("", "nothing to mine"),
     ],
 )
@@ -462,8 +503,6 @@ def test_sources_that_cannot_be_mined_are_one_sentence(source, words, tmp_path, 
     (repo / "src").mkdir()
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty.csv").write_text("stars\n3\n")
-    shutil.copytree(repo, tmp_path / "partial")
-    git("config", "remote.origin.promisor", "true", cwd=tmp_path / "partial")
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     with pytest.raises(LlmergeError, match=words):
         find_sources(str(tmp_path / source) if source else "")
