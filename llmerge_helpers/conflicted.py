@@ -114,7 +114,7 @@ class ConflictedFile:
             }
             row["answer"] = row["before"] + row["resolution"] + row["after"]
             row["kind"] = kind_of(hunk, row["resolution"])
-            reason = _unfit(row)
+            reason = _unfit(row, hunk)
             if reason:
                 yield reason
                 continue
@@ -228,8 +228,12 @@ def _text(path: bytes) -> str:
         return path.decode("latin-1")
 
 
-def _unfit(row: dict[str, Any]) -> str:
+def _unfit(row: dict[str, Any], hunk: Hunk) -> str:
     """Why a labelled hunk makes no row, or ""."""
+    if hunk.base is None:
+        return "its markers are text of the file"  # the replay always shows a base
+    if hunk.ambiguous:
+        return "its text can be read in two ways"
     texts = [row[column] for column in ("before", "ours", "base", "theirs", "after", "resolution")]
     if "<" * (MARKER_SIZE + 1) in row["base"]:
         return "its base is a conflict too"  # a criss-cross merge

@@ -57,11 +57,12 @@ class Hunk:
 
     @property
     def ambiguous(self) -> bool:
-        """True if a side holds a line that could be the separator too, so that git's text can be read in two ways."""
+        """True if a side holds a line that could be the separator, or the base's marker, so that git's text can be read
+        in two ways."""
         mark = self.separator.rstrip()
-        return any(
-            line.rstrip() == mark for side in (self.ours, self.base, self.theirs) for line in split_lines(side or "")
-        )
+        bars = "|" * len(mark) if self.base is not None else None
+        lines = split_lines(self.ours) + split_lines(self.base or "") + split_lines(self.theirs)
+        return any(line.rstrip() == mark or line.split(" ")[0].rstrip() == bars for line in lines)
 
 
 @dataclass

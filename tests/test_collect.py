@@ -396,6 +396,24 @@ def test_a_merge_that_git_cannot_replay_costs_only_itself(tmp_path):
     assert report["counts"]["merges: failed"] == 1 and report["counts"]["merges"] == 4
 
 
+@pytest.mark.parametrize("line", ["=" * 41, "=" * 41 + "\r", "|" * 41, "|" * 41 + " a table"])
+@pytest.mark.parametrize("side", [0, 1, 2])
+def test_a_hunk_that_can_be_read_in_two_ways_gives_no_row(line, side, tmp_path):
+    """A line of a side looks like a marker of the replay, of all sizes just of that one."""
+    sides = [BASE, OURS, THEIRS]
+    sides[side] = sides[side].replace(END, f"    more\n{line}\n{END}")
+    rows, counts = mine(one_file(*sides, OURS), tmp_path)
+    assert rows == [] and counts["hunks"] == 1 and counts["hunks: its text can be read in two ways"] == 1
+
+
+def test_a_conflict_that_is_text_of_the_file_gives_no_row(tmp_path):
+    """Tests of git itself hold such texts; the replay's own conflicts always show a base."""
+    text = f"{'<' * 41} ours\nint a;\n{'=' * 41}\nint b;\n{'>' * 41} theirs\n"
+    rows, counts = mine(one_file(*(text + side for side in (BASE, OURS, THEIRS, OURS))), tmp_path)
+    assert [row["ours"] for row in rows] == ["    int count = 1;\n"]
+    assert dropped(counts)["its markers are text of the file"] == 1
+
+
 def without(repo: Path, *blobs: str) -> None:
     for blob in blobs:
         (repo / ".git/objects" / blob[:2] / blob[2:]).unlink()
