@@ -311,7 +311,8 @@ def show_table(rows: Mapping[str, Any]) -> None:
     """Display name/value pairs as one small table."""
     width = max(map(len, rows), default=0)
     text = "\n".join(f"{name:<{width}}  {value}" for name, value in rows.items())
-    cells = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(str(v))}</td></tr>" for k, v in rows.items())
+    row = '<tr><th>{}</th><td style="text-align:left">{}</td></tr>'  # Jupyter sets cells to the right
+    cells = "".join(row.format(html.escape(k), html.escape(str(v))) for k, v in rows.items())
     _display(_Text(text, f"<table>{cells}</table>"))
 
 
