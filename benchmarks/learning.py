@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--train", nargs="+", default=[])
     parser.add_argument("--test", nargs="+", default=[])
-    parser.add_argument("--n", type=int, default=150, help="conflicts to test on")
+    parser.add_argument("--n", type=int, default=200, help="conflicts to test on")
     parser.add_argument("--max-length", type=int, default=320)
     parser.add_argument("--context-lines", type=int, default=2)
     parser.add_argument("--cpu-bf16", action="store_true", help="for a CPU with AVX512_BF16 or AMX")
