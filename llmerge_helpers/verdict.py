@@ -136,11 +136,11 @@ class _Case:
 
     @cached_property
     def about_comments(self) -> bool:
-        """True if ours and theirs have the same tokens and other words: what was decided stands in comments alone.
+        """True if ours and theirs have the same tokens and other letters: what was decided stands in comments alone.
 
         Such a conflict would otherwise be "resolved" by any answer, one without the comment included.
         """
-        if len(self.sides) < 3 or self.sides[0].split() == self.sides[-1].split():
+        if len(self.sides) < 3 or _solid(self.sides[0]) == _solid(self.sides[-1]):
             return False
         snippets = [self.before + side + self.after for side in (self.sides[0], self.sides[-1])]
         start = len(self.head)
@@ -301,6 +301,11 @@ def _left_markers(code: str, case: _Case) -> list[str]:
 # ---- the judgement
 
 
+def _solid(text: str) -> str:
+    """The text without white space: of two texts with the same tokens, it differs where their comments do."""
+    return "".join(text.split())
+
+
 def _verdict(match_type: str, detail: str, code: str | None = None, number: int | None = None, **more: Any) -> Verdict:
     correct = match_type in ("exact_match", "normalized_match")
     return Verdict(match_type, correct, answer=code, fence=number, detail=detail, **more)
@@ -318,7 +323,7 @@ def _judge(answer: str, number: int | None, case: _Case) -> Verdict:
     expected, got, difference = _compare(case, code)
     if difference is None and _breaks(case, code, expected, got):
         match_type, detail = "incorrect_resolution", "The tokens are the same, but the code does not parse like this."
-    elif difference is None and code.split() != case.answer.split() and case.about_comments:
+    elif difference is None and _solid(code) != _solid(case.answer) and case.about_comments:
         match_type, detail = "incorrect_resolution", "The sides differ in comments only, so here comments count."
     elif difference is None:
         match_type, detail = "normalized_match", "The same tokens; only comments or white space differ."

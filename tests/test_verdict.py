@@ -498,3 +498,10 @@ def test_comments_count_where_the_conflict_is_about_comments():
     }
     answer = f"```java\n{row['before']}  // both\n  int b;\n  int c;\n{row['after']}```"
     assert verify(answer, code).match_type == "normalized_match"
+
+
+def test_white_space_does_not_count_in_a_conflict_about_white_space():
+    row = {"before": "void f() {\n", "after": "}\n", "language": "Java", "base": "    g({a});\n"}
+    row |= {"ours": "    g( {a} );\n", "theirs": "    g({ a });\n", "resolution": "    g({ a });\n"}
+    row["answer"] = row["before"] + row["resolution"] + row["after"]
+    assert verify(f"```java\n{row['before']}{row['ours']}{row['after']}```", row).match_type == "normalized_match"
