@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # What Colab has loaded, or compiled other packages against: pip may add beside these, but never replace them, because a
 # replaced numpy or torch needs a restart and breaks half of the other preinstalled packages.
 KEPT = (
-    "torch", "torchvision", "torchaudio", "numpy", "scipy", "pandas", "pyarrow", "matplotlib", "pillow", "ipython",
-    "ipykernel", "ipywidgets", "tornado",
+    "torch", "torchvision", "torchaudio", "numpy", "scipy", "pandas", "matplotlib", "pillow", "ipython", "ipykernel",
+    "ipywidgets", "tornado",
 )  # fmt: skip
 # Colab is its own Jupyter, and an old one: what shows notebooks elsewhere would ask for a newer kernel.
 NOT_NEEDED = ("jupyterlab", "ipywidgets", "ipykernel")
@@ -61,7 +61,10 @@ def requirements(*extras: str) -> list[str]:
 
 
 def install(*extras: str) -> None:
-    """Install the requirements, and say in one sentence what to do where pip cannot."""
+    """Install the requirements, and say in one sentence what to do where pip cannot.
+
+    TRL needs a newer pyarrow than Colab has loaded, so that 03 and 04 ask for one restart.
+    """
     with tempfile.NamedTemporaryFile("w", suffix=".txt", delete=False) as file:
         file.write(constraints())
     command = [sys.executable, "-m", "pip", "install", "--quiet", "-c", file.name, *requirements(*extras)]

@@ -261,7 +261,7 @@ def versions() -> dict[str, str]:
 
 def check_loaded() -> None:
     """Raise an `LlmergeError` if a package was replaced on disk after this session loaded it, as on Colab after pip."""
-    for package in ("numpy", "torch", "pandas", "transformers"):
+    for package in ("numpy", "torch", "pandas", "pyarrow", "transformers"):
         loaded = getattr(sys.modules.get(package), "__version__", None)
         if loaded is None:
             continue

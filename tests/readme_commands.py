@@ -33,7 +33,7 @@ REPLACED = {
     # a repository that was made for this run
     "/path/to/your/repository": "{repository}",
     # it serves until somebody stops it: half a minute of serving counts as working
-    "jupyter lab notebooks": "timeout 30 jupyter lab --no-browser --allow-root notebooks || test $? = 124",
+    "jupyter lab ": "timeout 30 jupyter lab --no-browser --allow-root || test $? = 124 ",
 }
 
 

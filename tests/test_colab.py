@@ -136,7 +136,8 @@ def session(tmp_path_factory):
     python = place / "env" / "bin" / "python"
     site = next((place / "env" / "lib").glob("python*/site-packages"))
     packages = [each for each in COLAB.split() if not each.startswith("torch")]
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True, timeout=900)
+    install = [python, "-m", "pip", "install", "--quiet", "--no-compile", *packages]
+    subprocess.run(install, check=True, capture_output=True, timeout=1200)
     for each in metadata.distribution("torch").files:
         top = site / each.parts[0]
         if each.parts[0] != ".." and not top.exists():
@@ -192,6 +193,7 @@ def shortened(notebook: Path, target: Path, *, drive: bool = False) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", ["00_collect_merges", "01_generate"])
 def test_it_runs_whole_in_an_empty_folder(session, tmp_path, name):
     done = on_colab(session, ROOT / "notebooks" / f"{name}.ipynb", tmp_path / "content")
@@ -203,14 +205,19 @@ def test_it_runs_whole_in_an_empty_folder(session, tmp_path, name):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_first_cells_of_each_run_in_an_empty_folder(session, tmp_path, notebook):
-    done = on_colab(session, shortened(notebook, tmp_path / notebook.name, drive=True), tmp_path / "content")
+    short = shortened(notebook, tmp_path / notebook.name, drive=True)
+    done = on_colab(session, short, tmp_path / "content")
+    if "pyarrow 18.1.0 is loaded" in done.stderr:
+        done = on_colab(session, short, tmp_path / "content")  # the restart that TRL needs, once
     assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "content/llmerge/outputs").resolve() == tmp_path / "content/drive/MyDrive/llmerge"
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_02_says_what_is_missing(session, tmp_path):
     """Each notebook has a machine of its own on Colab, so 02 is opened where 01 has not run."""
     done = on_colab(session, ROOT / "notebooks" / "02_inspect_and_prepare.ipynb", tmp_path / "content")
