@@ -70,12 +70,13 @@ def main() -> int:
         script = commands((ROOT / "README.md").read_text(encoding="utf-8"), server=serve(), repository=str(repository))
         unwanted = re.compile(r"VIRTUAL_ENV|PYTHON|LLMERGE|HF_|WANDB|PYENV")
         environment = {k: v for k, v in os.environ.items() if k not in SECRETS and not unwanted.match(k)}
-        environment |= {"HOME": str(place / "home"), "PS4": "\n+ after ${SECONDS} s: "}
+        environment["HOME"] = str(place / "home")
         environment["PATH"] = ":".join(p for p in environment["PATH"].split(":") if ".venv" not in p)
         # the clone comes from here: what is committed is what is tried
         environment |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_VALUE_0": REPOSITORY}
         environment["GIT_CONFIG_KEY_0"] = f"url.{ROOT.as_uri()}.insteadOf"
-        return subprocess.run(["bash", "-euxo", "pipefail", "-c", script], cwd=place, env=environment).returncode
+        timed = "PS4='\n+ after ${SECONDS} s: '\n" + script  # root's bash takes no PS4 from the environment
+        return subprocess.run(["bash", "-euxo", "pipefail", "-c", timed], cwd=place, env=environment).returncode
 
 
 if __name__ == "__main__":
