@@ -9,7 +9,7 @@ from typing import Any
 from llmerge_helpers.chat import ChatTokenizer
 from llmerge_helpers.prompts import messages, parse_question, render_reply
 from llmerge_helpers.rendering import training_text
-from llmerge_helpers.similarity import group_near_duplicates
+from llmerge_helpers.similarity import conflict_text, group_near_duplicates
 from llmerge_helpers.splits import joined
 from llmerge_helpers.thinking import Thinking, thinking_of
 
@@ -98,11 +98,6 @@ def drop(candidates: Sequence[Candidate], step: str, when: Callable[[Candidate],
 def conflict_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The five texts of a row's conflict, read out of its question where the row has nothing else."""
     return row if "ours" in row and "theirs" in row else parse_question(row["question"])
-
-
-def conflict_text(conflict: Mapping[str, Any]) -> str:
-    """The text by which two conflicts are compared, as `merges` compares them: both sides and the lines around."""
-    return "".join(conflict.get(name) or "" for name in ("before", "ours", "theirs", "after"))
 
 
 def group(candidates: Sequence[Candidate], held_out: Iterable[Mapping[str, Any]]) -> set[int]:

@@ -6,8 +6,7 @@ import hashlib
 import json
 import os
 import random
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,8 @@ from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.files import in_place, replace_folder, room_beside, write_atomic
 from llmerge_helpers.foreign import from_question
 from llmerge_helpers.run import resolve, root, shown
-from llmerge_helpers.similarity import group_near_duplicates, near_duplicates_of, sketches
+from llmerge_helpers.similarity import conflict_text, group_near_duplicates, near_duplicates_of, sketches
+from llmerge_helpers.splits import held_out_groups, split_keys
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -57,10 +57,10 @@ def save(
         raise LlmergeError(f"test_size must lie between 0 and 1, not {test_size}.")
     path = resolve(path)
     with room_beside(path) as room:
-        everything, facts = _write_rows(rows, room / "rows.arrow")
-        split = _split(facts, test_size, seed)
-        train, test = ([n for n, side in enumerate(split) if side == name] for name in ("train", "test"))
-        copies = near_duplicates_of((facts[n]["sketch"] for n in train), [facts[n]["sketch"] for n in test], threshold)
+        everything, known = _write_rows(rows, room / "rows.arrow")
+        level, keys = split_keys(_whence(everything))
+        train, test = _sides(keys, test_size, seed)
+        copies = near_duplicates_of((known[n] for n in train), [known[n] for n in test], threshold)
         dropped = sum(copy is not None for copy in copies)
         train = [n for n, copy in zip(train, copies, strict=True) if copy is None]
         # a split without rows cannot be loaded again: it is left out, and `load` puts it back
@@ -68,14 +68,20 @@ def save(
         whole = DatasetDict({side: _named(everything.select(rows), side) for side, rows in sides.items() if rows})
         write_dataset(whole, path, room)
     kept = f"{len(train)} rows to train on, {len(test)} to test on"
-    print(f"{shown(path)}: {kept}; split by {_SPLIT_BY[_groups_are(facts)]}.")
+    print(f"{shown(path)}: {kept}; split by {_SPLIT_BY[level]}.")
     if dropped:
         print(f"{dropped} rows were left out of train: nearly the same as a row of test.")
     return load(path)
 
 
-def _whence(family: str, repository: str, path: str, number: int) -> dict[str, Any]:
-    return {"family": family, "file": f"{repository}:{path}", "row": number}
+def _whence(rows: Dataset) -> list[dict[str, str]]:
+    return rows.select_columns(["family", "repository", "path"]).to_list()
+
+
+def _sides(keys: Sequence[str], test_size: float, seed: int) -> tuple[list[int], list[int]]:
+    """The numbers of the rows to train on, and of those to test on."""
+    chosen = held_out_groups(keys, [1.0] * len(keys), test_size, seed)
+    return [n for n, key in enumerate(keys) if key not in chosen], [n for n, key in enumerate(keys) if key in chosen]
 
 
 def _schema() -> Any:
@@ -84,27 +90,25 @@ def _schema() -> Any:
     return pyarrow.schema([(name, pyarrow.int64() if name == "hunk" else pyarrow.string()) for name in COLUMNS])
 
 
-def _write_rows(rows: Iterable[Mapping[str, Any]], path: Path) -> tuple[Dataset, list[dict[str, Any]]]:
-    """All rows in one memory-mapped file, and what the split needs to know of each."""
+def _write_rows(rows: Iterable[Mapping[str, Any]], path: Path) -> tuple[Dataset, list[Any]]:
+    """All rows in one memory-mapped file, and a sketch of each conflict."""
     import pyarrow
     from datasets import Dataset
 
-    facts: list[dict[str, Any]] = []
+    known: list[Any] = []
     batch: list[dict[str, Any]] = []
     size = 0
     with pyarrow.OSFile(str(path), "wb") as file, pyarrow.ipc.new_stream(file, _schema()) as stream:
 
         def flush() -> None:
             stream.write_batch(pyarrow.RecordBatch.from_pylist(batch, schema=_schema()))
-            texts = ["".join(row[column] for column in ("before", "ours", "theirs", "after")) for row in batch]
-            for row, sketch in zip(batch, sketches(texts), strict=True):
-                facts.append(_whence(row["family"], row["repository"], row["path"], len(facts)) | {"sketch": sketch})
+            known.extend(sketches(map(conflict_text, batch)))
             batch.clear()
 
         for row in rows:
             missing = [column for column in COLUMNS if column not in row]
             if missing:
-                raise LlmergeError(f"row {row.get('id', len(facts))} has no {', '.join(missing)}.")
+                raise LlmergeError(f"row {row.get('id', len(known))} has no {', '.join(missing)}.")
             batch.append({column: row[column] for column in COLUMNS})
             size += len(row["prefix"]) + len(row["suffix"])
             if len(batch) == 256 or size > 50_000_000:
@@ -112,36 +116,16 @@ def _write_rows(rows: Iterable[Mapping[str, Any]], path: Path) -> tuple[Dataset,
                 size = 0
         if batch:
             flush()
-    if not facts:
+    if not known:
         raise LlmergeError("there is no row to save: no conflict of these sources has a resolution that is certain.")
-    return Dataset.from_file(str(path)), facts
+    return Dataset.from_file(str(path)), known
 
 
 _SPLIT_BY = {
     "family": "family of repositories",
     "file": "file, since all rows are of one family",
-    "row": "row, since all rows are of one file",
+    "conflict": "row, since all rows are of one file",
 }
-
-
-def _groups_are(facts: list[dict[str, Any]]) -> str:
-    return next((key for key in ("family", "file") if len({fact[key] for fact in facts}) > 1), "row")
-
-
-def _split(facts: list[dict[str, Any]], test_size: float, seed: int) -> list[str]:
-    """Whole groups into test, in an order drawn by `seed`, as long as they bring it nearer to its size."""
-    key = _groups_are(facts)
-    sizes = Counter(fact[key] for fact in facts)
-    order = sorted(sizes)
-    random.Random(seed).shuffle(order)
-    goal, count, test = test_size * len(facts), 0, set()
-    for group in order:
-        if abs(count + sizes[group] - goal) < abs(count - goal):
-            test.add(group)
-            count += sizes[group]
-    if not test and goal and len(order) > 1:  # all are larger than twice the goal
-        test.add(min(order, key=lambda group: sizes[group]))
-    return ["test" if fact[key] in test else "train" for fact in facts]
 
 
 def _named(dataset: Dataset, split: str) -> Dataset:
@@ -253,14 +237,11 @@ def choose(dataset: Mapping[str, Any], split: str = "train", limit: int = 0, see
 def _with_splits(rows: Dataset) -> DatasetDict:
     from datasets import DatasetDict
 
-    columns = (rows[column] for column in ("family", "repository", "path"))
-    facts = [_whence(*whence, number) for number, whence in enumerate(zip(*columns, strict=True))]
-    if _groups_are(facts) == "row":  # nothing to go by but the texts
-        for fact, group in zip(facts, group_near_duplicates(rows["question"]), strict=True):
-            fact["row"] = group
-    split = _split(facts, 0.2, 0)
-    sides = {name: [n for n, side in enumerate(split) if side == name] for name in ("train", "test")}
-    return DatasetDict({name: rows.select(numbers) for name, numbers in sides.items()})
+    level, keys = split_keys(_whence(rows))
+    if level == "conflict":  # nothing to go by but the texts
+        keys = [str(group) for group in group_near_duplicates(rows["question"])]
+    train, test = _sides(keys, 0.2, 0)
+    return DatasetDict(train=rows.select(train), test=rows.select(test))
 
 
 def _completed(rows: Dataset, name: str, folder: Path) -> Dataset:
@@ -310,8 +291,7 @@ def leakage_report(dataset: DatasetDict, threshold: float = 0.8) -> DataFrame:
         [json.dumps([row[c] for c in _TEXTS[:5]]) for row in side.select_columns(_TEXTS)] for side in (train, test)
     ]
     compare("hunks, exactly", *hunks)
-    texts = [(row["before"] + row["ours"] + row["theirs"] + row["after"] for row in side) for side in (test, train)]
-    these, others = (list(sketches(side)) for side in texts)
+    these, others = (list(sketches(map(conflict_text, side))) for side in (test, train))
     close = near_duplicates_of(these, others, threshold)
     table.append((f"rows, nearly ({threshold:.0%} alike)", len(train), len(test), sum(n is not None for n in close)))
     return pandas.DataFrame(table, columns=["check", "in train", "in test", "in both"])

@@ -17,7 +17,7 @@ from llmerge_helpers.files import room_beside, write_atomic, write_jsonl
 from llmerge_helpers.filters import SIDES, STEPS, STEPS_CORRECT, Candidate, conflict_of, conflict_text, drop
 from llmerge_helpers.rendering import render_prompt
 from llmerge_helpers.run import resolve
-from llmerge_helpers.splits import choose_validation, family_of, file_of, joined, split_level
+from llmerge_helpers.splits import held_out_groups, joined, split_keys
 from llmerge_helpers.thinking import FLAGS
 from llmerge_helpers.verdict import MATCH_TYPES
 
@@ -199,18 +199,16 @@ _UNITS = {"family": "repository families", "file": "files", "conflict": "conflic
 def _split(pool: Sequence[Candidate], validation_size: float, seed: int) -> str:
     """Put whole families (else files, else conflicts) on the validation side; back comes the sentence that says so."""
     rows = {c.key: c.example["row"] for c in pool}
-    level = split_level(list(rows.values()))
-    unit = {"family": family_of, "file": file_of, "conflict": lambda row: ""}[level]
+    level, keys = split_keys(list(rows.values()))
     group = {c.key: c.group for c in pool}
-    keys = [(unit(row) or f"conflict {key}", group[key]) for key, row in rows.items()]
-    groups = joined(keys)
+    groups = joined([(unit or f"conflict {key}", group[key]) for unit, key in zip(keys, rows, strict=True)])
     right = {c.key for c in pool if "correct_only" not in c.dropped}
     with_right = {g for key, g in zip(rows, groups, strict=True) if key in right}
     # in two goes, so that correct_only gets a validation side of the same share
     weights = [(g, float(key in right)) for key, g in zip(rows, groups, strict=True) if g in with_right]
-    side = choose_validation([g for g, _ in weights], [w for _, w in weights], validation_size, seed)
+    side = held_out_groups([g for g, _ in weights], [w for _, w in weights], validation_size, seed)
     others = [g for g in groups if g not in with_right]
-    side |= choose_validation(others, [1.0] * len(others), validation_size, seed, at_least_one=not side)
+    side |= held_out_groups(others, [1.0] * len(others), validation_size, seed, at_least_one=not side)
     split = {key: "validation" if g in side else "train" for key, g in zip(rows, groups, strict=True)}
     for c in pool:
         c.split = split[c.key]

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-__all__ = ["group_near_duplicates", "near_duplicates_of", "sketches"]
+from llmerge_helpers.splits import connected
+
+__all__ = ["conflict_text", "group_near_duplicates", "near_duplicates_of", "sketches"]
 
 NUM_PERM = 128
 SHINGLE = 3  # tokens; short enough for one-line hunks, long enough for order to count
+
+
+def conflict_text(conflict: Mapping[str, Any]) -> str:
+    """The text by which two conflicts are compared: both sides and the lines around."""
+    return "".join(conflict.get(name) or "" for name in ("before", "ours", "theirs", "after"))
 
 
 def sketches(texts: Iterable[str]) -> Iterator[Any]:
@@ -43,21 +50,8 @@ def group_near_duplicates(texts: Iterable[str], threshold: float = 0.8) -> list[
     """
     known = list(sketches(texts))
     index = _index(known, threshold)
-    leader = list(range(len(known)))
-
-    def find(n: int) -> int:
-        while leader[n] != n:
-            leader[n] = leader[leader[n]]
-            n = leader[n]
-        return n
-
-    for number, sketch in enumerate(known):
-        for other in index.query(sketch):
-            if other < number and sketch.jaccard(known[other]) >= threshold:
-                first, second = sorted((find(number), find(other)))
-                leader[second] = first
-    names: dict[int, int] = {}
-    return [names.setdefault(find(n), len(names)) for n in range(len(known))]
+    pairs = ((n, other) for n, sketch in enumerate(known) for other in index.query(sketch) if other < n)
+    return connected(len(known), ((a, b) for a, b in pairs if known[a].jaccard(known[b]) >= threshold))
 
 
 def _index(known: Sequence[Any], threshold: float) -> Any:

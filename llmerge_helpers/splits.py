@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+Group = TypeVar("Group", int, str)
 
 
 def joined(keys: Sequence[Sequence[Hashable]]) -> list[int]:
@@ -14,28 +16,38 @@ def joined(keys: Sequence[Sequence[Hashable]]) -> list[int]:
     >>> joined([("a", 1), ("b", 2), ("c", 1), ("b", 3)])
     [0, 1, 0, 1]
     """
-    parent: dict[Hashable, Hashable] = {}
-
-    def find(key: Hashable) -> Hashable:
-        parent.setdefault(key, key)
-        while parent[key] != key:
-            parent[key] = parent[parent[key]]
-            key = parent[key]
-        return key
-
-    for row in keys:
-        tagged = list(enumerate(row))  # a key counts only against keys in the same place
-        for key in tagged[1:]:
-            parent[find(key)] = find(tagged[0])
-    numbers: dict[Hashable, int] = {}
-    return [numbers.setdefault(find((0, row[0])), len(numbers)) for row in keys]
+    first: dict[Hashable, int] = {}  # a key counts only against keys in the same place
+    pairs = [(n, first.setdefault(key, n)) for n, row in enumerate(keys) for key in enumerate(row)]
+    return connected(len(keys), pairs)
 
 
-def split_level(rows: Sequence[Mapping[str, Any]]) -> str:
-    """What the split can be made by: repository family, else file, else single conflicts."""
-    if len({family_of(row) for row in rows}) > 1:
-        return "family"
-    return "file" if len({file_of(row) for row in rows}) > 1 else "conflict"
+def connected(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
+    """A group number for each of `count` items, in order of appearance, where each pair is in one group.
+
+    >>> connected(4, [(0, 2), (2, 3)])
+    [0, 1, 0, 0]
+    """
+    leader = list(range(count))
+
+    def find(n: int) -> int:
+        while leader[n] != n:
+            leader[n] = leader[leader[n]]
+            n = leader[n]
+        return n
+
+    for one, other in pairs:
+        leader[find(one)] = find(other)
+    numbers: dict[int, int] = {}
+    return [numbers.setdefault(find(n), len(numbers)) for n in range(count)]
+
+
+def split_keys(rows: Sequence[Mapping[str, Any]]) -> tuple[str, list[str]]:
+    """What the split goes by (repository family, else file, else single conflicts), and the key of each row."""
+    for level, key_of in (("family", family_of), ("file", file_of)):
+        keys = [key_of(row) for row in rows]
+        if len(set(keys)) > 1:
+            return level, keys
+    return "conflict", [str(number) for number in range(len(rows))]
 
 
 def family_of(row: Mapping[str, Any]) -> str:
@@ -48,22 +60,24 @@ def file_of(row: Mapping[str, Any]) -> str:
     return f"{row.get('repository', '')}:{row.get('path', '')}"
 
 
-def choose_validation(
-    groups: Sequence[int], weights: Sequence[float], share: float, seed: int, at_least_one: bool = True
-) -> set[int]:
-    """The groups that make up the validation side: about `share` of the weight, and never all.
+def held_out_groups(
+    groups: Sequence[Group], weights: Sequence[float], share: float, seed: int, at_least_one: bool = True
+) -> set[Group]:
+    """The groups to keep from training: about `share` of the weight, and never all unless `share` is 1.
 
     With `at_least_one`, the lightest group where every one is larger than the share.
 
-    >>> sorted(choose_validation([0, 1, 2, 3, 4], [1, 1, 1, 1, 1], 0.2, seed=0))
+    >>> sorted(held_out_groups([0, 1, 2, 3, 4], [1, 1, 1, 1, 1], 0.2, seed=0))
     [2]
     """
-    weight: dict[int, float] = defaultdict(float)
+    weight: dict[Group, float] = defaultdict(float)
     for group, value in zip(groups, weights, strict=True):
         weight[group] += value
     order = sorted(weight)
     random.Random(seed).shuffle(order)
-    chosen: set[int] = set()
+    chosen: set[Group] = set()
+    if share >= 1:
+        return set(order)
     if share <= 0 or len(order) < 2:
         return chosen
     target, taken = share * sum(weight.values()), 0.0

@@ -86,6 +86,7 @@ def test_small_families_go_to_test_and_there_is_always_one_if_there_are_two(size
     rows = [row(100 * f + n, family=f"f{f}", path="same.java") for f, size in enumerate(sizes) for n in range(size)]
     assert len(save(rows, tmp_path / "d")["test"]) == expected
     assert len(save(rows, tmp_path / "d", test_size=0.0)["test"]) == 0
+    assert len(save(rows, tmp_path / "d", test_size=1.0)["train"]) == 0
 
 
 def test_near_duplicates_of_test_rows_are_left_out_of_train(tmp_path, capsys):

@@ -19,12 +19,12 @@ from llmerge_helpers import chat
 from llmerge_helpers.cards import push_to_hub
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.files import write_json, write_jsonl
-from llmerge_helpers.filters import conflict_text
 from llmerge_helpers.prepare import prepare
 from llmerge_helpers.prompts import render_answer, render_reply, split_reply
 from llmerge_helpers.replies import load_replies
 from llmerge_helpers.rewards import resolution_reward
-from llmerge_helpers.splits import choose_validation, joined
+from llmerge_helpers.similarity import conflict_text
+from llmerge_helpers.splits import held_out_groups, joined
 from llmerge_helpers.thinking import flags_of, reasoning_from_facts
 from llmerge_helpers.verdict import verify
 
@@ -285,7 +285,7 @@ def test_groups_are_closed_and_the_share_is_kept(keys, share, seed):
         for j, b in enumerate(keys):
             if a[0] == b[0] or a[1] == b[1]:
                 assert groups[i] == groups[j]
-    side = choose_validation(groups, [1.0] * len(groups), share, seed)
+    side = held_out_groups(groups, [1.0] * len(groups), share, seed)
     assert side < set(groups) or not groups
     taken = sum(g in side for g in groups)
     if len(side) > 1:
