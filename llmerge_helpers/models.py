@@ -321,24 +321,30 @@ def read_lineage(adapter: str | Path) -> dict[str, Any]:
     return {"stage": "adapter", "base_model": base, "base_identity": None, "parents": []}
 
 
-def save_adapter(policy: Policy, folder: str | Path, stage: str, **facts: Any) -> dict[str, Any]:
-    """Save adapter, tokenizer and lineage (base, then every stage before this one); the lineage comes back."""
+def save_adapter(
+    policy: Policy, folder: str | Path, stage: str, *, main_process: bool = True, **facts: Any
+) -> dict[str, Any]:
+    """Save adapter, tokenizer and lineage (base, then every stage before this one); the lineage comes back.
+
+    Every process of a run calls this, because each holds a part of the weights under FSDP; the main one writes.
+    """
     folder = resolve(folder)
-    model = policy.model
-    for config in model.peft_config.values():
-        config.base_model_name_or_path = policy.lineage["base_model"]
-    model.save_pretrained(folder, selected_adapters=["default"])
-    policy.tokenizer.save_pretrained(folder)
+    weights = adapter_weights(policy.model)
     before = {k: policy.lineage[k] for k in ("stage", "adapter_hash") if k in policy.lineage}
     lineage = {
         "stage": stage,
         "base_model": policy.lineage["base_model"],
         "base_identity": policy.lineage["base_identity"],
-        "adapter_hash": adapter_hash(model),
+        "adapter_hash": _hash(weights),
         "parents": [*policy.lineage["parents"], before],
         **facts,
     }
-    write_json(folder / LINEAGE, lineage)
+    if main_process:
+        for config in policy.model.peft_config.values():
+            config.base_model_name_or_path = policy.lineage["base_model"]
+        policy.model.save_pretrained(folder, selected_adapters=["default"], state_dict=weights)
+        policy.tokenizer.save_pretrained(folder)
+        write_json(folder / LINEAGE, lineage)
     return lineage
 
 
@@ -387,17 +393,25 @@ def upcast_adapters(model: Any) -> Any:
 
 
 def adapter_weights(model: Any) -> dict[str, Any]:
-    """Copies of the adapter's weights, as float32 on the CPU; other adapters, such as GRPO's reference, left out."""
+    """Copies of the adapter's weights, as float32 on the CPU; other adapters, such as GRPO's reference, left out.
+
+    Weights that FSDP has sharded come back whole: every process has to ask, at the same time.
+    """
     from peft import get_peft_model_state_dict
 
     state = get_peft_model_state_dict(model, adapter_name="default")
-    return {name: tensor.detach().float().cpu().clone() for name, tensor in state.items()}
+    whole = {name: t.full_tensor() if hasattr(t, "full_tensor") else t for name, t in state.items()}
+    return {name: tensor.detach().float().cpu().clone() for name, tensor in whole.items()}
 
 
 def adapter_hash(model: Any) -> str:
     """SHA-256 over the adapter's weights."""
+    return _hash(adapter_weights(model))
+
+
+def _hash(weights: Mapping[str, Any]) -> str:
     digest = hashlib.sha256()
-    for name, tensor in sorted(adapter_weights(model).items()):
+    for name, tensor in sorted(weights.items()):
         digest.update(name.encode())
         digest.update(tensor.contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -9,8 +9,9 @@ its settings are the same.
 
 How many processes, and how they share the work, is `accelerate`'s business: `--multi_gpu --num_processes 4` for copies
 of the model (tested here with two CPU processes), `--use_fsdp --fsdp_version 2` to shard one that is too large for a
-GPU. GRPO takes vLLM in its own processes where it is installed (`use_vllm: colocate`), or as a server on other GPUs:
-start `trl vllm-serve --model BASE`, and set `use_vllm: server`. FSDP and vLLM need GPUs and are not part of the tests.
+GPU. accelerate shards on GPUs only, so the tests shard with torch alone, and look at the adapter that is saved. GRPO
+takes vLLM in its own processes where it is installed (`use_vllm: colocate`), or as a server on other GPUs: start
+`trl vllm-serve --model BASE`, and set `use_vllm: server`; vLLM needs a GPU and is not part of the tests.
 """
 
 from __future__ import annotations
@@ -166,6 +167,7 @@ def prepare_sft(values: Mapping[str, Any] | SftSettings) -> Ready:
     """Check settings, data, model and device for `sft`; what is wrong is an `LlmergeError` of one sentence."""
     settings = values if isinstance(values, SftSettings) else settings_from(SftSettings, values)
     check_numbers(settings)
+    check_sharding()
     check_report_to(settings.report_to)
     data = load_rows(settings.dataset, made_by="02_inspect_and_prepare")
     device = devices.found_device()
@@ -289,11 +291,10 @@ def _finish(
         "learning_rate": ready.learning_rate,
         "max_length": ready.max_length,
     }
-    lineage: dict[str, Any] = {}
+    needed = ready.rows.get("completion_tokens_95") or policy.lineage.get("completion_tokens_95", 0)
+    facts = {"completion_tokens_95": needed, "steps": trainer.state.global_step}
+    lineage = models.save_adapter(policy, ready.output_dir, stage, main_process=_main_process(), **facts)
     if _main_process():
-        needed = ready.rows.get("completion_tokens_95") or policy.lineage.get("completion_tokens_95", 0)
-        facts = {"completion_tokens_95": needed, "steps": trainer.state.global_step}
-        lineage = models.save_adapter(policy, ready.output_dir, stage, **facts)
         write_json(ready.output_dir / "history.json", history)
         write_atomic(ready.output_dir / "README.md", model_card(lineage, used, history, stage))
     _wait()
@@ -305,6 +306,13 @@ def _finish(
     return Trained(
         ready.output_dir, used, ready.plan, ready.rows, history, seconds, memory, learned, lineage, diagnosis
     )
+
+
+def check_sharding() -> None:
+    """Raise `LlmergeError` for the first FSDP, which flattens frozen and trained weights into one."""
+    sharded = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+    if sharded and os.environ.get("FSDP_VERSION", "1") == "1":
+        raise LlmergeError("FSDP 1 cannot train an adapter beside frozen weights: give accelerate `--fsdp_version 2`.")
 
 
 def _agree(checkpoint: str | None, output_dir: Path) -> str | None:
@@ -343,6 +351,7 @@ def prepare_grpo(values: Mapping[str, Any] | GrpoSettings) -> Ready:
     """Check settings, data, adapter, base and device for `grpo`; what is wrong is an `LlmergeError` of one sentence."""
     settings = values if isinstance(values, GrpoSettings) else settings_from(GrpoSettings, values)
     check_numbers(settings)
+    check_sharding()
     check_report_to(settings.report_to)
     if settings.num_generations < 2:
         raise LlmergeError(f"num_generations is {settings.num_generations}: a group needs at least 2 to compare.")

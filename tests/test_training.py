@@ -589,5 +589,61 @@ def test_two_processes_train_as_one(here, sft_run, tmp_path):
     assert [p["stage"] for p in models.read_lineage(tmp_path / "grpo")["parents"]] == ["base", "sft"]
 
 
+SHARDED = """
+import sys
+import torch
+import torch.distributed as distributed
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from llmerge_helpers import models
+
+def step(policy):
+    optimizer = torch.optim.SGD([p for p in policy.model.parameters() if p.requires_grad], lr=1.0)
+    ids = torch.arange(40)[None]
+    policy.model(input_ids=ids, labels=ids).loss.backward()
+    optimizer.step()
+
+base, folder = sys.argv[1:]
+alone = models.new_policy(base, lora_rank=4, seed=3)
+step(alone)
+policy = models.new_policy(base, lora_rank=4, seed=3)
+before = models.adapter_weights(policy.model)
+distributed.init_process_group("gloo")
+mesh = init_device_mesh("cpu", (2,))
+for layer in policy.model.base_model.model.model.layers:
+    fully_shard(layer, mesh=mesh)
+fully_shard(policy.model, mesh=mesh)
+step(policy)
+assert models.assert_learned(before, policy.model)["max_delta"] > 0
+main_process = distributed.get_rank() == 0
+models.save_adapter(policy, folder, "sft", main_process=main_process)
+distributed.barrier()
+again = models.adapter_weights(models.load_policy(folder).model)
+wanted = models.adapter_weights(alone.model)
+assert set(again) == set(wanted)
+assert all(torch.allclose(again[name], tensor, atol=1e-6) for name, tensor in wanted.items())
+distributed.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+def test_an_adapter_in_shards_is_saved_whole(here, tmp_path):
+    """FSDP 2 over two CPU processes: after one step, what lies on disk is what one process alone would have learned."""
+    (tmp_path / "sharded.py").write_text(SHARDED)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command += [str(tmp_path / "sharded.py"), str(here / "base"), str(tmp_path / "adapter")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr[-3000:]
+    lineage = models.read_lineage(tmp_path / "adapter")
+    assert lineage["adapter_hash"] == models.adapter_hash(models.load_policy(tmp_path / "adapter").model)
+
+
+def test_the_first_fsdp_is_refused(here, tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(LlmergeError, match="--fsdp_version 2"):
+        training.sft(sft_settings(here, tmp_path / "out"))
+
+
 def test_conflict_rows_of_the_tests_are_real_conflicts():
     assert "<<<<<<<" in conflict_row()["question"]
