@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 from llmerge_helpers import prices
@@ -56,11 +58,7 @@ async def generate(
     before the run stops. `budget` is one purse for several calls; its cap then counts, not `max_cost_usd`. A run that
     cannot go on raises `RunStopped`; the same call resumes it.
     """
-    options = _Options(
-        samples, until_correct, max_tokens, max_concurrency, min_delay_s, max_cost_usd, cache_dir, offline, on_result,
-        progress, pilot, idle_s, deadline_s, patience_s, budget,
-    )  # fmt: skip
-    run = _Run(rows, teacher, options)
+    run = _Run(**locals())  # just the arguments, as named above
     await run.read_back()
     if run.queue:
         await run.ask()
@@ -69,43 +67,13 @@ async def generate(
 
 async def quote(rows: Iterable[Mapping[str, Any]], teacher: Teacher, **options: Any) -> Quote:
     """What `generate` with the same arguments would cost, from a pilot of 5 whose answers are kept in the cache."""
-    run = _Run(rows, teacher, _Options(**{"progress": False, **options}))
+    arguments = inspect.signature(generate).bind(rows, teacher, **{"progress": False, **options})
+    arguments.apply_defaults()
+    run = _Run(**arguments.arguments)
     await run.read_back()
     if run.queue:
         await run.ask(only_pilot=True)
     return run.quote()
-
-
-@dataclass(frozen=True)
-class _Options:
-    samples: int = 1
-    until_correct: int = 0
-    max_tokens: int = 16_384
-    max_concurrency: int = 100
-    min_delay_s: float = 0.0
-    max_cost_usd: float = 0.0
-    cache_dir: str = "outputs/deepseek_cache"
-    offline: bool = False
-    on_result: Callable[[Result], Any] | None = None
-    progress: bool = True
-    pilot: int = 5
-    idle_s: float = 300.0
-    deadline_s: float = 1800.0
-    patience_s: float = 300.0
-    budget: Budget | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("samples", "max_tokens", "max_concurrency"):
-            if getattr(self, name) < 1:
-                raise LlmergeError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        for name in ("until_correct", "min_delay_s", "max_cost_usd"):
-            if getattr(self, name) < 0:
-                raise LlmergeError(f"{name} must not be negative, got {getattr(self, name)}.")
-        if self.until_correct > self.samples:
-            raise LlmergeError(
-                f"until_correct={self.until_correct} right answers need at least as many samples, "
-                f"and samples is {self.samples}: raise samples."
-            )
 
 
 @dataclass(slots=True)
@@ -120,12 +88,14 @@ class _Drawn:
 class _Run:
     """One call: its rows, what is known of them, and the books."""
 
-    def __init__(self, rows: Iterable[Mapping[str, Any]], teacher: Teacher, options: _Options):
+    def __init__(self, rows: Iterable[Mapping[str, Any]], teacher: Teacher, **options: Any):
+        """`options` are those of `generate`, all of them."""
+        _check_options(options)
         whole = hasattr(rows, "__len__") and hasattr(rows, "__getitem__")
         self.rows: Any = rows if whole and not isinstance(rows, Mapping) else list(rows)
-        self.teacher, self.options = teacher, options
-        self.ledger = Ledger(resolve(options.cache_dir))
-        self.budget = options.budget if options.budget is not None else Budget(options.max_cost_usd)
+        self.teacher, self.options = teacher, SimpleNamespace(**options)
+        self.ledger = Ledger(resolve(options["cache_dir"]))
+        self.budget = options["budget"] if options["budget"] is not None else Budget(options["max_cost_usd"])
         self.spent_before = self.budget.spent, self.budget.unknown  # by other calls that share the purse
         self.queue: deque[Job] = deque()  # what has to be asked
         self.wanted: dict[str, list[tuple[int, int]]] = {}  # key -> the samples that want its answer
@@ -438,6 +408,20 @@ class _Run:
             "quote": self.quoted,
         }
         return Results(results, report, self._left())
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    for name in ("samples", "max_tokens", "max_concurrency"):
+        if options[name] < 1:
+            raise LlmergeError(f"{name} must be at least 1, got {options[name]}.")
+    for name in ("until_correct", "min_delay_s", "max_cost_usd"):
+        if options[name] < 0:
+            raise LlmergeError(f"{name} must not be negative, got {options[name]}.")
+    if options["until_correct"] > options["samples"]:
+        raise LlmergeError(
+            f"until_correct={options['until_correct']} right answers need at least as many samples, "
+            f"and samples is {options['samples']}: raise samples."
+        )
 
 
 def _check_columns(index: int, row: Iterable[str]) -> None:
