@@ -96,22 +96,21 @@ def training_memory(
     batch_size: int,
     max_length: int,
     checkpointing: bool,
-    half: bool = True,
+    cpu: bool = False,
 ) -> float:
-    """Expected GiB: weights, adapters with gradients and Adam's two moments, activations, and 0.5 GiB of runtime.
+    """Expected GiB: weights, adapters with gradients and Adam's two moments, activations, TRL's head, and the runtime.
 
     A coarse estimate. Activations: 34 bytes a hidden unit, token and layer without checkpointing (Korthikanti et al.
-    2022, without the attention matrix, that no kernel keeps today), 2 with it and one layer in full; twice that unless
-    they are `half` precision.
+    2022, without the attention matrix, that no kernel keeps today), 2 with it and one layer in full. A CPU computes in
+    float32 (76 bytes, counted), and without Triton TRL's head holds eight tables at once, all tokens by 32,768 words.
     """
     weights = size.parameters * bytes_per_weight
     adapters = 16 * (14 * lora_rank * size.hidden * size.layers)  # 7 matrices a layer, two factors each, float32 x 4
     tokens = batch_size * max_length
-    scale = 1 if half else 2
-    full, kept = 34 * scale * size.hidden * tokens, 2 * scale * size.hidden * tokens
+    full, kept = (size.hidden * tokens * bytes_ for bytes_ in ((76, 4) if cpu else (34, 2)))
     activations = full + kept * size.layers if checkpointing else full * size.layers
-    logits = 8 * min(tokens, 1024) * size.vocabulary  # TRL's head works in chunks
-    return (weights + adapters + activations + logits) / GIB + 0.5
+    chunk = 33 * min(tokens, 4096) * min(size.vocabulary, 32_768) if cpu else 8 * min(tokens, 1024) * size.vocabulary
+    return (weights + adapters + activations + chunk) / GIB + (1.0 if cpu else 0.5)
 
 
 def plan(
@@ -152,7 +151,7 @@ def plan(
             batch_size=batch,
             max_length=max_length,
             checkpointing=checkpointing,
-            half=bf16 or fp16,
+            cpu=device.kind == "cpu",
         )
 
     room = device.memory_gib * 0.95

@@ -365,20 +365,20 @@ def prepare_grpo(values: Mapping[str, Any] | GrpoSettings) -> Ready:
     models.check_base(adapter, lineage, folder)
     size = models.model_size(folder)
     budget = settings.max_completion_length or completion_budget(lineage)
+    tokenizer = models.load_tokenizer(folder)
+    with models.quiet():
+        train, report = grpo_rows(tokenizer, data["train"], settings)
     plan = devices.plan(
         device,
         size,
         load_in_4bit=settings.load_in_4bit,
         lora_rank=read_json(adapter / "adapter_config.json").get("r", 16),
         batch_size=settings.batch_size,
-        max_length=settings.max_prompt_tokens + budget,
+        max_length=min(report["longest"], settings.max_prompt_tokens) + budget,
         name=name,
     )
     plan, accumulation = group_batches(settings, plan)
     vllm = vllm_arguments(settings.use_vllm, plan)
-    tokenizer = models.load_tokenizer(folder)
-    with models.quiet():
-        train, report = grpo_rows(tokenizer, data["train"], settings)
     steps = device_steps(settings.max_steps, "grpo", device)
     groups = max(1, plan.batch_size * accumulation * int(os.environ.get("WORLD_SIZE", 1)) // settings.num_generations)
     total = steps if steps > 0 else max(1, len(train) // groups)
