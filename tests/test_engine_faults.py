@@ -171,7 +171,7 @@ def test_retry_after_is_obeyed_by_everyone(tmp_path, as_date):
 
         server.fault_for = first_is_refused
         results = ask(make_rows(6), server.teacher(**UNPRICED), tmp_path, max_concurrency=1)
-    assert all(r.verdict.is_correct for r in results)
+    assert [r.verdict.is_correct for r in results] == [True] * 6
     assert arrivals[1] - arrivals[0] >= 0.9  # a date has whole seconds
 
 
@@ -188,7 +188,7 @@ def check_back_off_holds_no_slot(tmp_path):
             make_rows(6), server.teacher(**UNPRICED), cache_dir=str(tmp_path), max_concurrency=1, progress=False
         )
         results = asyncio.run(asyncio.wait_for(asking, 10))
-    assert all(r.verdict.is_correct for r in results)
+    assert [r.verdict.is_correct for r in results] == [True] * 6
     questions = [body["messages"][-1]["content"] for body in server.bodies]
     assert questions[0] == questions[-1] and len(questions) == 7  # the others went first
 
@@ -213,7 +213,7 @@ def test_no_more_in_flight_than_allowed(tmp_path):
 def test_a_hidden_limit_is_learned(tmp_path):
     with FaultServer(take_ours, latency_s=0.05, limit=9) as server:
         results = ask(make_rows(150), server.teacher(**UNPRICED), tmp_path, max_concurrency=60)
-    assert all(r.verdict.is_correct for r in results) and server.books.most_in_flight == 9
+    assert [r.verdict.is_correct for r in results] == [True] * 150 and server.books.most_in_flight == 9
     assert results.report["limits"][-1][1] <= 10 and server.books.refused <= 25
 
 

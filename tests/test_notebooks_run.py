@@ -11,9 +11,11 @@ import time
 
 import nbformat
 import pytest
-from fault_server import FaultServer
+from fault_server import FaultServer, take_ours
 from notebook_runs import ROOT, cleaned, comparable, copy_of_project, papermill
 from tiny import tiny_model
+
+from llmerge_helpers.merges import load
 
 FIRST = ("00_collect_merges", "01_generate", "02_inspect_and_prepare")
 KEY = "sk-loopback-0123456789abcdef"
@@ -52,6 +54,16 @@ def results(root) -> list[dict]:
         return list(csv.DictReader(file))
 
 
+def examples(root) -> list[dict]:
+    lines = (root / "outputs" / "deepseek_sft" / "examples.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def said(root, name: str) -> str:
+    """All that the notebook printed and showed."""
+    return "\n".join(sum(comparable(cleaned(root / f"out_{name}.ipynb")), []))
+
+
 # ------------------------------------------------------------------------------------------------- what comes out
 
 
@@ -62,10 +74,11 @@ def test_committed_outputs_are_fresh(project, name):
 
 
 def test_the_bundled_dataset_is_fresh(project):
-    for built in (project / "merges/sample/dataset").rglob("*"):
-        if built.is_file():
-            committed = ROOT / "merges/sample/dataset" / built.relative_to(project / "merges/sample/dataset")
-            assert built.read_bytes() == committed.read_bytes(), f"{committed.name}: run `make notebooks`"
+    built, committed = (
+        {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*.*") if not p.name.startswith("cache-")}
+        for folder in (project / "merges/sample/dataset", ROOT / "merges/sample/dataset")
+    )
+    assert built == committed, "run `make notebooks`"
 
 
 def test_everything_promised_is_there(project):
@@ -124,11 +137,15 @@ def test_no_key_for_deepseek_names_both_places(empty):
 def test_an_unreadable_cache_file_is_set_aside_and_asked_again(project, tmp_path):
     root = copy_of_project(tmp_path)
     shutil.copytree(project / "outputs/deepseek_cache", root / "outputs/deepseek_cache")
-    victim = next((root / "outputs/deepseek_cache").glob("*/*.json"))
-    victim.write_text('{"torn": ')
+    victim = examples(project)[-1]  # not the one that is shown in full, before the others
+    path = root / f"outputs/deepseek_cache/{victim['key'][:2]}/{victim['key']}.json"
+    assert path.exists()
+    path.write_text('{"torn": ')
     ok(papermill(root, "01_generate"))
-    assert sorted(r["match_type"] for r in results(root)) == sorted(r["match_type"] for r in results(project))
-    assert sum(r["cached"] == "False" for r in results(root)) <= 1
+    assert [r["match_type"] for r in results(root)] == [r["match_type"] for r in results(project)]
+    assert [r["id"] for r in results(root) if r["cached"] == "False"] == [victim["id"]]
+    assert path.with_name(f"{path.name}.set-aside").read_text() == '{"torn": '
+    assert json.loads(path.read_text())["key"] == victim["key"]
 
 
 # ------------------------------------------------------------------------------------------------ money, secrets
@@ -146,6 +163,39 @@ def test_a_key_appears_in_no_file(empty):
     for path in empty.rglob("*"):
         if path.is_file() and not path.is_symlink():
             assert KEY.encode() not in path.read_bytes(), path
+
+
+def test_the_bill_never_passes_the_cap_and_the_notebook_says_what_was_not_asked(empty):
+    cap = 0.004
+    arguments = ("-p", "teacher", "deepseek", "-p", "max_tokens", "2000", "-p", "max_cost_usd", str(cap))
+    with FaultServer(take_ours) as server:
+        ok(papermill(empty, "01_generate", *arguments, "-p", "base_url", server.url, env={"DEEPSEEK_API_KEY": KEY}))
+        assert 0 < server.books.billed_usd <= cap
+        answered = server.books.answered
+    run = json.loads((empty / "outputs/deepseek_sft/run.json").read_text())
+    rows = results(empty)
+    assert run["status"] == "finished" and 0 < len(rows) == run["results"]["answers"] <= answered
+    assert sum(float(row["cost_usd"]) for row in rows) <= cap and not any(row["error"] for row in rows)
+    asked_for = len(load("sample")["train"])
+    assert run["results"]["not_asked"] == asked_for - len(rows) > 0
+    told = said(empty, "01_generate")
+    assert "stopped at max_cost_usd = $0.004" in told
+    assert f"{asked_for - len(rows)} samples were not asked" in told
+
+
+def test_a_first_row_that_fails_costs_only_itself(empty):
+    """The one that is shown in full, step by step."""
+    with FaultServer(take_ours) as server:
+        first = server.bodies  # the list, which grows
+        server.fault_for = lambda body: "status_400" if body["messages"] == first[0]["messages"] else None
+        ok(papermill(empty, "01_generate", *openai(server, "-p", "limit", "6")))
+        question = first[0]["messages"][-1]["content"]
+    failed = [e for e in examples(empty) if e["verdict"]["match_type"] == "failed"]
+    assert [e["prompt"][-1]["content"] for e in failed] == [question] and "refused" in failed[0]["error"]
+    assert [bool(row["error"]) for row in results(empty)].count(False) == 5
+    told = said(empty, "01_generate")
+    assert "no reply: it is named with the others below" in told and "the service refused the request" in told
+    assert json.loads((empty / "outputs/deepseek_sft/run.json").read_text())["status"] == "finished"
 
 
 def test_a_wrong_key_stops_the_run_and_shows_no_key(empty):
