@@ -8,7 +8,7 @@
 `data` mines the repositories, keeps short conflicts (a small model on a CPU has no time for long ones), leaves out of
 the training side whatever shares a repository family with the test side or is nearly one of its conflicts, and writes
 both data sets, the test rows and the two files of settings. Change those as you like. `table` evaluates what is there
-(base, `WORK/sft_model`, `WORK/grpo_model`), resumes where it was stopped, and prints Markdown.
+(base, `WORK/sft_model`, `WORK/grpo_model`), resumes where it was stopped, and prints the tables.
 """
 
 from __future__ import annotations
@@ -110,11 +110,11 @@ def table(work: Path) -> None:
     out = {"output_dir": work / "evaluation"}
     tables = {name: evaluate.evaluate(each, rows, name, max_new_tokens=budget, **out) for name, each in stages.items()}
     tables |= evaluate.evaluate_baselines(rows, **out)
-    print(evaluate.summary(tables).to_markdown(index=False))
-    print(evaluate.verdicts(tables).to_markdown())
+    print(evaluate.summary(tables).to_string())
+    print(evaluate.verdicts(tables).to_string())
     order = [name for name in ("grpo", "sft", "base") if name in stages]
     pairs = [(a, b) for a in order[:-1] for b in (*order[order.index(a) + 1 :], "ours", "theirs", "rules")]
-    print(evaluate.comparisons(tables, pairs).to_markdown(index=False))
+    print(evaluate.comparisons(tables, pairs).to_string())
 
 
 def main() -> None:
