@@ -54,7 +54,8 @@ class Progress(TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         from llmerge_helpers.run import progress
 
-        self.line = progress(state.max_steps, self.label) if state.is_world_process_zero else None
+        first = state.is_world_process_zero
+        self.line = progress(state.max_steps, self.label, done=state.global_step) if first else None
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:
         names = {"loss": "loss", "eval_loss": "eval loss", "reward": "reward"}

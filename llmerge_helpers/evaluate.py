@@ -185,9 +185,8 @@ def evaluate(
             if key in known and i not in lines:
                 lines[i] = _replied(name, rows[i], i, known[key])
 
-    with progress(len(rows), f"evaluate {name}") as line:
-        judge()
-        line.update(len(lines))
+    judge()
+    with progress(len(rows), f"evaluate {name}", done=len(lines)) as line:
 
         def keep(indices: Sequence[int], completions: Sequence[Completion]) -> None:
             for j, reply in zip(indices, completions, strict=True):

@@ -364,9 +364,10 @@ class Progress:
     A progress bar would leave dozens of stored outputs under papermill, and a widget would leave 0 % for ever.
     """
 
-    def __init__(self, total: int, label: str = "", every_s: float = 0.25):
+    def __init__(self, total: int, label: str = "", every_s: float = 0.25, done: int = 0):
         self.total, self.label, self.every_s = total, label, every_s
-        self.done, self.counts = 0, {}
+        self.done, self.counts = done, {}
+        self._before = done  # done by an earlier run, so it says nothing of this one's speed
         self.started = time.monotonic()
         self._last = 0.0
         self._handle = _display(_Text(self.line(), self._markup()), display_id=True) if _in_notebook() else None
@@ -392,8 +393,8 @@ class Progress:
         """The line as text."""
         parts = [f"{self.label}: {self.done}/{self.total}" if self.label else f"{self.done}/{self.total}"]
         parts += [f"{value} {name.replace('_', ' ')}" for name, value in self.counts.items() if value not in (None, "")]
-        if not final and 0 < self.done < self.total:
-            left = (time.monotonic() - self.started) / self.done * (self.total - self.done)
+        if not final and self._before < self.done < self.total:
+            left = (time.monotonic() - self.started) / (self.done - self._before) * (self.total - self.done)
             parts.append(f"{_duration(left)} left")
         return " · ".join(parts)
 
@@ -414,9 +415,9 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def progress(total: int, label: str = "") -> Progress:
-    """A `Progress` for `total` steps; use it as a context manager."""
-    return Progress(total, label)
+def progress(total: int, label: str = "", done: int = 0) -> Progress:
+    """A `Progress` for `total` steps, `done` of them by an earlier run; use it as a context manager."""
+    return Progress(total, label, done=done)
 
 
 def summary() -> str:

@@ -135,3 +135,13 @@ def test_progress_reads_as_a_result_at_the_end():
 
 def test_the_error_shows_as_one_line_in_a_notebook():
     assert LlmergeError("no")._render_traceback_() == ["LlmergeError: no"]
+
+
+def test_what_an_earlier_run_did_says_nothing_of_the_time_left(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(run.time, "monotonic", lambda: now[0])
+    bar = run.progress(100, done=90)
+    assert "left" not in bar.line()
+    now[0] += 60
+    bar.update(95)
+    assert bar.line() == "95/100 · 60 s left"
