@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 from llmerge_helpers import baselines, merges, mining
-from llmerge_helpers.chat import load_tokenizer
+from llmerge_helpers.chat import load_chat_tokenizer
 from llmerge_helpers.examples import load_examples
 from llmerge_helpers.files import write_jsonl
 from llmerge_helpers.prepare import prepare
@@ -86,7 +86,7 @@ def token_count(path: str, base_model: str, n: int, rounds: int) -> dict:
     """Our batched count against a loop over transformers' tokenizer, on the same `n` texts, taking turns."""
     from llmerge_helpers import models
 
-    ours, theirs = load_tokenizer(base_model), models.load_tokenizer(models.locate(ours_name(base_model)))
+    ours, theirs = load_chat_tokenizer(base_model), models.load_chat_tokenizer(models.locate(ours_name(base_model)))
     with open(path, encoding="utf-8") as file:
         examples = [json.loads(line) for line in itertools.islice(file, n)]
     chats = [[*e["prompt"], {"role": "assistant", "content": e["answer"]}] for e in examples]
@@ -113,7 +113,7 @@ def token_count(path: str, base_model: str, n: int, rounds: int) -> dict:
 
 def ours_name(base_model: str) -> str:
     """The model behind `auto`."""
-    return load_tokenizer(base_model).name
+    return load_chat_tokenizer(base_model).name
 
 
 def main() -> None:

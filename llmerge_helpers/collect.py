@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from llmerge_helpers.conflicted import digest
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.gitio import Repository, git_version, without_password
-from llmerge_helpers.mining import check_languages, collect_repository, family_of, look, mine
+from llmerge_helpers.mining import check_languages, collect_repository, family_name, look, mine
 from llmerge_helpers.replay import MARKER_SIZE
 from llmerge_helpers.run import progress, redact, resolve
 from llmerge_helpers.scenarios import build_scenarios
@@ -201,7 +201,7 @@ def _families(reports: list[dict[str, Any]]) -> dict[str, str]:
         touching = [group for group in groups if group & roots]
         groups = [group for group in groups if not group & roots] + [roots.union(*touching)]
     return {
-        family_of(report["roots"]): family_of(next(group for group in groups if group >= set(report["roots"])))
+        family_name(report["roots"]): family_name(next(group for group in groups if group >= set(report["roots"])))
         for report in reports
         if "roots" in report
     }

@@ -366,7 +366,7 @@ def sdk_version() -> str:
     return f"openai {metadata.version('openai')}"
 
 
-def said(text: str) -> None:
+def say(text: str) -> None:
     """Tell the person, and the log."""
     logger.info(text)
     print(redact(text))

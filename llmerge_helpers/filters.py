@@ -10,7 +10,7 @@ from llmerge_helpers.chat import ChatTokenizer
 from llmerge_helpers.prompts import messages, parse_question, render_reply
 from llmerge_helpers.rendering import training_text
 from llmerge_helpers.similarity import conflict_text, group_near_duplicates
-from llmerge_helpers.splits import joined
+from llmerge_helpers.splits import group_by_shared_keys
 from llmerge_helpers.thinking import Thinking, thinking_of
 
 NEAR_DUPLICATE = 0.8  # Jaccard similarity of two conflicts from which they count as the same
@@ -100,12 +100,12 @@ def conflict_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return row if "ours" in row and "theirs" in row else parse_question(row["question"])
 
 
-def group(candidates: Sequence[Candidate], held_out: Iterable[Mapping[str, Any]]) -> set[int]:
+def number_groups(candidates: Sequence[Candidate], held_out: Iterable[Mapping[str, Any]]) -> set[int]:
     """Number the groups of near-duplicates on the candidates; back come the groups that a held-out row is in."""
     by_key = {c.key: c.conflict for c in candidates}
     test = [conflict_of(row) for row in held_out]
     texts = [conflict_text(conflict) for conflict in [*by_key.values(), *test]]
-    groups = joined(list(zip(texts, group_near_duplicates(texts, threshold=NEAR_DUPLICATE), strict=True)))
+    groups = group_by_shared_keys(list(zip(texts, group_near_duplicates(texts, threshold=NEAR_DUPLICATE), strict=True)))
     number = dict(zip(by_key, groups, strict=False))
     for c in candidates:
         c.group = number[c.key]

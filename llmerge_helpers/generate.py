@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from llmerge_helpers import prices
-from llmerge_helpers.engine import ESCALATION, Engine, Job, is_cut_off, said, sdk_version
+from llmerge_helpers.engine import ESCALATION, Engine, Job, is_cut_off, say, sdk_version
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.ledger import Ledger, request_key
 from llmerge_helpers.limiter import Limiter
@@ -191,7 +191,7 @@ class _Run:
         options = self.options
         self.ledger.check_writable()
         for name in self.teacher.ignored:
-            said(f"note: {self.teacher.model} ignores {name} while it thinks; it is left out of the request")
+            say(f"note: {self.teacher.model} ignores {name} while it thinks; it is left out of the request")
         async with AsyncExitStack() as stack:
             stack.push(self._interrupted)
             teacher = await stack.enter_async_context(reachable(self.teacher))
@@ -209,7 +209,7 @@ class _Run:
                 await self._pilot()
                 self.quoted = self.quote()
                 money = None if engine.stopped else await balance(teacher, client)
-                said(f"{self.quoted}" + (f"; balance {money}" if money else ""))
+                say(f"{self.quoted}" + (f"; balance {money}" if money else ""))
             if not only_pilot:
                 await engine.run(self.queue)
                 for job in engine.unfinished():
@@ -230,7 +230,7 @@ class _Run:
     def _interrupted(self, kind: type[BaseException] | None, *_: object) -> None:
         """By now every answer is written, and nothing is in flight."""
         if kind is not None and issubclass(kind, asyncio.CancelledError | KeyboardInterrupt):
-            said(f"interrupted: {self._on_disk()} answers are on disk; the same command goes on from here.")
+            say(f"interrupted: {self._on_disk()} answers are on disk; the same command goes on from here.")
 
     async def _pilot(self) -> None:
         """A few answers from all over the rows, so that the quote rests on something; they count as any other."""
@@ -354,7 +354,7 @@ class _Run:
     def _notice_model(self, result: Result) -> None:
         if result.served_model and self.served and result.served_model not in self.served:
             before = ", ".join(self.served)
-            said(f"note: the service now answers as {result.served_model}, before as {before}; every row says which")
+            say(f"note: the service now answers as {result.served_model}, before as {before}; every row says which")
 
     def _tick(self) -> None:
         if self.line is None or self.engine is None:
@@ -379,7 +379,7 @@ class _Run:
 
     def _say_capped(self) -> None:
         unknown = f" and up to ${self.budget.unknown:.4f} not accounted for" if self.budget.unknown else ""
-        said(
+        say(
             f"stopped at max_cost_usd = ${self.budget.cap:g}: ${self.budget.spent:.4f} spent{unknown}, and "
             f"the worst case of one more request does not fit. {len(self._left())} samples were not asked; "
             "run again with more to go on."

@@ -19,7 +19,7 @@ from llmerge_helpers.licences import is_licence_file, spdx_of
 from llmerge_helpers.replay import CatFile, Workshop, entries
 from llmerge_helpers.sources import Source, find_sources
 
-__all__ = ["check_languages", "collect_repository", "family_of", "look", "mine"]
+__all__ = ["check_languages", "collect_repository", "family_name", "look", "mine"]
 
 
 def collect_repository(
@@ -69,7 +69,7 @@ def mine(
     report["git"] = ".".join(map(str, git_version()))
     report["roots"] = repository.roots()
     seen: set[bytes] = set()
-    family = family_of(report["roots"])
+    family = family_name(report["roots"])
     with Workshop.open(repository) as workshop:
         total = workshop.merges(max_merges)
         counts["merges"] += total
@@ -104,7 +104,7 @@ def mine(
     report["seconds"] = round(report.get("seconds", 0) + time.monotonic() - started, 3)
 
 
-def family_of(roots: Iterable[str]) -> str:
+def family_name(roots: Iterable[str]) -> str:
     """A name for all repositories that grew from these first commits."""
     return hashlib.sha256("\n".join(sorted(roots)).encode()).hexdigest()[:16]
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from llmerge_helpers import filters
 from llmerge_helpers.cards import data_card, memory_mapped, save
-from llmerge_helpers.chat import ChatTokenizer, load_tokenizer
+from llmerge_helpers.chat import ChatTokenizer, load_chat_tokenizer
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.files import room_beside, write_atomic, write_jsonl
 from llmerge_helpers.filters import SIDES, STEPS, STEPS_CORRECT, Candidate, conflict_of, conflict_text, drop
 from llmerge_helpers.rendering import render_prompt
 from llmerge_helpers.run import resolve
-from llmerge_helpers.splits import held_out_groups, joined, split_keys
+from llmerge_helpers.splits import group_by_shared_keys, held_out_groups, split_keys
 from llmerge_helpers.thinking import FLAGS
 from llmerge_helpers.verdict import MATCH_TYPES
 
@@ -109,7 +109,7 @@ def prepare(
     """
     held_out = list(held_out)
     accept = _check(accept, max_tokens, validation_size, keep)
-    tokenizer, notes = load_tokenizer(base_model), []
+    tokenizer, notes = load_chat_tokenizer(base_model), []
     names = ["correct_only"] if correct_only else ["full", "correct_only"]
     candidates = [filters.candidate_of(example) for example in examples]
     if not candidates:
@@ -120,7 +120,7 @@ def prepare(
     drop(candidates, "failed", lambda c: c.match_type == "failed")
     drop(candidates, "truncated", lambda c: c.match_type == "truncated")
     drop(candidates, "invalid", lambda c: c.match_type == "invalid_output")
-    held_out_keys = filters.group(candidates, held_out)
+    held_out_keys = filters.number_groups(candidates, held_out)
     drop(candidates, "test", lambda c: c.group in held_out_keys)
     chosen = filters.one_conflict_a_group(candidates, accept)
     drop(candidates, "duplicate", lambda c: chosen[c.group] != c.key)
@@ -201,7 +201,8 @@ def _split(pool: Sequence[Candidate], validation_size: float, seed: int) -> str:
     rows = {c.key: c.example["row"] for c in pool}
     level, keys = split_keys(list(rows.values()))
     group = {c.key: c.group for c in pool}
-    groups = joined([(unit or f"conflict {key}", group[key]) for unit, key in zip(keys, rows, strict=True)])
+    units = [unit or f"conflict {key}" for unit, key in zip(keys, rows, strict=True)]
+    groups = group_by_shared_keys(list(zip(units, (group[key] for key in rows), strict=True)))
     right = {c.key for c in pool if "correct_only" not in c.dropped}
     with_right = {g for key, g in zip(rows, groups, strict=True) if key in right}
     # in two goes, so that correct_only gets a validation side of the same share

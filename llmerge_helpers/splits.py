@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 Group = TypeVar("Group", int, str)
 
 
-def joined(keys: Sequence[Sequence[Hashable]]) -> list[int]:
+def group_by_shared_keys(keys: Sequence[Sequence[Hashable]]) -> list[int]:
     """A group number for each item, in order of appearance; items that share any key are in one group.
 
-    >>> joined([("a", 1), ("b", 2), ("c", 1), ("b", 3)])
+    >>> group_by_shared_keys([("a", 1), ("b", 2), ("c", 1), ("b", 3)])
     [0, 1, 0, 1]
     """
     first: dict[Hashable, int] = {}  # a key counts only against keys in the same place

@@ -24,7 +24,7 @@ from llmerge_helpers.prompts import render_answer, render_reply, split_reply
 from llmerge_helpers.replies import load_replies
 from llmerge_helpers.rewards import resolution_reward
 from llmerge_helpers.similarity import conflict_text
-from llmerge_helpers.splits import held_out_groups, joined
+from llmerge_helpers.splits import group_by_shared_keys, held_out_groups
 from llmerge_helpers.thinking import flags_of, reasoning_from_facts
 from llmerge_helpers.verdict import verify
 
@@ -34,7 +34,7 @@ TINY = chat.ChatTokenizer("tiny", chat.CHATML, None, {"eos_token": "<|im_end|>"}
 @pytest.fixture(autouse=True)
 def tiny_tokenizer(monkeypatch, request):
     if request.node.name != "test_the_small_model_counts_without_torch":
-        monkeypatch.setattr("llmerge_helpers.prepare.load_tokenizer", lambda base_model: TINY)
+        monkeypatch.setattr("llmerge_helpers.prepare.load_chat_tokenizer", lambda base_model: TINY)
 
 
 def answered(rows, start=0, reply=right):
@@ -280,7 +280,7 @@ def test_no_conflict_is_on_two_sides(tmp_path_factory, data):
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=30), st.floats(0, 0.9), st.integers(0, 5))
 def test_groups_are_closed_and_the_share_is_kept(keys, share, seed):
-    groups = joined(keys)
+    groups = group_by_shared_keys(keys)
     for i, a in enumerate(keys):
         for j, b in enumerate(keys):
             if a[0] == b[0] or a[1] == b[1]:
@@ -466,8 +466,8 @@ class Missing:  # what only the train extra brings
         if name.split(".")[0] in {"torch", "transformers", "trl", "peft", "accelerate", "wandb", "psutil"}:
             raise ImportError(name)
 sys.meta_path.insert(0, Missing())
-from llmerge_helpers.chat import load_tokenizer
-t = load_tokenizer("auto")
+from llmerge_helpers.chat import load_chat_tokenizer
+t = load_chat_tokenizer("auto")
 print(t.name, t.estimated, *t.count(["ab 12", ""]), t.eos_token)
 """
 
@@ -513,10 +513,10 @@ def test_a_folder_with_a_tokenizer_is_read(tmp_path):
     backend.add_special_tokens(["<|im_end|>"])
     backend.save(str(tmp_path / "tokenizer.json"))
     with pytest.raises(LlmergeError, match="no chat template"):
-        chat.load_tokenizer(str(tmp_path))
+        chat.load_chat_tokenizer(str(tmp_path))
     config = {"chat_template": [{"name": "default", "template": chat.CHATML}], "eos_token": {"content": "<|im_end|>"}}
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
-    tokenizer = chat.load_tokenizer(str(tmp_path))
+    tokenizer = chat.load_chat_tokenizer(str(tmp_path))
     assert not tokenizer.estimated and tokenizer.count(["hi hi hi", "hi"]) == [3, 1]
     assert tokenizer.all_special_tokens == ["<|im_end|>"] and tokenizer.eos_token == "<|im_end|>"
     assert tokenizer.apply_chat_template([{"role": "user", "content": "hi"}], tokenize=True)[-1] == 2
@@ -524,11 +524,11 @@ def test_a_folder_with_a_tokenizer_is_read(tmp_path):
 
 def test_a_model_out_of_reach_is_estimated_and_said(tmp_path, monkeypatch):
     monkeypatch.setattr("llmerge_helpers.hub._answers", lambda: False)
-    found = chat.load_tokenizer("nobody/nothing-of-this-name")
+    found = chat.load_chat_tokenizer("nobody/nothing-of-this-name")
     assert found.estimated and found.count(["x" * 25]) == [10]
     with pytest.raises(LlmergeError, match="there is no folder"):
-        chat.load_tokenizer("./not/here")
-    monkeypatch.setattr("llmerge_helpers.prepare.load_tokenizer", lambda base_model: found)
+        chat.load_chat_tokenizer("./not/here")
+    monkeypatch.setattr("llmerge_helpers.prepare.load_chat_tokenizer", lambda base_model: found)
     prepared = prepare(answered([conflict(n) for n in range(4)]), tmp_path / "sft")
     assert "estimated" in prepared.notes[0] and "(estimated)" in (tmp_path / "sft/full/README.md").read_text()
 
