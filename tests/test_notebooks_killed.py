@@ -1,7 +1,7 @@
 """03 and 04 through papermill, killed half-way and run again: the curve goes on, and ends as if nothing had been.
 
-Measured when written: SFT killed after step 30 of 60 and GRPO after step 2 of 8; every loss, entropy, length and sampled
-completion was that of the run without a kill, and so were the adapters, bit by bit.
+Measured when written: SFT killed after step 30 of 60 and GRPO after step 2 of 8; every loss, entropy, length and
+sampled completion was that of the run without a kill, and so were the adapters, bit by bit.
 """
 
 from __future__ import annotations
