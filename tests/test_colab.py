@@ -175,7 +175,8 @@ def on_colab(session, notebook: Path, content: Path, *arguments: str) -> subproc
     """The notebook alone in an empty folder, run there by a kernel of the session."""
     content.mkdir(exist_ok=True)
     shutil.copy(notebook, content / notebook.name)
-    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "-k", "colab", notebook.name, "out.ipynb"]
+    options = ["--no-progress-bar", "--start-timeout", "600", "-k", "colab"]
+    command = [sys.executable, "-m", "papermill", *options, notebook.name, "out.ipynb"]
     return subprocess.run(
         [*command, *arguments], cwd=content, env=session, capture_output=True, text=True, timeout=1200
     )
