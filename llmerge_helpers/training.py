@@ -29,7 +29,7 @@ from typing import Any
 from llmerge_helpers import devices, models, rendering
 from llmerge_helpers.devices import Plan
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.files import read_json, write_atomic, write_json
+from llmerge_helpers.files import read_json, read_jsonl, write_atomic, write_json
 from llmerge_helpers.resume import fingerprint, last_checkpoint, prepare_output, tracking
 from llmerge_helpers.run import resolve, shown
 from llmerge_helpers.settings import (
@@ -67,6 +67,14 @@ class Trained:
         import pandas as pd
 
         return pd.DataFrame(self.history)
+
+    def samples(self, longest: int = 160) -> Any:
+        """What the model answered to held-out conflicts while it learned, as a table; empty without validation rows."""
+        import pandas as pd
+
+        path = self.output_dir / "samples.jsonl"
+        kept = pd.DataFrame(read_jsonl(path) if path.exists() else [], columns=["step", "finish_reason", "reply"])
+        return kept.assign(reply=kept["reply"].str.slice(0, longest))
 
     @property
     def steps(self) -> int:

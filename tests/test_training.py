@@ -647,3 +647,10 @@ def test_the_first_fsdp_is_refused(here, tmp_path, monkeypatch):
 
 def test_conflict_rows_of_the_tests_are_real_conflicts():
     assert "<<<<<<<" in conflict_row()["question"]
+
+
+def test_a_run_without_validation_rows_has_no_samples_and_no_error(tmp_path):
+    trained = training.Trained(tmp_path, {}, None, {}, [], 0.0, 0.0, {}, {})
+    assert trained.samples().empty and list(trained.samples()) == ["step", "finish_reason", "reply"]
+    (tmp_path / "samples.jsonl").write_text('{"step": 3, "question": "?", "reply": "abc", "finish_reason": "stop"}\n')
+    assert trained.samples(longest=2).to_dict("records") == [{"step": 3, "finish_reason": "stop", "reply": "ab"}]
