@@ -420,10 +420,10 @@ def held_out(dataset: str, n: int = 0, seed: int = 0, *, sft_model: str = "") ->
     test = merges.load(source)["test"]
     sft_data = (finished(sft_model) or {}).get("parameters", {}).get("dataset", "") if sft_model else ""
     names, texts = _trained_on([dataset, sft_data] if sft_data else [dataset])
-    fresh = [i for i, row in enumerate(test) if names.isdisjoint((row.get("id", ""), row["question"]))]
-    known = list(sketches(texts))
-    copies = near_duplicates_of(sketches(conflict_text(conflict_of(test[i])) for i in fresh), known, NEAR_DUPLICATE)
-    fresh = [i for i, copy in zip(fresh, copies, strict=True) if copy is None]
+    unnamed = [(i, row) for i, row in enumerate(_asked(test)) if names.isdisjoint((row.get("id", ""), row["question"]))]
+    sketched = sketches(conflict_text(conflict_of(row)) for _, row in unnamed)
+    copies = near_duplicates_of(sketched, list(sketches(texts)), NEAR_DUPLICATE)
+    fresh = [i for (i, _), copy in zip(unnamed, copies, strict=True) if copy is None]
     dropped = len(test) - len(fresh)
     if dropped:
         where = f"{dropped} of {len(test)} test conflicts in {shown(source)} are in the training data, or nearly so"
@@ -439,7 +439,7 @@ def _trained_on(datasets: Sequence[str]) -> tuple[set[str], list[str]]:
     """Ids and questions, and the texts of the conflicts, in data sets of 02; nothing for one that is not there."""
     from datasets import load_from_disk
 
-    from llmerge_helpers.filters import SIDES, conflict_of, conflict_text
+    from llmerge_helpers.filters import conflict_of, conflict_text
 
     names: set[str] = set()
     texts: dict[str, None] = {}
@@ -450,12 +450,19 @@ def _trained_on(datasets: Sequence[str]) -> tuple[set[str], list[str]]:
         for split, rows in (data if isinstance(data, dict) else {"train": data}).items():
             if split == "test":  # of a data set of merges, where training sees only the rest
                 continue
-            for row in rows.select_columns([c for c in ("id", "question", "prompt", *SIDES) if c in rows.column_names]):
+            for row in _asked(rows):
                 prompt = row.get("prompt") or ""
                 asked = row.get("question") or (prompt if isinstance(prompt, str) else prompt[-1]["content"])
                 names.update((row.get("id"), row.get("question"), asked))
                 texts[conflict_text(conflict_of(row | {"question": asked}))] = None
     return names - {"", None}, list(texts)
+
+
+def _asked(rows: Any) -> Any:
+    """The columns that tell conflicts apart, without the whole files that rows of merges carry."""
+    from llmerge_helpers.filters import SIDES
+
+    return rows.select_columns([c for c in ("id", "question", "prompt", *SIDES) if c in rows.column_names])
 
 
 def source_of(dataset: str) -> str:
