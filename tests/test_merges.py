@@ -1,9 +1,9 @@
 """Datasets of merges: saved with a split that does not leak, and loaded again, ours and others'."""
 
 import json
-import os
 from pathlib import Path
 
+import full_disk
 import pytest
 from datasets import Dataset, DatasetDict
 
@@ -127,14 +127,8 @@ def test_what_cannot_be_saved_is_one_sentence(tmp_path):
 
 def test_a_dataset_that_cannot_be_replaced_is_kept(tmp_path, monkeypatch):
     save([row(1), row(2)], tmp_path / "d")
-    before, replace = files(tmp_path), os.replace
-
-    def fail(source, target):
-        if Path(source).name == "dataset":
-            raise OSError(28, "No space left on device")
-        return replace(source, target)
-
-    monkeypatch.setattr(os, "replace", fail)
+    before = files(tmp_path)
+    full_disk.fill(monkeypatch)
     with pytest.raises(LlmergeError, match="d cannot be written .No space left on device.: make room"):
         save([row(3), row(4)], tmp_path / "d")
     assert files(tmp_path) == before

@@ -10,6 +10,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import full_disk
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -338,14 +339,8 @@ def test_a_failure_leaves_the_old_data_set_whole(tmp_path):
 
 def test_a_full_disk_leaves_the_old_data_set_whole(tmp_path, monkeypatch):
     prepare(answered([conflict(n) for n in range(4)]), tmp_path / "sft")
-    before, replace = tree(tmp_path), os.replace
-
-    def fail(source, target):
-        if Path(source).name == "dataset":
-            raise OSError(28, "No space left on device")
-        return replace(source, target)
-
-    monkeypatch.setattr(os, "replace", fail)
+    before = tree(tmp_path)
+    full_disk.fill(monkeypatch)
     with pytest.raises(LlmergeError, match="sft/full cannot be written .No space left on device.: make room"):
         prepare(answered([conflict(n) for n in range(5)]), tmp_path / "sft")
     assert tree(tmp_path) == before
