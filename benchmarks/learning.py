@@ -14,7 +14,6 @@ both data sets, the test rows and the two files of settings. Change those as you
 from __future__ import annotations
 
 import argparse
-import json
 import random
 from pathlib import Path
 from typing import Any
@@ -60,9 +59,9 @@ def data(work: Path, given: argparse.Namespace) -> None:
     import yaml
     from datasets import Dataset, DatasetDict
 
-    from llmerge_helpers.filters import conflict_text
+    from llmerge_helpers.files import write_jsonl
     from llmerge_helpers.prompts import messages
-    from llmerge_helpers.similarity import near_duplicates_of, sketches
+    from llmerge_helpers.similarity import conflict_text, near_duplicates_of, sketches
     from llmerge_helpers.splits import family_of
 
     train = short_rows(given.train, work, given.context_lines, given.max_length)
@@ -86,7 +85,7 @@ def data(work: Path, given: argparse.Namespace) -> None:
         for row in train
     ]
     DatasetDict(train=Dataset.from_list(grpo)).save_to_disk(work / "grpo")
-    (work / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in test), encoding="utf-8")
+    write_jsonl(work / "test.jsonl", test)
     common = {"max_steps": -1, "report_to": "none", "seed": 0, "cpu_bf16": given.cpu_bf16}
     settings = {
         "sft": {"dataset": str(work / "sft"), "base_model": MODEL, "output_dir": str(work / "sft_model"), "epochs": 3.0}
@@ -101,9 +100,10 @@ def data(work: Path, given: argparse.Namespace) -> None:
 def table(work: Path) -> None:
     """Evaluate what is there and print it."""
     from llmerge_helpers import evaluate, training
+    from llmerge_helpers.files import read_jsonl
     from llmerge_helpers.models import read_lineage
 
-    rows = [json.loads(line) for line in (work / "test.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = list(read_jsonl(work / "test.jsonl"))
     stages = {"base": MODEL, "sft": str(work / "sft_model"), "grpo": str(work / "grpo_model")}
     stages = {name: each for name, each in stages.items() if name == "base" or (Path(each) / "lineage.json").exists()}
     budget = training.completion_budget(read_lineage(stages["sft"])) + ROOM if "sft" in stages else 200

@@ -27,13 +27,12 @@ PLAIN = """
 import ast, asyncio, inspect, sys, types
 import matplotlib
 matplotlib.use("agg")
-module = types.ModuleType("__main__")
+module, loop = types.ModuleType("__main__"), asyncio.new_event_loop()
 sys.modules["__main__"] = module
 for source in open(sys.argv[1], encoding="utf-8").read().split("\\0"):
     code = compile(source, "cell", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     made = eval(code, vars(module))
     if inspect.iscoroutine(made):
-        loop = globals().setdefault("loop", asyncio.new_event_loop())
         loop.run_until_complete(made)
 """
 
