@@ -86,7 +86,7 @@ def data(work: Path, given: argparse.Namespace) -> None:
     ]
     DatasetDict(train=Dataset.from_list(grpo)).save_to_disk(work / "grpo")
     write_jsonl(work / "test.jsonl", test)
-    common = {"max_steps": -1, "report_to": "none", "seed": 0, "cpu_bf16": given.cpu_bf16}
+    common = {"max_steps": -1, "report_to": "none", "seed": 0}
     settings = {
         "sft": {"dataset": str(work / "sft"), "base_model": MODEL, "output_dir": str(work / "sft_model"), "epochs": 3.0}
         | {"batch_size": 8, "lora_rank": 32, "max_length": given.max_length, "save_steps": 40, **common},
@@ -126,7 +126,6 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=200, help="conflicts to test on")
     parser.add_argument("--max-length", type=int, default=320)
     parser.add_argument("--context-lines", type=int, default=2)
-    parser.add_argument("--cpu-bf16", action="store_true", help="for a CPU with AVX512_BF16 or AMX")
     given = parser.parse_args()
     work = given.work.resolve()
     work.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,12 @@ class Device:
     memory_gib: float  # of one GPU, or of the machine
     capability: tuple[int, int] | None = None  # CUDA compute capability
     count: int = 1
+    bfloat16: bool = False  # of a CPU: in hardware (AVX512_BF16, AMX); elsewhere it is emulated, several times slower
+
+    @property
+    def gpu_gib(self) -> float:
+        """Memory of one GPU in GiB, 0 where there is none."""
+        return self.memory_gib if self.kind == "cuda" else 0.0
 
 
 def found_device() -> Device:
@@ -32,7 +38,10 @@ def found_device() -> Device:
         return Device("cuda", properties.name, properties.total_memory / GIB, capability, torch.cuda.device_count())
     import psutil
 
-    return Device("cpu", f"CPU, {os.cpu_count()} cores", psutil.virtual_memory().total / GIB)
+    has = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}  # an older torch cannot tell
+    bfloat16 = bool(has.get("avx512_bf16") or has.get("amx_bf16"))
+    name = f"CPU, {os.cpu_count()} cores{' with bfloat16' if bfloat16 else ''}"
+    return Device("cpu", name, psutil.virtual_memory().total / GIB, bfloat16=bfloat16)
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,7 @@ class Plan:
 
     @property
     def use_cpu(self) -> bool:
-        """True where there is no GPU; TRL otherwise refuses, or picks bfloat16 that this CPU may only emulate."""
+        """True where there is no GPU; TRL otherwise refuses, or picks bfloat16 on a CPU that only emulates it."""
         return self.device.kind == "cpu"
 
     def training_arguments(self) -> dict[str, Any]:
@@ -136,7 +145,7 @@ def plan(
     if device.kind == "cpu":
         if load_in_4bit:
             raise LlmergeError("load_in_4bit needs a CUDA GPU: run with load_in_4bit False on this CPU.")
-        dtype, bf16, fp16, width = "float32", False, False, 4.0
+        dtype, bf16, fp16, width = "float32", device.bfloat16, False, 4.0  # in bfloat16 it computes, by autocast
     elif (device.capability or (0, 0)) >= (8, 0):
         dtype, bf16, fp16, width = "bfloat16", True, False, 2.0
     else:

@@ -39,7 +39,6 @@ class SftSettings:
     output_dir: str = "outputs/sft_model"
     seed: int = 0
     packing: bool = False
-    cpu_bf16: bool = False  # bfloat16 on a CPU that has it in hardware (AVX512_BF16, AMX): faster, not the same bits
     save_steps: int = 0  # 0: a quarter of the run (half on a CPU)
     samples: int = 2  # held-out conflicts answered at every evaluation
 
@@ -71,7 +70,6 @@ class GrpoSettings:
     format_weight: float = 0.2
     similarity: float = 0.0
     patience: int = 10
-    cpu_bf16: bool = False
     save_steps: int = 0
 
 

@@ -246,7 +246,7 @@ def sft(values: Mapping[str, Any] | SftSettings | Ready) -> Trained:
         disable_tqdm=True,
         seed=settings.seed,
         data_seed=settings.seed,
-        **_with_cpu_bf16(plan.training_arguments(), settings.cpu_bf16),
+        **plan.training_arguments(),
     )
     counter, callbacks = TokenCounter(), [Progress("SFT")]
     if ready.validation is not None and settings.samples:
@@ -332,10 +332,6 @@ def _agree(checkpoint: str | None, output_dir: Path) -> str | None:
     PartialState().wait_for_everyone()
     found = last_checkpoint(output_dir / "checkpoints")
     return str(found) if found else None
-
-
-def _with_cpu_bf16(arguments: dict[str, Any], wanted: bool) -> dict[str, Any]:
-    return arguments | {"bf16": True} if wanted and arguments["use_cpu"] else arguments
 
 
 def _answerer(tokenizer: Any, max_new_tokens: int) -> Any:
@@ -452,7 +448,7 @@ def grpo(values: Mapping[str, Any] | GrpoSettings | Ready) -> Trained:
         seed=settings.seed,
         data_seed=settings.seed,
         **ready.vllm,
-        **_with_cpu_bf16(plan.training_arguments(), settings.cpu_bf16),
+        **plan.training_arguments(),
     )
     more = {rewards.resolution_reward: {"similarity": settings.similarity}}
     ends = end_ids(policy.model, policy.tokenizer)  # a completion without one was cut off, and is judged so

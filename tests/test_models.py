@@ -32,6 +32,17 @@ def test_a_cpu_trains_in_float32_and_says_so_to_trl():
     assert (arguments["use_cpu"], arguments["bf16"], arguments["fp16"]) == (True, False, False)
 
 
+def test_a_cpu_with_bfloat16_in_hardware_computes_in_it(monkeypatch):
+    import torch
+
+    for has, wanted in (({"avx512_bf16": True}, True), ({"amx_bf16": True}, True), ({"avx2": True}, False)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: has, raising=False)
+        found = plan(devices.found_device(), SMALL)
+        assert (found.dtype, found.bf16, found.use_cpu) == ("float32", wanted, True)
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert not devices.found_device().bfloat16
+
+
 @pytest.mark.parametrize(("device", "dtype"), [(T4, "float16"), (Device("cuda", "V100", 15.7, (7, 0)), "float16"),
                                                (L4, "bfloat16"), (A100, "bfloat16")])  # fmt: skip
 def test_precision_goes_by_compute_capability(device, dtype):
