@@ -342,7 +342,9 @@ def save_adapter(
     if main_process:
         for config in policy.model.peft_config.values():
             config.base_model_name_or_path = policy.lineage["base_model"]
-        policy.model.save_pretrained(folder, selected_adapters=["default"], state_dict=weights)
+        policy.model.save_pretrained(
+            folder, selected_adapters=["default"], state_dict=weights, save_embedding_layers=False
+        )
         policy.tokenizer.save_pretrained(folder)
         write_json(folder / LINEAGE, lineage)
     return lineage
