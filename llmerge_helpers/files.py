@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,7 +78,10 @@ def room_beside(path: Path) -> Iterator[Path]:
     """A folder to work in beside `path`, gone afterwards; what cannot be written there is an `LlmergeError`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as room:
+        for left in path.parent.glob(f".{glob.escape(path.name)}-*.tmp"):  # of a process that was killed
+            if left.stat().st_mtime < time.time() - 86_400:
+                shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", suffix=".tmp", dir=path.parent) as room:
             yield Path(room)
     except OSError as error:
         raise LlmergeError(

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -110,3 +111,17 @@ files.replace_folder(Path({str(new)!r}), Path({str(old)!r}))
             files.replace_folder(folder(room / "new", text), old)
         assert (files.in_place(old) / "a.txt").read_text() == text
     assert sorted(os.listdir(tmp_path)) == ["d", "room"]
+
+
+def test_what_a_killed_process_left_a_day_ago_is_removed(tmp_path):
+    for name, age in (
+        (".d-killed.tmp", 100_000),
+        (".d-at-work.tmp", 60),
+        (".d-mine", 100_000),
+        (".e-other.tmp", 100_000),
+    ):
+        folder(tmp_path / name, "left")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    with files.room_beside(tmp_path / "d"):
+        pass
+    assert sorted(os.listdir(tmp_path)) == [".d-at-work.tmp", ".d-mine", ".e-other.tmp"]
