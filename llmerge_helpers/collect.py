@@ -116,6 +116,7 @@ def collect(
                 done[number] = _part(*job, line)
     else:
         from concurrent.futures import ProcessPoolExecutor, as_completed
+        from concurrent.futures.process import BrokenProcessPool
         from multiprocessing import get_context
 
         # "spawn": a notebook has threads, and a forked copy of a process with threads can hang
@@ -127,6 +128,12 @@ def collect(
                     done[futures[future]] = future.result()
                     rows = sum(report.get("counts", {}).get("rows", 0) for report in done.values())
                     line.update(rows=rows, failed=sum("error" in report for report in done.values()))
+        except BrokenProcessPool:
+            raise LlmergeError(
+                "a worker process ended while it mined; what is finished is kept. A script needs "
+                'if __name__ == "__main__" around the call, or workers=1 (as when it comes from standard input); '
+                "where memory ran out, take fewer workers."
+            ) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

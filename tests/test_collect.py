@@ -571,6 +571,15 @@ def test_several_at_a_time_give_the_same_as_one_by_one(three, tmp_path):
     assert table.iloc[-1]["count"] == 3 and ("hunks", "− duplicate", 1) in table.itertuples(index=False, name=None)
 
 
+def test_a_script_from_standard_input_gets_one_sentence(three, tmp_path):
+    """Its workers would have to read it once more, and cannot."""
+    arguments = f"{[str(path) for path in three]}, {str(tmp_path / 'work')!r}"
+    script = f"from llmerge_helpers.collect import collect\ncollect({arguments})"
+    done = subprocess.run([sys.executable, "-"], input=script, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode and "LlmergeError: a worker process ended" in done.stderr.splitlines()[-1]
+    assert "workers=1" in done.stderr
+
+
 def test_finished_repositories_are_not_mined_again(three, tmp_path, monkeypatch):
     expected = list(collect(three, tmp_path / "work", workers=1).rows())
     parts = snapshot(tmp_path / "work")
