@@ -163,10 +163,12 @@ class Ready:
     def start(self) -> tuple[str, str | None]:
         """W&B set up and the checkpoint to go on from, the same in every process."""
         report_to = tracking(self.settings.report_to, self.output_dir, self.output_dir.name)
-        checkpoint = prepare_output(self.output_dir, self.facts, self.settings.resume) if _main_process() else None
-        if _main_process():  # as given, not as chosen here: what it starts may go on from these checkpoints
+        checkpoint = None
+        if _main_process():
             import yaml
 
+            checkpoint = prepare_output(self.output_dir, self.facts, self.settings.resume)
+            # as given, not as chosen here: what it starts may go on from these checkpoints
             write_atomic(self.output_dir / "params.yaml", yaml.safe_dump(asdict(self.settings), sort_keys=False))
         return report_to, _agree(checkpoint, self.output_dir)
 
