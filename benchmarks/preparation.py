@@ -86,7 +86,7 @@ def token_count(path: str, base_model: str, n: int, rounds: int) -> dict:
     """Our batched count against a loop over transformers' tokenizer, on the same `n` texts, taking turns."""
     from llmerge_helpers import models
 
-    ours, theirs = load_chat_tokenizer(base_model), models.load_chat_tokenizer(models.locate(ours_name(base_model)))
+    ours, theirs = load_chat_tokenizer(base_model), models.load_tokenizer(models.locate(ours_name(base_model)))
     with open(path, encoding="utf-8") as file:
         examples = [json.loads(line) for line in itertools.islice(file, n)]
     chats = [[*e["prompt"], {"role": "assistant", "content": e["answer"]}] for e in examples]
