@@ -309,11 +309,21 @@ class _Text:
 
 def show_table(rows: Mapping[str, Any]) -> None:
     """Display name/value pairs as one small table."""
+    rows = {name: _counts(value) if isinstance(value, Mapping) else value for name, value in rows.items()}
     width = max(map(len, rows), default=0)
     text = "\n".join(f"{name:<{width}}  {value}" for name, value in rows.items())
     row = '<tr><th>{}</th><td style="text-align:left">{}</td></tr>'  # Jupyter sets cells to the right
     cells = "".join(row.format(html.escape(k), html.escape(str(v))) for k, v in rows.items())
     _display(_Text(text, f"<table>{cells}</table>"))
+
+
+def _counts(found: Mapping[str, Any]) -> str:
+    """Counts by name as one line.
+
+    >>> _counts({"prompt_tokens": 16981, "timeout": 2}), _counts({})
+    ('prompt_tokens 16,981, timeout 2', 'none')
+    """
+    return ", ".join(f"{name} {count:,}" for name, count in found.items()) or "none"
 
 
 def _in_notebook() -> bool:
