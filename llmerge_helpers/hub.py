@@ -1,4 +1,4 @@
-"""Where a base model is to be had: the hub's cache, the hub, or the package that holds the small one."""
+"""Which base model, and where it is to be had: the hub's cache, the hub, or the package that holds the small one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,25 @@ from typing import TypeVar
 from llmerge_helpers.errors import LlmergeError
 
 Found = TypeVar("Found")
+SMALL_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
+# base_model="auto", the one table: the least GPU memory in GiB, and the model for it
+AUTO_MODELS = (
+    (70, "deepseek-ai/DeepSeek-R1-Distill-Qwen-14B"),
+    (20, "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"),
+    (8, "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"),
+    (0, SMALL_MODEL),
+)
+
+
+def choose_base_model(base_model: str, gpu_gib: float) -> str:
+    """`base_model`, with `auto` read off the table by the memory of one GPU in GiB, 0 without a GPU.
+
+    >>> choose_base_model("auto", 14.7), choose_base_model("auto", 0), choose_base_model("me/mine", 0)
+    ('deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B', 'HuggingFaceTB/SmolLM2-135M-Instruct', 'me/mine')
+    """
+    if base_model != "auto":
+        return base_model
+    return next(name for least, name in AUTO_MODELS if gpu_gib >= least)
 
 
 def check_hub_id(base_model: str) -> None:

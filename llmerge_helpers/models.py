@@ -15,39 +15,17 @@ from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
-from llmerge_helpers.devices import Device, ModelSize, Plan
+from llmerge_helpers.devices import ModelSize, Plan
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.files import read_json, write_json
-from llmerge_helpers.hub import check_hub_id, from_hub, packaged_gguf
+from llmerge_helpers.hub import SMALL_MODEL, check_hub_id, from_hub, packaged_gguf
 from llmerge_helpers.run import resolve, root, shown
 
-SMALL_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
-# base_model="auto", the one table: the least GPU memory in GiB, and the model for it
-AUTO_MODELS = (
-    (70, "deepseek-ai/DeepSeek-R1-Distill-Qwen-14B"),
-    (20, "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"),
-    (8, "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"),
-    (0, SMALL_MODEL),
-)
 LINEAGE = "lineage.json"
 # transformers says this of its own code, at every forward and with the path of the installation
 warnings.filterwarnings("ignore", message=".*activation_checkpointing.*", category=FutureWarning)
 
 # --------------------------------------------------------------------------------------------------- the base model
-
-
-def choose_base_model(base_model: str, device: Device) -> str:
-    """`base_model`, with `auto` read off the table by GPU memory.
-
-    >>> choose_base_model("auto", Device("cuda", "Tesla T4", 14.7, (7, 5)))
-    'deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B'
-    >>> choose_base_model("auto", Device("cpu", "CPU", 64.0))
-    'HuggingFaceTB/SmolLM2-135M-Instruct'
-    """
-    if base_model != "auto":
-        return base_model
-    memory = device.memory_gib if device.kind == "cuda" else 0
-    return next(name for least, name in AUTO_MODELS if memory >= least)
 
 
 def locate(base_model: str) -> Path:

@@ -30,6 +30,7 @@ from llmerge_helpers import devices, models, rendering
 from llmerge_helpers.devices import Plan
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.files import read_json, read_jsonl, write_atomic, write_json
+from llmerge_helpers.hub import choose_base_model
 from llmerge_helpers.resume import fingerprint, last_checkpoint, prepare_output, tracking
 from llmerge_helpers.run import resolve, shown
 from llmerge_helpers.settings import (
@@ -181,7 +182,7 @@ def prepare_sft(values: Mapping[str, Any] | SftSettings) -> Ready:
     check_report_to(settings.report_to)
     data = load_rows(settings.dataset, made_by="02_inspect_and_prepare")
     device = devices.found_device()
-    name = models.choose_base_model(settings.base_model, device)
+    name = choose_base_model(settings.base_model, device.gpu_gib)
     folder = models.locate(name)
     size = models.model_size(folder)
     max_length = settings.max_length or MAX_LENGTH[device.kind]

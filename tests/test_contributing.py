@@ -47,8 +47,8 @@ def test_the_map_names_every_module_and_arrows_go_down():
     assert set(floor_of) >= modules, f"not on the map: {sorted(modules - set(floor_of))}"
     for module in sorted(modules):
         tree = ast.parse((ROOT / "llmerge_helpers" / f"{module}.py").read_text())
-        top = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module]
-        for node in top:
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+        for node in imports:
             names = (
                 [node.module.removeprefix("llmerge_helpers.")] if "." in node.module else [a.name for a in node.names]
             )

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from tiny import CHATML, conflict_row, save_sft, tiny_model
 
-from llmerge_helpers import evaluate, models, rendering
+from llmerge_helpers import browse, evaluate, models, rendering
 from llmerge_helpers.devices import Device, Plan
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.evaluate import complete
@@ -397,5 +397,5 @@ def test_the_test_split_is_that_of_the_data_that_was_prepared(tmp_path):
 def test_side_by_side_and_cards():
     assert evaluate.side_by_side(TABLES, 2).loc["c0"].tolist() == ["exact match", "incorrect resolution"]
     reply = render_reply("why", render_answer(ROWS[0]["answer"], "Java"))
-    card = evaluate.cards(ROWS, table("sft", ["exact_match"]).assign(reply=reply))[0]
+    card = browse.answered(ROWS, table("sft", ["exact_match"]).assign(reply=reply))[0]
     assert "✓" in card.heading and json.dumps(card.heading)
