@@ -6,10 +6,11 @@ import re
 
 __all__ = ["is_licence_file", "spdx_of"]
 
-_RULES = (  # the first rule whose every phrase stands in the text
+_RULES = (  # of the rules whose every phrase stands in the text, the one that stands first
     ("AGPL-3.0", "gnu affero general public license", "version 3"),
     ("LGPL-3.0", "gnu lesser general public license", "version 3"),
     ("LGPL-2.1", "gnu lesser general public license", "version 2.1"),
+    ("LGPL-2.0", "gnu library general public license", "version 2"),
     ("GPL-3.0", "gnu general public license", "version 3"),
     ("GPL-2.0", "gnu general public license", "version 2"),
     ("Apache-2.0", "apache license", "version 2.0"),
@@ -43,10 +44,16 @@ def is_licence_file(name: str) -> bool:
 def spdx_of(text: str) -> str:
     """SPDX name of a licence text, or "unknown".
 
+    Licences name one another further down (GPL 3 has a section on the AGPL), so the title decides.
+
     >>> spdx_of("Apache License\\n  Version 2.0, January 2004"), spdx_of("All rights reserved.")
     ('Apache-2.0', 'unknown')
     """
     if tag := re.search(r"SPDX-License-Identifier:\s*([\w.+-]+)", text):
         return tag[1]
     words = " ".join(text.lower().split())
-    return next((name for name, *phrases in _RULES if all(phrase in words for phrase in phrases)), "unknown")
+    found = []
+    for name, *phrases in _RULES:
+        if all(phrase in words for phrase in phrases):
+            found.append(([words.index(phrase) for phrase in phrases] + [len(words)], name))
+    return min(found, key=lambda each: each[0], default=([], "unknown"))[1]

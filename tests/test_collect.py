@@ -498,6 +498,26 @@ def test_licences_come_from_the_commit_then_from_the_list(tmp_path):
     assert [spdx_of(bsd), spdx_of("")] == ["BSD-3-Clause", "unknown"]
 
 
+GPL = "GNU GENERAL PUBLIC LICENSE Version {}\n"
+OTHERS = "... GNU Lesser General Public License, Version 2.1, the GNU Affero General Public License, Version 3.0 ..."
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        (GPL.format("3, 29 June 2007"), "GPL-3.0"),
+        (GPL.format("2, June 1991"), "GPL-2.0"),
+        ("GNU LESSER " + GPL[4:].format("3"), "LGPL-3.0"),
+        ("GNU AFFERO " + GPL[4:].format("3"), "AGPL-3.0"),
+        ("Mozilla Public License Version 2.0\n", "MPL-2.0"),
+        ("Eclipse Public License - v 2.0\n", "EPL-2.0"),
+    ],
+)
+def test_a_licence_that_names_others_is_told_by_its_title(title, name):
+    secondary = "A Secondary License is the GNU General Public License, version 2, or any later version."
+    assert spdx_of(f"{title}{OTHERS}\n{secondary if name == 'EPL-2.0' else ''}") == name
+
+
 @pytest.mark.parametrize("version", ["git version 2.38.5", "git version 1.8.3.1", "what"])
 def test_an_old_git_is_one_clear_sentence(version):
     with pytest.raises(LlmergeError, match="install git 2.39 or newer"):
