@@ -29,6 +29,7 @@ def from_question(row: Mapping[str, Any], columns: Sequence[str], ident: str) ->
     if resolution is None:
         return None
     new = {column: row.get(column) or "" for column in columns} | texts
+    new |= {side: row.get(side) for side in ("prefix", "suffix")}  # None: the rest of the file is not known
     new |= {"resolution": resolution, "answer": texts["before"] + resolution + texts["after"]}
     hunk = Hunk(texts["ours"], None, texts["theirs"])
     if texts["base"]:
@@ -39,7 +40,7 @@ def from_question(row: Mapping[str, Any], columns: Sequence[str], ident: str) ->
     new["language"] = new["language"] or parsed.get("language") or language_of(new["path"])
     new["kind"] = kind_of(hunk, resolution)
     new["label"] = new["label"] or "given"
-    return {column: value if column == "hunk" else str(value) for column, value in new.items()}
+    return {column: value if column == "hunk" or value is None else str(value) for column, value in new.items()}
 
 
 def _between(before: str, answer: str, after: str) -> str | None:

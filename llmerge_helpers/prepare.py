@@ -261,6 +261,7 @@ def _grpo(
             continue
         row, c = some[0].example["row"], some[0]
         texts = {name: str(row.get(name, c.conflict.get(name)) or "") for name in ROW_COLUMNS}
+        texts |= {side: row.get(side) for side in ("prefix", "suffix")}  # None, where the rest of the file is not known
         right = sum(bool(r.example["verdict"]["is_correct"]) for r in came)
         numbers = {"pass_rate": right / len(came), "samples": len(came), "n_prompt_tokens": length}
         rows[c.split].append({"prompt": c.prompt, **texts, "id": str(key), **numbers})
