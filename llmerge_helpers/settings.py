@@ -104,6 +104,11 @@ def check_numbers(settings: Any) -> None:
     for name in ("limit", "batch_size", "learning_rate", "max_length", "max_completion_length", "beta"):
         if hasattr(settings, name) and getattr(settings, name) < 0:
             raise LlmergeError(f"{name} is {getattr(settings, name)}: it must be 0 or more.")
+    least = 0 if isinstance(settings, GrpoSettings) else 1
+    if settings.gradient_accumulation_steps < least:
+        raise LlmergeError(
+            f"gradient_accumulation_steps is {settings.gradient_accumulation_steps}: it must be {least} or more."
+        )
     if settings.max_steps < -1:
         raise LlmergeError(f"max_steps is {settings.max_steps}: 0 is by device, -1 all epochs, else a number of steps.")
 
@@ -119,17 +124,18 @@ def check_report_to(report_to: str) -> None:
 def group_batches(settings: GrpoSettings, plan: Plan) -> tuple[Plan, int]:
     """A batch and accumulation steps that hold whole groups; given ones that do not are an `LlmergeError`."""
     world, n = int(os.environ.get("WORLD_SIZE", 1)), settings.num_generations
-    if settings.batch_size:
-        batch, accumulation = settings.batch_size, settings.gradient_accumulation_steps or 1
+    if settings.batch_size or settings.gradient_accumulation_steps:
+        accumulation = settings.gradient_accumulation_steps or 1
+        batch = settings.batch_size or plan.batch_size
         if batch * accumulation * world % n:
             raise LlmergeError(
                 f"num_generations {n} does not divide the {batch * accumulation * world} completions of a step "
                 f"(batch_size {batch} x gradient_accumulation_steps {accumulation} x processes {world}): "
                 f"set batch_size to {n}, or num_generations to a divisor."
             )
-        return plan, accumulation
+        return dataclasses.replace(plan, batch_size=batch), accumulation
     batch = max(d for d in range(1, n + 1) if n % d == 0 and d <= plan.batch_size)
-    return dataclasses.replace(plan, batch_size=batch), settings.gradient_accumulation_steps or n // batch
+    return dataclasses.replace(plan, batch_size=batch), n // batch
 
 
 def chosen_learning_rate(given: float, kind: str, size: ModelSize) -> float:
