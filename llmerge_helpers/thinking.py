@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from llmerge_helpers.reasons import quote
+
 FLAGS = {
     "empty": "the reply had no reasoning",
     "cut": "the reasoning was cut off",
@@ -158,7 +160,7 @@ def _kept(ours: str, base: str, theirs: str, kept: str) -> str:
 
 def _quote(lines: list[str], most: int = 3) -> str:
     lines = [line.strip() for line in lines if line.strip()]
-    shown = [f"`{line[:80]}{'…' if len(line) > 80 else ''}`" for line in lines[:most]]
+    shown = [quote(line, 80) for line in lines[:most]]
     more = len(lines) - len(shown)
     return (
         ", ".join(shown) + (f" and {more} more line{'s' * (more > 1)}" if more > 0 else "") if shown else "blank lines"
