@@ -191,7 +191,7 @@ def probe_replies(row: Mapping[str, Any]) -> dict[str, str]:
         "conflict given back": render_reply(why, answer(marked)),
         "ours copied": render_reply(why, answer(parts["before"] + parts["ours"] + parts["after"])),
         "theirs copied": render_reply(why, answer(parts["before"] + parts["theirs"] + parts["after"])),
-        "only the hunk": render_reply(why, answer("// resolved\n")),
+        "only the hunk": render_reply(why, answer(gold[len(parts["before"]) : len(gold) - len(parts["after"])])),
         "many answers": render_reply(why, answer("x\n") + "\n" + answer(gold) + "\n" + answer("y\n")),
         "answer only in the thinking": render_reply(answer(gold), "Done."),
         "empty block": render_reply(why, f"```{fence}\n```"),
