@@ -134,7 +134,7 @@ def look(
     number: int = 0,
     languages: Iterable[str] | None = None,
 ) -> ConflictedFile:
-    """The conflicted file with this number, oldest merge first, in the first source that has so many with a label."""
+    """The conflicted file with this number, oldest merge first, in the first source that has so many with a row."""
     wanted = check_languages(languages)
     problem = None
     for source in find_sources(sources):
@@ -143,7 +143,11 @@ def look(
                 workshop.merges()
                 pairs = ((replay, path) for replay in workshop.replays() for path in replay.files)
                 files = (read_file(replay, path, objects, wanted) for replay, path in pairs)
-                good = (f for f in files if isinstance(f, ConflictedFile) and any(x.found for x in f.labels))
+                facts = {"repository": source.name, "family": "", "license": source.license}
+                good = (
+                    f for f in files
+                    if isinstance(f, ConflictedFile) and any(isinstance(row, dict) for row in f.rows(facts, 5))
+                )  # fmt: skip
                 if file := next(itertools.islice(good, number, None), None):
                     return file
         except LlmergeError as error:  # one of many that cannot be cloned, say

@@ -111,7 +111,7 @@ def verdicts_by(
         right = counts.get("exact_match", 0) + counts.get("normalized_match", 0)
         low, high = wilson(right, len(part))
         rows.append({column or "group": value, "n": len(part), **counts, "right": right, "low": low, "high": high})
-    data = _frame(rows)
+    data = _frame(rows, None if rows else [column or "group", "n", "right", "low", "high"])
     title = f"Verdicts{f' by {column}' if column else ''} (n = {len(results)})"
     figure, axes = _axes(height=1.5 + 0.3 * len(rows))
     left = data["n"] * 0.0
