@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmerge_helpers import rendering
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.files import read_jsonl, write_atomic, write_jsonl
+from llmerge_helpers.files import in_place, read_jsonl, write_atomic, write_jsonl
 from llmerge_helpers.hub import choose_base_model
 from llmerge_helpers.prompts import messages, parse_question, render_answer, render_question
 from llmerge_helpers.run import finished, progress, resolve, shown
@@ -419,6 +419,8 @@ def held_out(dataset: str, n: int = 0, seed: int = 0, *, sft_model: str = "") ->
 
     source = merges.dataset_path(source_of(dataset))
     test = merges.load(source)["test"]
+    if not len(test):
+        raise LlmergeError(f"{shown(source)} has no test conflicts to measure on: build it with a test_size above 0.")
     sft_data = (finished(sft_model) or {}).get("parameters", {}).get("dataset", "") if sft_model else ""
     names, texts = _trained_on([dataset, sft_data] if sft_data else [dataset])
     unnamed = [(i, row) for i, row in enumerate(_asked(test)) if names.isdisjoint((row.get("id", ""), row["question"]))]
@@ -444,7 +446,7 @@ def _trained_on(datasets: Sequence[str]) -> tuple[set[str], list[str]]:
 
     names: set[str] = set()
     texts: dict[str, None] = {}
-    for folder in map(resolve, datasets):
+    for folder in (in_place(resolve(each)) for each in datasets):
         if not any((folder / name).exists() for name in ("dataset_dict.json", "state.json")):
             continue
         data = load_from_disk(str(folder))
@@ -468,10 +470,12 @@ def _asked(rows: Any) -> Any:
 
 def source_of(dataset: str) -> str:
     """The merges data set that a data set of 02 was made from, as its run.json tells; `auto` where nothing tells."""
+    from llmerge_helpers.replies import dataset_of
+
     folder = resolve(dataset)
     for place in (folder, folder.parent, folder.parent / "sft_dataset"):
         examples = (finished(place) or {}).get("parameters", {}).get("examples")
-        found = (finished(examples) or {}).get("parameters", {}).get("dataset") if examples else None
+        found = dataset_of(examples) if examples else None
         if found:
             return found
     return "auto"

@@ -10,7 +10,7 @@ from typing import Any
 from llmerge_helpers import merges
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.examples import load_examples
-from llmerge_helpers.run import require_finished, resolve, shown
+from llmerge_helpers.run import finished, require_finished, resolve, shown
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def load_replies(directory: str | Path) -> Replies:
             f"{shown(folder)} was written by {record.get('notebook')}: give the output folder of 01_generate."
         )
     examples = load_examples(path)
-    name = (record.get("results") or {}).get("dataset") or (record.get("parameters") or {}).get("dataset") or "auto"
+    name = _dataset_of(record)
     dataset = merges.load(name)
     where = shown(merges.dataset_path(name))
     check_same_conflicts(examples, dataset, shown(folder), where)
@@ -45,6 +45,18 @@ def load_replies(directory: str | Path) -> Replies:
     ]
     facts = {"dataset": where, "prompt_version": examples[0].get("prompt_version") if examples else None}
     return Replies(examples, dataset["test"].select_columns(columns).to_list(), facts)
+
+
+def dataset_of(directory: str | Path) -> str | None:
+    """The merges data set that the finished run of 01 in `directory` (or of its `examples.jsonl`) asked about."""
+    path = resolve(directory)
+    record = finished(path.parent if path.suffix == ".jsonl" else path)
+    return _dataset_of(record) if record else None
+
+
+def _dataset_of(record: Mapping[str, Any]) -> str:
+    """What was read, where the record tells; `auto` may be another data set by now."""
+    return (record.get("results") or {}).get("dataset") or (record.get("parameters") or {}).get("dataset") or "auto"
 
 
 def check_same_conflicts(examples: Sequence[Mapping[str, Any]], dataset: Any, where: str, name: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from llmerge_helpers import rendering
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.files import in_place
 from llmerge_helpers.run import require_finished, resolve, shown
 from llmerge_helpers.settings import GrpoSettings
 
@@ -16,7 +17,7 @@ def load_rows(path: str, *, made_by: str) -> Any:
     """The `DatasetDict` in a folder that 02 wrote; missing or empty is an `LlmergeError` that says what to run."""
     from datasets import DatasetDict, load_from_disk
 
-    folder = resolve(path)
+    folder = in_place(resolve(path))
     command = f"run `papermill notebooks/{made_by}.ipynb out.ipynb` first"
     if not (folder / "dataset_dict.json").exists() and not (folder / "state.json").exists():
         inside = sorted(p.parent.name for p in folder.glob("*/dataset_dict.json")) if folder.is_dir() else []
