@@ -97,7 +97,7 @@ def _facts(settings: Any, plan: Plan, **more: Any) -> dict[str, Any]:
     free = {"output_dir", "resume", "report_to", "save_steps"}  # none of these changes what is learned
     facts = {k: v for k, v in asdict(settings).items() if k not in free}
     world = int(os.environ.get("WORLD_SIZE", 1))
-    return facts | {"batch_size": plan.batch_size, "dtype": plan.dtype, "processes": world, **more}
+    return facts | {"batch_size": plan.batch_size, "dtype": plan.dtype, "bf16": plan.bf16, "processes": world, **more}
 
 
 def peak_memory_gib() -> float:
