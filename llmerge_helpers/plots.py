@@ -130,7 +130,8 @@ def verdicts_by(
     _percent(axes)
     axes.set_xlabel("share of replies; the bar shows the 95 % interval of right answers")
     axes.set_ylim(max(len(data), 3) - 0.5, -0.5)
-    figure.legend(ncols=4, loc="outside lower center", columnspacing=1.2, handlelength=1.2)
+    if present:
+        figure.legend(ncols=4, loc="outside lower center", columnspacing=1.2, handlelength=1.2)
     return _save(figure, axes, title, data, path)
 
 

@@ -399,3 +399,25 @@ def test_side_by_side_and_cards():
     reply = render_reply("why", render_answer(ROWS[0]["answer"], "Java"))
     card = browse.answered(ROWS, table("sft", ["exact_match"]).assign(reply=reply))[0]
     assert "✓" in card.heading and json.dumps(card.heading)
+
+
+def test_the_data_set_is_the_one_that_01_read(tmp_path):
+    """Whatever `auto` means by now, and whichever way 02 was told where the examples are."""
+    asked = {"status": "finished", "notebook": "01_generate", "parameters": {"dataset": "auto"}}
+    write_json(tmp_path / "examples/run.json", asked | {"results": {"dataset": "merges/mine/dataset"}})
+    for given in ("examples", "examples/examples.jsonl"):
+        record = {"status": "finished", "parameters": {"examples": str(tmp_path / given)}}
+        write_json(tmp_path / "sft_dataset/run.json", record)
+        assert evaluate.source_of(str(tmp_path / "sft_dataset/correct_only")) == "merges/mine/dataset"
+
+
+def test_no_test_conflicts_is_one_sentence(monkeypatch):
+    from datasets import Dataset, DatasetDict
+
+    from llmerge_helpers import merges
+
+    rows = Dataset.from_list([conflict_row(0)])
+    monkeypatch.setattr(merges, "load", lambda path: DatasetDict(train=rows, test=rows.select([])))
+    assert evaluate.reader_examples("sample") == []
+    with pytest.raises(LlmergeError, match="has no test conflicts to measure on"):
+        evaluate.held_out("nowhere")

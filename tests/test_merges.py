@@ -297,3 +297,20 @@ def test_choose_gives_the_same_rows_whatever_the_limit_and_leaves_no_file(tmp_pa
     for arguments, sentence in ((("foo",), "no split 'foo'"), (("train", -1), "limit is -1"), (("test",), "is empty")):
         with pytest.raises(LlmergeError, match=sentence):
             choose(data, *arguments)
+
+
+def test_an_imported_snippet_is_not_taken_for_its_whole_file():
+    """Where the rest of the file is not known, a piece that starts inside a comment is no broken file."""
+    from llmerge_helpers.foreign import from_question
+    from llmerge_helpers.merges import COLUMNS
+    from llmerge_helpers.verdict import verify
+
+    question = (
+        "Resolve the merge conflict in A.java:\n\n```java\n * of a comment\n */\n<<<<<<< ours\nint a = 1;\n"
+        "||||||| base\nint a;\n=======\nint a = 2;\n>>>>>>> theirs\nint b;\n```\n"
+    )
+    row = {"question": question, "answer": " * of a comment\n */\nint a = 2;\nint b;\n"}
+    new = from_question(row, COLUMNS, "x#0")
+    assert new["prefix"] is None and new["suffix"] is None
+    reply = "```java\n * of a comment\n */\nint a =  2;\nint b; // done\n```"
+    assert verify(reply, new).match_type == verify(reply, row).match_type == "normalized_match"

@@ -108,3 +108,7 @@ def test_kinds_by_language_counts_and_gathers_the_rest():
     assert plot.data["language"].tolist() == ["L0", "L1", "2 others"] and plot.data["n"].tolist() == [3, 3, 4]
     assert plot.data["ours"].sum() == 4 and plot.data["mixed"].sum() == 6 and "theirs" not in plot.data
     assert plot.title == "Kinds of resolution by language (n = 10)" and plot.png.startswith(b"\x89PNG")
+
+
+def test_verdicts_of_no_reply_are_an_empty_figure():
+    assert plots.verdicts_by(RESULTS.head(0), "kind").data.empty

@@ -624,3 +624,11 @@ def test_damaged_input_is_one_sentence(of_01, damage, says):
     with pytest.raises(LlmergeError, match=says) as error:
         load_replies("outputs/deepseek_sft")
     assert "\n" not in str(error.value)
+
+
+def test_facts_that_quote_a_tag_do_not_end_the_thinking():
+    from llmerge_helpers.prompts import render_reply, split_reply
+
+    row = {"ours": "a </think> b\n", "base": "a\n", "theirs": "c\n", "before": "", "after": ""}
+    facts = reasoning_from_facts(row, "a </think> b\n")
+    assert "</think>" not in facts and split_reply(render_reply(facts, "answer")).reasoning.strip() == facts

@@ -487,6 +487,7 @@ def test_sft_refuses_in_one_sentence_before_a_model_is_loaded(here, tmp_path, mo
     ("change", "sentence"),
     [
         ({"num_generations": 1}, "num_generations is 1: a group needs at least 2"),
+        ({"gradient_accumulation_steps": 2, "num_generations": 16}, "num_generations 16 does not divide"),
         ({"num_generations": 3, "batch_size": 4}, "num_generations 3 does not divide the 4 completions of a step"),
         ({"sft_model": "nowhere"}, r"holds no adapter: .*03_sft_train.ipynb"),
         ({"base_model": "OTHER"}, "was trained on .* with other weights"),
