@@ -7,7 +7,6 @@ import json
 import os
 import re
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmerge_helpers.conflicted import digest
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.files import remove_left
 from llmerge_helpers.gitio import Repository, git_version, without_password
 from llmerge_helpers.mining import check_languages, collect_repository, family_name, look, mine
 from llmerge_helpers.replay import MARKER_SIZE
@@ -103,9 +103,7 @@ def collect(
     found = find_sources(sources)
     folder = resolve(work_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    for stale in folder.glob("*.tmp"):
-        if stale.stat().st_mtime < time.time() - 86_400:
-            stale.unlink(missing_ok=True)
+    remove_left(folder.glob("*.tmp"))
     options = {"context_lines": context_lines, "languages": sorted(check_languages(languages) or ())}
     options |= {"max_merges": max_merges or None}
     jobs = [(source, str(folder), options) for source in found]

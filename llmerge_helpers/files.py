@@ -73,14 +73,23 @@ def read_jsonl(path: str | os.PathLike) -> Iterator[dict]:
                 ) from None
 
 
+def remove_left(paths: Iterable[Path]) -> None:
+    """Remove the files and folders that nothing has touched for a day: a process that was killed left them."""
+    for path in paths:
+        if path.stat().st_mtime >= time.time() - 86_400:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
 @contextmanager
 def room_beside(path: Path) -> Iterator[Path]:
     """A folder to work in beside `path`, gone afterwards; what cannot be written there is an `LlmergeError`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for left in path.parent.glob(f".{glob.escape(path.name)}-*.tmp"):  # of a process that was killed
-            if left.stat().st_mtime < time.time() - 86_400:
-                shutil.rmtree(left, ignore_errors=True)
+        remove_left(path.parent.glob(f".{glob.escape(path.name)}-*.tmp"))
         with tempfile.TemporaryDirectory(prefix=f".{path.name}-", suffix=".tmp", dir=path.parent) as room:
             yield Path(room)
     except OSError as error:
