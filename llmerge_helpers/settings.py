@@ -125,15 +125,14 @@ def group_batches(settings: GrpoSettings, plan: Plan) -> tuple[Plan, int]:
     """A batch and accumulation steps that hold whole groups; given ones that do not are an `LlmergeError`."""
     world, n = int(os.environ.get("WORLD_SIZE", 1)), settings.num_generations
     if settings.batch_size or settings.gradient_accumulation_steps:
-        accumulation = settings.gradient_accumulation_steps or 1
-        batch = settings.batch_size or plan.batch_size
+        batch, accumulation = plan.batch_size, settings.gradient_accumulation_steps or 1  # a given batch is the plan's
         if batch * accumulation * world % n:
             raise LlmergeError(
                 f"num_generations {n} does not divide the {batch * accumulation * world} completions of a step "
                 f"(batch_size {batch} x gradient_accumulation_steps {accumulation} x processes {world}): "
                 f"set batch_size to {n}, or num_generations to a divisor."
             )
-        return dataclasses.replace(plan, batch_size=batch), accumulation
+        return plan, accumulation
     batch = max(d for d in range(1, n + 1) if n % d == 0 and d <= plan.batch_size)
     return dataclasses.replace(plan, batch_size=batch), n // batch
 
