@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -123,18 +124,19 @@ def check_report_to(report_to: str) -> None:
 
 def group_batches(settings: GrpoSettings, plan: Plan) -> tuple[Plan, int]:
     """A batch and accumulation steps that hold whole groups; given ones that do not are an `LlmergeError`."""
-    world, n = int(os.environ.get("WORLD_SIZE", 1)), settings.num_generations
-    if settings.batch_size or settings.gradient_accumulation_steps:
-        batch, accumulation = plan.batch_size, settings.gradient_accumulation_steps or 1  # a given batch is the plan's
-        if batch * accumulation * world % n:
-            raise LlmergeError(
-                f"num_generations {n} does not divide the {batch * accumulation * world} completions of a step "
-                f"(batch_size {batch} x gradient_accumulation_steps {accumulation} x processes {world}): "
-                f"set batch_size to {n}, or num_generations to a divisor."
-            )
-        return plan, accumulation
-    batch = max(d for d in range(1, n + 1) if n % d == 0 and d <= plan.batch_size)
-    return dataclasses.replace(plan, batch_size=batch), n // batch
+    world, n, batch = int(os.environ.get("WORLD_SIZE", 1)), settings.num_generations, plan.batch_size
+    accumulation = settings.gradient_accumulation_steps
+    if not settings.batch_size:  # the plan's is the largest that fits, and a smaller one may hold whole groups
+        fits = [d for d in range(1, batch + 1) if (d * accumulation * world % n if accumulation else n % d) == 0]
+        batch = max(fits, default=batch)
+    accumulation = accumulation or n // math.gcd(n, batch)
+    if batch * accumulation * world % n:
+        raise LlmergeError(
+            f"num_generations {n} does not divide the {batch * accumulation * world} completions of a step "
+            f"(batch_size {batch} x gradient_accumulation_steps {accumulation} x processes {world}): "
+            f"set batch_size to {n}, or num_generations to a divisor."
+        )
+    return dataclasses.replace(plan, batch_size=batch), accumulation
 
 
 def chosen_learning_rate(given: float, kind: str, size: ModelSize) -> float:

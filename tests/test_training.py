@@ -15,7 +15,7 @@ from tiny import conflict_row, save_grpo, save_sft, tiny_model, tiny_tokenizer
 from llmerge_helpers import callbacks, devices, models, rewards, training
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.resume import last_checkpoint, prepare_output, tracking
-from llmerge_helpers.settings import GrpoSettings, SftSettings, settings_from
+from llmerge_helpers.settings import GrpoSettings, SftSettings, group_batches, settings_from
 from llmerge_helpers.training_data import curriculum, encode_rows, grpo_rows, length_report
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -484,11 +484,33 @@ def test_sft_refuses_in_one_sentence_before_a_model_is_loaded(here, tmp_path, mo
 
 
 @pytest.mark.parametrize(
+    ("fits", "given", "world", "batch", "accumulation"),
+    [
+        (8, {}, 1, 4, 1),
+        (3, {}, 1, 2, 2),
+        (1, {}, 2, 1, 4),
+        (5, {"gradient_accumulation_steps": 2}, 1, 4, 2),  # five times two would hold two groups and a half
+        (3, {"gradient_accumulation_steps": 1}, 2, 2, 1),  # the group lies across two processes
+        (6, {"batch_size": 6}, 1, 6, 2),
+        (8, {"batch_size": 8}, 1, 8, 1),
+    ],
+)
+def test_a_step_of_grpo_holds_whole_groups(monkeypatch, fits, given, world, batch, accumulation):
+    monkeypatch.setenv("WORLD_SIZE", str(world))
+    plan = devices.Plan(devices.Device("cpu", "cpu", 8.0), "float32", False, False, False, fits, False, 0.0)
+    found, steps = group_batches(GrpoSettings(num_generations=4, **given), plan)
+    assert (found.batch_size, steps) == (batch, accumulation)
+
+
+@pytest.mark.parametrize(
     ("change", "sentence"),
     [
         ({"num_generations": 1}, "num_generations is 1: a group needs at least 2"),
-        ({"gradient_accumulation_steps": 2, "num_generations": 16}, "num_generations 16 does not divide"),
-        ({"num_generations": 3, "batch_size": 4}, "num_generations 3 does not divide the 4 completions of a step"),
+        ({"gradient_accumulation_steps": 3, "num_generations": 1024}, "num_generations 1024 does not divide"),
+        (
+            {"num_generations": 3, "batch_size": 4, "gradient_accumulation_steps": 1},
+            "num_generations 3 does not divide the 4 completions of a step",
+        ),
         ({"sft_model": "nowhere"}, r"holds no adapter: .*03_sft_train.ipynb"),
         ({"base_model": "OTHER"}, "was trained on .* with other weights"),
         ({"use_vllm": "colocate"}, "vllm is not installed"),
