@@ -86,16 +86,22 @@ def remove_left(paths: Iterable[Path]) -> None:
 
 @contextmanager
 def room_beside(path: Path) -> Iterator[Path]:
-    """A folder to work in beside `path`, gone afterwards; what cannot be written there is an `LlmergeError`."""
+    """A folder to work in beside `path`, gone afterwards; what cannot be written or read is an `LlmergeError`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_left(path.parent.glob(f".{glob.escape(path.name)}-*.tmp"))
         with tempfile.TemporaryDirectory(prefix=f".{path.name}-", suffix=".tmp", dir=path.parent) as room:
             yield Path(room)
     except OSError as error:
+        why, place = error.strerror or error, Path(os.path.abspath(path))
+        broken = Path(os.path.abspath(error.filename)) if isinstance(error.filename, str) else place
+        if broken not in place.parents and not broken.is_relative_to(place) and not _is_room(broken, place):
+            raise LlmergeError(
+                f"{shown(broken)} cannot be read ({why}), so {shown(path)} is not written: give permission, or run "
+                "the step that writes it again."
+            ) from None
         raise LlmergeError(
-            f"{shown(path)} cannot be written ({error.strerror or error}): make room or give permission, or choose "
-            "another folder."
+            f"{shown(path)} cannot be written ({why}): make room or give permission, or choose another folder."
         ) from None
 
 
@@ -123,6 +129,12 @@ def in_place(path: Path) -> Path:
     """`path`, or where its old content lies since a process was killed in the middle of `replace_folder`."""
     aside = _aside(path)
     return aside if aside.exists() and not path.exists() else path
+
+
+def _is_room(broken: Path, place: Path) -> bool:
+    """True for what lies in a folder beside `place` that `room_beside` or `replace_folder` made."""
+    beside = broken.relative_to(place.parent).parts if broken.is_relative_to(place.parent) else ()
+    return bool(beside) and beside[0].startswith(f".{place.name}")
 
 
 def _aside(path: Path) -> Path:

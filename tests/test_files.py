@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -92,6 +93,20 @@ def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch, failing):
         with files.room_beside(old) as room:
             files.replace_folder(folder(room / "new", "new"), old)
     assert len(calls) >= failing and (old / "a.txt").read_text() == "old" and os.listdir(tmp_path) == ["d"]
+
+
+def test_what_cannot_be_read_is_not_called_a_place_to_write(tmp_path):
+    (tmp_path / "d").mkdir()
+    for missing in (tmp_path / "source", tmp_path / "d2" / "source", Path("elsewhere")):
+        with pytest.raises(
+            LlmergeError, match=rf"{missing.name} cannot be read .No such file.*, so .*d is not written"
+        ):
+            with files.room_beside(tmp_path / "d"):
+                missing.read_text()
+    for place in (tmp_path / "d" / "x", tmp_path / "d"):
+        with pytest.raises(LlmergeError, match="d cannot be written"):
+            with files.room_beside(tmp_path / "d") as room:
+                (place if place.name == "x" else room / "x").read_text()
 
 
 def test_a_kill_in_the_middle_of_replacing_leaves_the_old_folder_to_be_read(tmp_path):
