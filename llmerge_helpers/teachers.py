@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from llmerge_helpers.errors import LlmergeError
@@ -17,15 +17,28 @@ from llmerge_helpers.run import secret
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-NAMES = ("auto", "deepseek", "openai", "rules")
-DEEPSEEK_URL = "https://api.deepseek.com"
 OPENAI_URL = "https://api.openai.com/v1"
-DEEPSEEK_MODEL = "deepseek-flash"
 RETIRED = {"deepseek-reasoner": "2026-07-24", "deepseek-chat": "2026-07-24"}
 # DeepSeek takes these in thinking mode, and does nothing with them: sent, they would be fiction in every record.
 IGNORED_IN_THINKING = ("temperature", "presence_penalty", "frequency_penalty")
 _OURS = re.compile(r"^\s*from llmerge_helpers\.(\w+) import", re.MULTILINE)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class Service(NamedTuple):
+    """A teacher with a name: its address, its model of today, the variable of its key, and fields of its own."""
+
+    base_url: str
+    model: str
+    key: str
+    extra_body: Mapping[str, Any] = {}
+
+
+SERVICES = {
+    "deepseek": Service(
+        "https://api.deepseek.com", "deepseek-flash", "DEEPSEEK_API_KEY", {"thinking": {"type": "enabled"}}
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -89,8 +102,8 @@ def pick(name: str = "auto", *, model: str = "", base_url: str = "", **params: A
     `model` and `base_url` replace the teacher's own. `params` are sampling parameters (temperature=...). A missing key,
     an unknown name or a model that is retired is an `LlmergeError`.
     """
-    if name not in NAMES:
-        raise LlmergeError(f"teacher '{name}' is not known: choose one of {', '.join(NAMES)}.")
+    if name not in (names := ("auto", *SERVICES, "openai", "rules")):
+        raise LlmergeError(f"teacher '{name}' is not known: choose one of {', '.join(names)}.")
     if name == "auto":
         if not secret("DEEPSEEK_API_KEY") and (base_url or model):
             raise LlmergeError(
@@ -109,8 +122,8 @@ def pick(name: str = "auto", *, model: str = "", base_url: str = "", **params: A
         if model or base_url:
             raise LlmergeError("teacher rules runs on this machine and has no model or base_url: leave both empty.")
         return Teacher("rules", "rules", "", params=params, cache_url=f"rules://{rules_version()}")
-    if name == "deepseek":
-        return _deepseek(model, base_url, params)
+    if name in SERVICES:
+        return _of_service(name, model, base_url, params)
     if not model:
         raise LlmergeError("teacher openai needs a model: set `model` to a name that the endpoint serves.")
     key = secret("OPENAI_API_KEY") or ""
@@ -123,17 +136,17 @@ def pick(name: str = "auto", *, model: str = "", base_url: str = "", **params: A
     return Teacher("openai", model, base_url or OPENAI_URL, key, params=params)
 
 
-def _deepseek(model: str, base_url: str, params: Mapping[str, Any]) -> Teacher:
-    model = model or DEEPSEEK_MODEL
-    _check_not_retired(model, DEEPSEEK_URL)
-    key = secret("DEEPSEEK_API_KEY")
+def _of_service(name: str, model: str, base_url: str, params: Mapping[str, Any]) -> Teacher:
+    service = SERVICES[name]
+    model = model or service.model
+    _check_not_retired(model, service.base_url)
+    key = secret(service.key)
     if not key:
         raise LlmergeError(
-            "teacher deepseek needs DEEPSEEK_API_KEY, and it is neither in the environment nor in Colab's secrets: "
+            f"teacher {name} needs {service.key}, and it is neither in the environment nor in Colab's secrets: "
             "set it there, or set teacher to rules."
         )
-    thinking = {"thinking": {"type": "enabled"}}
-    return Teacher("deepseek", model, base_url or DEEPSEEK_URL, key, params=params, extra_body=thinking)
+    return Teacher(name, model, base_url or service.base_url, key, params=params, extra_body=service.extra_body)
 
 
 def _check_not_retired(model: str, base_url: str) -> None:

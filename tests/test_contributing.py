@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from tiny import conflict_row
 
-from llmerge_helpers import languages, rewards, teachers, verdict
+from llmerge_helpers import languages, rewards, run, teachers, verdict
+from llmerge_helpers.errors import LlmergeError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,6 +27,20 @@ def test_a_teacher_is_any_compatible_endpoint(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     teacher = teachers.pick("openai", model="my-model", base_url="http://localhost:8000/v1")
     assert teacher.body([], 10)["model"] == "my-model" and teacher.endpoint == "http://localhost:8000/v1"
+
+
+def test_a_teacher_with_a_name_is_one_entry(monkeypatch):
+    entry = teachers.Service("https://api.example.org/v1", "thinker-2", "EXAMPLE_API_KEY")
+    monkeypatch.setitem(teachers.SERVICES, "example", entry)
+    monkeypatch.delenv("EXAMPLE_API_KEY", raising=False)
+    with pytest.raises(LlmergeError, match="teacher example needs EXAMPLE_API_KEY"):
+        teachers.pick("example")
+    monkeypatch.setenv("EXAMPLE_API_KEY", "a-value-of-no-known-shape")
+    teacher = teachers.pick("example")
+    assert teacher.body([], 10)["model"] == "thinker-2" and teacher.endpoint == "https://api.example.org/v1"
+    assert teacher.api_key == "a-value-of-no-known-shape" not in run.redact(f"key {teacher.api_key} {teacher}")
+    with pytest.raises(LlmergeError, match="choose one of auto, deepseek, example, openai, rules"):
+        teachers.pick("exmaple")
 
 
 def test_a_reward_is_one_function(monkeypatch):
