@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import zlib
 from collections import Counter
@@ -10,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from llmerge_helpers.reasons import quote
+from llmerge_helpers.reasons import explain_change, explain_result
+from llmerge_helpers.sides import Conflict
 
 FLAGS = {
     "empty": "the reply had no reasoning",
@@ -95,73 +95,21 @@ def _loops(text: str) -> bool:
 def reasoning_from_facts(conflict: Mapping[str, Any], code: str) -> str:
     """What each side changed and what the answer keeps, in plain sentences, for a reply that came without reasoning.
 
+    >>> from textwrap import fill
     >>> conflict = {"ours": "a\\nb\\n", "base": "a\\n", "theirs": ""}
-    >>> print(reasoning_from_facts(conflict, "a\\nb\\n"))
-    Ours adds `b`. Theirs removes `a`. The resolution takes ours as it stands.
+    >>> print(fill(reasoning_from_facts(conflict, "a\\nb\\n"), 100))
+    The base has one line here. Ours adds `b` after `a`. Theirs removes `a`. So ours is taken as it is:
+    `a`, `b`. No line of either side is lost.
     """
-    ours, base, theirs = (conflict.get(side) or "" for side in ("ours", "base", "theirs"))
-    sentences = [_change("Ours", base, ours), _change("Theirs", base, theirs)]
-    return " ".join([*sentences, _kept(ours, base, theirs, _resolution(conflict, code))])
+    texts = ((conflict.get(part) or "").replace("\r\n", "\n") for part in ("ours", "base", "theirs", "before", "after"))
+    known = Conflict(*texts)
+    resolution = _resolution(known, code.replace("\r\n", "\n"))
+    return f"{explain_change(known)} {explain_result(known, resolution)}"
 
 
-def _resolution(conflict: Mapping[str, Any], code: str) -> str:
-    before, after = (conflict.get(side) or "" for side in ("before", "after"))
-    code = code.replace("\r\n", "\n")
-    before, after = before.replace("\r\n", "\n"), after.replace("\r\n", "\n")
-    code = code.removeprefix(before)
-    if after and not code.endswith("\n") and after.endswith("\n"):
+def _resolution(conflict: Conflict, code: str) -> str:
+    """The answer without the lines around the conflict."""
+    code = code.removeprefix(conflict.before)
+    if conflict.after.endswith("\n") and not code.endswith("\n"):
         code += "\n"
-    return code.removesuffix(after)
-
-
-def _change(who: str, base: str, side: str) -> str:
-    if side == base:
-        return f"{who} leaves the lines as they were."
-    if not base:
-        return f"{who} brings in {_quote(side.splitlines())}; there was nothing here before."
-    removed, added = [], []
-    a, b = base.splitlines(), side.splitlines()
-    for tag, i, j, k, m in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes() if len(a) < 500 else []:
-        if tag != "equal":
-            removed += a[i:j]
-            added += b[k:m]
-    removed, added = ([line for line in lines if line.strip()] for lines in (removed, added))
-    if removed and added:
-        return f"{who} replaces {_quote(removed)} with {_quote(added)}."
-    if removed or added:
-        return f"{who} {'removes' if removed else 'adds'} {_quote(removed or added)}."
-    return f"{who} changes only blank lines or line ends."
-
-
-def _kept(ours: str, base: str, theirs: str, kept: str) -> str:
-    ours, base, theirs = (text.replace("\r\n", "\n") for text in (ours, base, theirs))
-    whole = [
-        (ours, "takes ours as it stands"),
-        (theirs, "takes theirs as it stands"),
-        (ours + theirs, "keeps both, ours first and then theirs"),
-        (theirs + ours, "keeps both, theirs first and then ours"),
-        (base, "goes back to the lines of the base"),
-        ("", "drops the lines altogether"),
-    ]
-    for text, words in whole:
-        if kept == text:
-            return f"The resolution {words}."
-    lines = [line for line in kept.splitlines() if line.strip()]
-    only_ours = [x for x in lines if x in ours.splitlines() and x not in theirs.splitlines()]
-    only_theirs = [x for x in lines if x in theirs.splitlines() and x not in ours.splitlines()]
-    new = [
-        x for x in lines if x not in ours.splitlines() and x not in theirs.splitlines() and x not in base.splitlines()
-    ]
-    parts = [f"takes {_quote(only_ours)} from ours"] if only_ours else []
-    parts += [f"takes {_quote(only_theirs)} from theirs"] if only_theirs else []
-    parts += [f"writes {_quote(new)}, which neither side has as such"] if new else []
-    return f"The resolution {' and '.join(parts) or 'puts the common lines in another order'}."
-
-
-def _quote(lines: list[str], most: int = 3) -> str:
-    lines = [line.strip() for line in lines if line.strip()]
-    shown = [quote(line, 80) for line in lines[:most]]
-    more = len(lines) - len(shown)
-    return (
-        ", ".join(shown) + (f" and {more} more line{'s' * (more > 1)}" if more > 0 else "") if shown else "blank lines"
-    )
+    return code.removesuffix(conflict.after)

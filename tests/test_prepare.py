@@ -433,15 +433,17 @@ def test_facts_differ_with_the_conflict_and_say_what_was_kept():
     for number in range(5):
         row = conflict(number)
         text = reasoning_from_facts(row, row["answer"])
-        assert row["ours"].split("\n")[0].strip() in text and "abs" in text and "The resolution" in text
+        assert row["ours"].split("\n")[0].strip() in text and "abs" in text and "So " in text
         found.add(text)
     assert len(found) == 5
     row = conflict(0)
-    for name, words in [("ours", "takes ours"), ("theirs", "takes theirs"), ("base", "goes back to")]:
-        assert words in reasoning_from_facts(row, row["before"] + row[name] + row["after"])
-    assert "drops the lines" in reasoning_from_facts(row, row["before"] + row["after"])
+    for name in ("ours", "theirs"):
+        assert f"So {name} is taken" in reasoning_from_facts(row, row["before"] + row[name] + row["after"])
+    assert "So nothing stays" in reasoning_from_facts(row, row["before"] + row["after"])
     both = row["before"] + row["theirs"] + row["ours"] + row["after"]
-    assert "theirs first and then ours" in reasoning_from_facts(row, both)
+    assert "No line of either side is lost" in reasoning_from_facts(row, both)
+    windows = {part: row[part].replace("\n", "\r\n") for part in ("before", "ours", "base", "theirs", "after")}
+    assert reasoning_from_facts(windows, both) == reasoning_from_facts(row, both)
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
