@@ -18,7 +18,7 @@ from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.files import remove_left
 from llmerge_helpers.gitio import Repository, git_version, without_password
 from llmerge_helpers.mining import check_languages, collect_repository, family_name, look, mine
-from llmerge_helpers.replay import MARKER_SIZE
+from llmerge_helpers.replay import REPLAY_MARKER_SIZE
 from llmerge_helpers.run import progress, redact, resolve
 from llmerge_helpers.scenarios import build_scenarios
 from llmerge_helpers.sources import Source, find_sources, sources_of
@@ -78,11 +78,6 @@ class Collection:
     def waterfall(self) -> DataFrame:
         """Where every merge, file and hunk went; call it when `rows` has been read, which finds the last duplicates."""
         return waterfall(self.reports, self.duplicates)
-
-    @property
-    def failed(self) -> list[dict[str, Any]]:
-        """The reports of repositories that could not be mined."""
-        return [report for report in self.reports if "error" in report]
 
 
 def collect(
@@ -146,7 +141,7 @@ def _part(source: Source, folder: str, options: dict[str, Any], line: Any = None
     """Mine one source into its part file, unless it is there; its report, with `part`, or with `error`."""
     try:
         with source.open() as repository:
-            facts = [_FORMAT, MARKER_SIZE, git_version(), repository.state(), asdict(source), options]
+            facts = [_FORMAT, REPLAY_MARKER_SIZE, git_version(), repository.state(), asdict(source), options]
             key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
             part = Path(folder) / f"{re.sub(r'[^0-9A-Za-z.-]+', '-', source.name)}-{key}.jsonl"
             if not part.exists():

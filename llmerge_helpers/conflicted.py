@@ -13,7 +13,7 @@ from llmerge_helpers.conflicts import Hunk, has_markers, make_hunk, parse, rende
 from llmerge_helpers.labels import Label, align, kind_of
 from llmerge_helpers.languages import language_of
 from llmerge_helpers.prompts import render_question
-from llmerge_helpers.replay import MARKER_SIZE, CatFile, Merge, Replay, entries
+from llmerge_helpers.replay import REPLAY_MARKER_SIZE, CatFile, Merge, Replay, entries
 
 __all__ = ["ConflictedFile", "digest", "read_file"]
 
@@ -152,7 +152,7 @@ def read_file(
         return texts
     if is_generated(name, texts[1]):
         return "generated file"
-    parts = parse(texts[0], MARKER_SIZE)
+    parts = parse(texts[0], REPLAY_MARKER_SIZE)
     if not any(isinstance(part, Hunk) for part in parts):
         return "no conflicting lines"
     return ConflictedFile(replay.merge, name, parts, texts[1], align(parts, split_lines(texts[1])))
@@ -196,7 +196,7 @@ def _both_texts(replay: Replay, path: bytes, objects: CatFile) -> tuple[str, str
         return "not text"
     if any(len(data) > MAX_FILE_BYTES for data in pair):
         return "too long"
-    if b"<" * MARKER_SIZE not in pair[0]:
+    if b"<" * REPLAY_MARKER_SIZE not in pair[0]:
         complete = {2, 3} <= replay.files[path].keys()
         return "no conflicting lines" if complete else "deleted or renamed on one side"
     for encoding in ("utf-8", "latin-1"):
@@ -235,7 +235,7 @@ def _unfit(row: dict[str, Any], hunk: Hunk) -> str:
     if hunk.ambiguous:
         return "its text can be read in two ways"
     texts = [row[column] for column in ("before", "ours", "base", "theirs", "after", "resolution")]
-    if "<" * (MARKER_SIZE + 1) in row["base"]:
+    if "<" * (REPLAY_MARKER_SIZE + 1) in row["base"]:
         return "its base is a conflict too"  # a criss-cross merge
     if any(map(has_markers, texts)):
         return "conflict markers in the text"

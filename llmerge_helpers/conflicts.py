@@ -39,11 +39,6 @@ class Hunk:
         return f"{self.ours_marker}{self.ours}{base}{self.separator}{self.theirs}{self.theirs_marker}"
 
     @property
-    def style(self) -> str:
-        """ "diff3" if the base is shown (zdiff3 looks the same), else "merge"."""
-        return "merge" if self.base is None else "diff3"
-
-    @property
     def ours_label(self) -> str:
         return _label(self.ours_marker)
 

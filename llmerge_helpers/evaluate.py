@@ -55,10 +55,9 @@ def complete(
     *,
     max_new_tokens: int,
     batch_size: int = 16,
-    temperature: float = 0.0,
     on_batch: Any = None,
 ) -> list[Completion]:
-    """Replies to rendered prompts, in their order; greedy unless `temperature` is above 0.
+    """Replies to rendered prompts, in their order, decoded greedily.
 
     Prompts of similar length share a batch, padded on the left, so that padding costs little and every reply starts
     right after its prompt. `on_batch(indices, completions)` is called after each batch.
@@ -70,7 +69,6 @@ def complete(
     device = next(model.parameters()).device
     was_training, cache = model.training, model.config.use_cache
     model.eval()
-    sampling = {"do_sample": True, "temperature": temperature} if temperature > 0 else {"do_sample": False}
     ends = sorted(end_ids(model, tokenizer))
     try:
         for start in range(0, len(order), batch_size):
@@ -90,7 +88,7 @@ def complete(
                     eos_token_id=ends,
                     pad_token_id=tokenizer.pad_token_id,
                     use_cache=True,
-                    **sampling,
+                    do_sample=False,
                 )
             fresh = [
                 _completion(tokenizer, prompts[i], out[row, width:].tolist(), ends) for row, i in enumerate(indices)
@@ -122,7 +120,7 @@ def _completion(tokenizer: Any, prompt: str, generated: list[int], ends: Sequenc
     return Completion(text, "length" if stop is None else "stop", len(words))
 
 
-def load_for_evaluation(model: str, base_model: str = "", plan: Plan | None = None) -> tuple[Any, Any, str]:
+def load_for_evaluation(model: str, plan: Plan | None = None) -> tuple[Any, Any, str]:
     """(model, tokenizer, identity) of a LoRA adapter's folder, or of a base model by folder, hub id or `auto`.
 
     `plan` is how the run loads its weights: a model that only fits in 4 bit is measured in 4 bit. Without one, the
@@ -136,7 +134,7 @@ def load_for_evaluation(model: str, base_model: str = "", plan: Plan | None = No
     precision = "+4bit" if plan.load_in_4bit else ""  # other weights, other replies
     folder = resolve(model)
     if (folder / "adapter_config.json").exists():
-        policy = models.load_policy(folder, plan, base_model=base_model, trainable=False)
+        policy = models.load_policy(folder, plan, trainable=False)
         identity = f"{policy.lineage['base_identity']}+{models.adapter_hash(policy.model)}{precision}"
         merged = plan.dtype == "float32" and not plan.load_in_4bit
         loaded = policy.model.merge_and_unload() if merged else policy.model
@@ -213,7 +211,6 @@ def evaluate_baselines(
     names: Sequence[str] = BASELINES,
     *,
     output_dir: str | Path = OUTPUT_DIR,
-    prefix: str = "",
 ) -> dict[str, pd.DataFrame]:
     """The baselines on the same rows, judged by the same verdict, a table each; no answer counts as a conflict left."""
     from llmerge_helpers.baselines import resolve as baseline
@@ -224,7 +221,7 @@ def evaluate_baselines(
         for i, row in enumerate(rows):
             reply = _resolved(row, baseline(name, row))
             lines.append(_line(name, row, i, verify(reply, row), reply, "stop", 0, ""))
-        tables[name] = _save(f"{prefix}{name}", lines, output_dir)
+        tables[name] = _save(name, lines, output_dir)
     return tables
 
 
@@ -236,15 +233,6 @@ def _resolved(row: Mapping[str, Any], hunk: str | None) -> str:
     return render_answer(parts["before"] + hunk + parts["after"], parts.get("language") or "Text")
 
 
-async def evaluate_endpoint(
-    teacher: Any, rows: Sequence[Mapping[str, Any]], name: str, *, output_dir: str | Path = OUTPUT_DIR, **options: Any
-) -> pd.DataFrame:
-    """The same table for any OpenAI-compatible endpoint, with the engine's cache, retries and cap on cost."""
-    from llmerge_helpers.generate import generate
-
-    return replies_table(name, rows, await generate(rows, teacher, **options), output_dir=output_dir)
-
-
 def asked_rows(rows: Sequence[Mapping[str, Any]], results: Sequence[Any]) -> list[Mapping[str, Any]]:
     """The rows that `results` of `generate` are about, as `replies_table` takes them: the baselines' rows then."""
     return [rows[i] for i in sorted({result.index for result in results})]
@@ -253,10 +241,10 @@ def asked_rows(rows: Sequence[Mapping[str, Any]], results: Sequence[Any]) -> lis
 def replies_table(
     name: str, rows: Sequence[Mapping[str, Any]], results: Sequence[Any], *, output_dir: str | Path = OUTPUT_DIR
 ) -> pd.DataFrame:
-    """The same table for what `generate` gave on `rows`: a line for every row that was asked, its first sample.
+    """The same table for any endpoint, from what `generate` gave on `rows`: a line for every row that was asked.
 
-    A row that a cap on cost left out has no line; compare with baselines on `asked_rows(rows, results)`. `model` is who
-    answered.
+    Of several samples the first counts. A row that a cap on cost left out has no line; compare with baselines on
+    `asked_rows(rows, results)`. `model` is who answered.
     """
     from llmerge_helpers.prompts import render_reply
 
@@ -463,9 +451,9 @@ def _trained_on(datasets: Sequence[str]) -> tuple[set[str], list[str]]:
 
 def _asked(rows: Any) -> Any:
     """The columns that tell conflicts apart, without the whole files that rows of merges carry."""
-    from llmerge_helpers.filters import SIDES
+    from llmerge_helpers.filters import PARTS
 
-    return rows.select_columns([c for c in ("id", "question", "prompt", *SIDES) if c in rows.column_names])
+    return rows.select_columns([c for c in ("id", "question", "prompt", *PARTS) if c in rows.column_names])
 
 
 def source_of(dataset: str) -> str:

@@ -14,7 +14,7 @@ from llmerge_helpers.splits import group_by_shared_keys
 from llmerge_helpers.thinking import Thinking, thinking_of
 
 NEAR_DUPLICATE = 0.8  # Jaccard similarity of two conflicts from which they count as the same
-SIDES = ("before", "ours", "base", "theirs", "after")
+PARTS = ("before", "ours", "base", "theirs", "after")
 STEPS = {
     "failed": "no reply came",
     "truncated": "the reply was cut off",

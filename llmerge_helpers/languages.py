@@ -8,8 +8,6 @@ that a parser could not read is ever lost.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from collections.abc import Callable
 from typing import NamedTuple
 
 from llmerge_helpers import syntax
@@ -96,19 +94,6 @@ LAYOUT = ("newline", "break", "indent", "dedent", "blank")
 _DIRECTIVE = {"Go": re.compile(r"//(go:|export |line | ?\+build )|/\*line ")}
 
 
-class Token(NamedTuple):
-    """A significant token; `start` and `end` are character offsets, `line` counts from 1.
-
-    `kind` is "string", "line" (plain text), one of `LAYOUT` (the text is empty or white space then) or "" for all else.
-    """
-
-    text: str
-    line: int
-    start: int
-    end: int
-    kind: str = ""
-
-
 class Lexed(NamedTuple):
     """The tokens of a text as (text, start, kind, role)."""
 
@@ -153,26 +138,8 @@ def language_of_fence(info: str) -> str:
 
 
 def is_known(language: str) -> bool:
-    """True if the language has a name in the table (then `tokens` knows its comments); "Text" has none."""
+    """True if the language has a name in the table (then `lex` knows its comments); "Text" has none."""
     return language in _TABLE and language != "Text"
-
-
-def tokens(text: str, language: str) -> list[Token]:
-    """The significant tokens: comments and white space gone, strings whole, preprocessor and Python indentation kept.
-
-    In languages without a grammar, white space that may count is kept as tokens of the kind "blank".
-
-    >>> [token.text for token in tokens('f( "//" ); // say "hi"', "Java")]
-    ['f', '(', '"//"', ')', ';']
-    """
-    lexed = lex(text, language)
-    line_of = line_numbers(text)
-    hidden = ("newline",) if lexed.clean and _layout(language) != "indent" else ()
-    return [
-        Token(word, line_of(start), start, start + len(word), kind)
-        for word, start, kind, _ in lexed.words
-        if kind not in hidden
-    ]
 
 
 def parses(text: str, language: str) -> bool | None:
@@ -188,14 +155,13 @@ def comparable(left: Lexed, right: Lexed) -> bool:
     return bool(left.clean and right.clean and left.grammar == right.grammar)
 
 
-def line_numbers(text: str) -> Callable[[int], int]:
-    """A function from a character offset to its line, from 1."""
-    ends = [match.start() for match in re.finditer("\n", text)]
-    return lambda offset: bisect_left(ends, offset) + 1
-
-
 def lex(text: str, language: str, window: tuple[int, int] | None = None) -> Lexed:
-    """The tokens of a text; `tokens` gives them one by one.
+    """The significant tokens: comments and white space gone, strings whole, preprocessor and Python indentation kept.
+
+    In languages without a grammar, white space that may count is kept as tokens of the kind "blank".
+
+    >>> [word for word, *_ in lex('f( "//" ); // say "hi"', "Java").words]
+    ['f', '(', '"//"', ')', ';']
 
     With a window (start, end) and a grammar, whatever lies outside is summed up: one word of the kind "tree" for each
     subtree.

@@ -29,7 +29,6 @@ COLUMNS = (
     "language", "before", "ours", "base", "theirs", "after", "resolution", "kind", "label", "prefix", "suffix",
     "question", "answer",
 )  # fmt: skip
-KINDS = ("ours", "theirs", "ours_theirs", "theirs_ours", "base", "empty", "mixed")
 _TEXTS = ("before", "ours", "base", "theirs", "after", "resolution")
 _BUILD = "papermill notebooks/00_collect_merges.ipynb out.ipynb -p name"
 

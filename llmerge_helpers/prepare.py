@@ -14,7 +14,7 @@ from llmerge_helpers.cards import data_card, memory_mapped, save
 from llmerge_helpers.chat import ChatTokenizer, load_chat_tokenizer
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.files import room_beside, write_atomic, write_jsonl
-from llmerge_helpers.filters import SIDES, STEPS, STEPS_CORRECT, Candidate, conflict_of, conflict_text, drop
+from llmerge_helpers.filters import PARTS, STEPS, STEPS_CORRECT, Candidate, conflict_of, conflict_text, drop
 from llmerge_helpers.rendering import render_prompt
 from llmerge_helpers.run import resolve
 from llmerge_helpers.splits import group_by_shared_keys, held_out_groups, split_keys
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # what the rewards and the evaluation of 04 need of a row, beside the prompt
 ROW_COLUMNS = (
-    "id", "repository", "path", "language", "kind", *SIDES, "resolution", "prefix", "suffix", "question", "answer",
+    "id", "repository", "path", "language", "kind", *PARTS, "resolution", "prefix", "suffix", "question", "answer",
 )  # fmt: skip
 
 

@@ -21,10 +21,10 @@ from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.gitio import Repository, git_environment, git_version
 from llmerge_helpers.paths import shown
 
-__all__ = ["MARKER_SIZE", "CatFile", "Merge", "Replay", "Workshop", "entries"]
+__all__ = ["REPLAY_MARKER_SIZE", "CatFile", "Merge", "Replay", "Workshop", "entries"]
 
 # Wider than any banner in real code: a text line `=======` in a file can never be mistaken for a marker of the replay.
-MARKER_SIZE = 41
+REPLAY_MARKER_SIZE = 41
 # What a user, a system or a worktree may have set must not change the replay.
 _PINNED = ("-c", "merge.conflictStyle=diff3", "-c", "diff.renames=true", "-c", f"core.attributesFile={os.devnull}")
 
@@ -111,7 +111,7 @@ class Workshop:
         (info / "alternates").write_bytes(b"".join(os.fsencode(store) + b"\n" for store in stores))
         attributes = folder / "git" / "info" / "attributes"
         attributes.parent.mkdir(exist_ok=True)
-        attributes.write_text(f"* conflict-marker-size={MARKER_SIZE}\n")
+        attributes.write_text(f"* conflict-marker-size={REPLAY_MARKER_SIZE}\n")
         shallow = repository._file("shallow")
         if shallow.is_file():
             shutil.copyfile(shallow, folder / "git" / "shallow")

@@ -168,6 +168,7 @@ def score_matrix(row: Mapping[str, Any], *, prefill: str = "") -> Any:
 
 def probe_replies(row: Mapping[str, Any]) -> dict[str, str]:
     """Replies to one conflict whose right reward is plain to see: the gold answer, honest misses, and known hacks."""
+    from llmerge_helpers.conflicts import make_hunk
     from llmerge_helpers.languages import fence_of
     from llmerge_helpers.prompts import parse_question, render_answer, render_reply
 
@@ -178,10 +179,7 @@ def probe_replies(row: Mapping[str, Any]) -> dict[str, str]:
         return render_answer(code, language)
 
     why = "Both sides change this place."
-    marked = (
-        f"{parts['before']}<<<<<<< ours\n{parts['ours']}||||||| base\n{parts['base'] or ''}=======\n"
-        f"{parts['theirs']}>>>>>>> theirs\n{parts['after']}"
-    )
+    marked = f"{parts['before']}{make_hunk(parts['ours'], parts['base'] or '', parts['theirs'])}{parts['after']}"
     fence = fence_of(language)
     return {
         "right": render_reply(why, answer(gold)),

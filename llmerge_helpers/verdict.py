@@ -87,15 +87,6 @@ def verify(
     return _judge(code, number, case)
 
 
-def extract_code(answer: str, row: Mapping[str, Any]) -> tuple[str | None, int | None]:
-    """The code that an answer (without its reasoning) gives, and the number of its code block; None, None without one.
-
-    The last block that can be the answer counts: best one with the lines around the conflict and no conflict marker,
-    else one without markers, else one that is not empty.
-    """
-    return _read(answer, _case_of(row))[:2]
-
-
 # ---- the row
 
 

@@ -434,8 +434,8 @@ def test_a_mirror_without_blobs_is_one_sentence_and_costs_only_itself(three, tmp
         list(collect_repository(repo))
     found = collect([repo, three[0]], tmp_path / "work", workers=1)
     assert {row["repository"] for row in found.rows()} == {"first"}
-    assert [report["repository"] for report in found.failed] == ["bare"]
-    assert "--refetch --no-filter" in found.table()["problem"].iloc[0] and "\n" not in found.failed[0]["error"]
+    assert [report["repository"] for report in found.reports if "error" in report] == ["bare"]
+    assert "--refetch --no-filter" in found.table()["problem"].iloc[0] and "\n" not in found.reports[0]["error"]
 
 
 def test_a_partial_clone_costs_only_itself(three, tmp_path):
@@ -443,7 +443,7 @@ def test_a_partial_clone_costs_only_itself(three, tmp_path):
     git("config", "remote.origin.promisor", "true", cwd=tmp_path / "partial")
     found = collect([tmp_path / "partial", three[0]], tmp_path / "work", workers=1)
     assert {row["repository"] for row in found.rows()} == {"first"}
-    assert "partial clone" in found.failed[0]["error"]
+    assert "partial clone" in found.reports[0]["error"]
     with pytest.raises(LlmergeError, match="is a partial clone, so most file contents are missing"):
         collect(tmp_path / "partial", tmp_path / "work")
 
@@ -641,7 +641,8 @@ def test_one_broken_repository_does_not_stop_the_others(three, tmp_path):
     (tmp_path / "repos.csv").write_text("repository,url\na/a,first\nb/b,gone\n")
     found = collect(tmp_path / "repos.csv", tmp_path / "work", workers=1)
     assert [row["repository"] for row in found.rows()] == ["a/a"]
-    assert [report["repository"] for report in found.failed] == ["b/b"] and "gone" in found.failed[0]["error"]
+    assert [report["repository"] for report in found.reports if "error" in report] == ["b/b"]
+    assert "gone" in found.reports[1]["error"]
     (tmp_path / "repos.csv").write_text("repository,url\nb/b,gone\n")
     with pytest.raises(LlmergeError, match="gone does not exist"):
         collect(tmp_path / "repos.csv", tmp_path / "work")

@@ -57,7 +57,6 @@ def test_a_hunk_that_was_made_is_parsed_back(ours, base, theirs, newline, size, 
     text = before + str(hunk) + after
     assert hunks(text, size) == [hunk]
     assert (hunk.ours_label, hunk.base_label, hunk.theirs_label) == ("o", "", "t u")
-    assert hunk.style == ("merge" if base is None else "diff3")
 
 
 def test_a_side_without_line_end_gets_one_as_git_does():

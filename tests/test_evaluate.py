@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from types import SimpleNamespace
 
@@ -248,31 +247,18 @@ def test_a_baseline_without_an_answer_gives_the_conflict_back(tmp_path, monkeypa
     assert found["match_type"].tolist() == ["unresolved"] and not found["answered"].any()
 
 
-def test_an_endpoint_is_measured_like_a_model(tmp_path, monkeypatch):
-    from llmerge_helpers import generate
-    from llmerge_helpers.prompts import split_reply
-    from llmerge_helpers.verdict import verify
-
-    async def answering(rows, teacher, **options):
-        results = []
-        for i, row in enumerate(rows):
-            text = render_reply("both", render_answer(row["answer"], "Java"))
-            verdict = verify(text, row)
-            results.append(SimpleNamespace(index=i, reply=split_reply(text), verdict=verdict, finish_reason="stop",
-                                           usage={"completion_tokens": 7}, key="k", served_model="",
-                                           requested_model="asked"))  # fmt: skip
-        return results
-
-    monkeypatch.setattr(generate, "generate", answering)
-    found = asyncio.run(evaluate.evaluate_endpoint(None, ROWS, "teacher", output_dir=tmp_path))
-    assert found["match_type"].tolist() == ["exact_match"] * 5 and found["tokens"].tolist() == [7] * 5
-    assert found["format"].all() and set(found["model"]) == {"asked"}
-
-
 def result(index, row, text, *, sample=0, finish_reason="stop", served="deepseek-x"):
     message = None if text is None else {"role": "assistant", "content": text}
     return Result(index, row["id"], sample, f"key{index}", message, finish_reason, served_model=served,
                   requested_model="deepseek-chat", rows=ROWS)  # fmt: skip
+
+
+def test_an_endpoint_is_measured_like_a_model(tmp_path):
+    results = [result(i, row, right_reply(row)) for i, row in enumerate(ROWS)]
+    results[0].usage = {"completion_tokens": 7}
+    found = evaluate.replies_table("teacher", ROWS, results, output_dir=tmp_path)
+    assert found["match_type"].tolist() == ["exact_match"] * 5 and found["tokens"].tolist() == [7, 0, 0, 0, 0]
+    assert found["format"].all() and set(found["model"]) == {"deepseek-x"}
 
 
 def test_rows_that_a_cap_left_out_are_no_failures(tmp_path):

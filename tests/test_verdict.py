@@ -11,7 +11,7 @@ from verdict_cases import FILES, OTHER_PAIRS, PAIRS, TOP_LEVEL_PAIRS, example
 
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.prompts import render_answer, render_question, render_reply
-from llmerge_helpers.verdict import MATCH_TYPES, extract_code, verify
+from llmerge_helpers.verdict import MATCH_TYPES, verify
 
 SETTINGS = settings(deadline=None, derandomize=True, max_examples=150)
 
@@ -375,11 +375,6 @@ def test_a_verdict_is_plain_data():
     data = json.loads(json.dumps(verdict.to_dict()))
     assert data["match_type"] == "incorrect_resolution" and data["is_correct"] is False
     assert set(data) == {"match_type", "is_correct", "answer", "fence", "first_difference", "parses", "detail"}
-
-
-def test_extract_code():
-    assert extract_code(f"{QUOTE}\n{block(ANSWER)}", ROW) == (ANSWER, 1)
-    assert extract_code("nothing", ROW) == (None, None)
 
 
 # ---- text that means harm
