@@ -7,7 +7,7 @@
 
 `data` mines the repositories, keeps short conflicts (a small model on a CPU has no time for long ones), leaves out of
 the training side whatever shares a repository family with the test side or is nearly one of its conflicts, and writes
-both data sets, the test rows and the two files of settings. Change those as you like. `table` evaluates what is there
+both datasets, the test rows and the two files of settings. Change those as you like. `table` evaluates what is there
 (base, `WORK/sft_model`, `WORK/grpo_model`), resumes where it was stopped, and prints the tables.
 """
 
@@ -55,7 +55,7 @@ def taught(row: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def data(work: Path, given: argparse.Namespace) -> None:
-    """Write the data sets, the test rows and the settings."""
+    """Write the datasets, the test rows and the settings."""
     import yaml
     from datasets import Dataset, DatasetDict
 

@@ -1,4 +1,4 @@
-"""Data sets on disk, each with a card that says what is in it and what is not; and the way to the Hub."""
+"""Datasets on disk, each with a card that says what is in it and what is not; and the way to the Hub."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WHAT = {
 
 
 def data_card(name: str, prepared: Prepared, facts: Mapping[str, Any], max_tokens: int) -> str:
-    """The `README.md` of a data set in the Hub's format: YAML head, then what a user of the data has to know.
+    """The `README.md` of a dataset in the Hub's format: YAML head, then what a user of the data has to know.
 
     `facts` may hold `dataset`, `teacher`, `served_models` and `prompt_version`.
     """
@@ -75,7 +75,7 @@ def data_card(name: str, prepared: Prepared, facts: Mapping[str, Any], max_token
         "## Split",
         "\n".join(f"* {note}" for note in prepared.notes),
         "## Sources and licences",
-        f"The conflicts come from {facts.get('dataset') or 'the data set that 01_generate was run on'}. Each row's "
+        f"The conflicts come from {facts.get('dataset') or 'the dataset that 01_generate was run on'}. Each row's "
         "code stays under the licence of its repository.",
         _table(["repository", "licence", "conflicts"], _repositories(list(rows.values()))),
         _counted("language", [row.get("language") or "unknown" for row in rows.values()]),
@@ -93,7 +93,7 @@ def data_card(name: str, prepared: Prepared, facts: Mapping[str, Any], max_token
 
 
 def push_to_hub(path: str | Path, repo_id: str, private: bool = True) -> str:
-    """Send a prepared data set and its card to the Hub (private unless told otherwise); the address comes back.
+    """Send a prepared dataset and its card to the Hub (private unless told otherwise); the address comes back.
 
     Nothing in the notebooks calls this. The token is the one of `huggingface-cli login` or `HF_TOKEN`.
     """
@@ -103,7 +103,7 @@ def push_to_hub(path: str | Path, repo_id: str, private: bool = True) -> str:
     path = resolve(path)
     if not (path / "dataset_dict.json").exists():
         raise LlmergeError(
-            f"{shown(path)} holds no data set: run `papermill notebooks/02_inspect_and_prepare.ipynb out.ipynb`."
+            f"{shown(path)} holds no dataset: run `papermill notebooks/02_inspect_and_prepare.ipynb out.ipynb`."
         )
     api = HfApi()
     api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
@@ -130,7 +130,7 @@ def memory_mapped(rows: Mapping[str, list[dict[str, Any]]], features: Any, work:
 
 
 def save(dataset: DatasetDict, path: Path, card: str) -> DatasetDict:
-    """The data set as read back from `path`, where it and its card were written as a whole.
+    """The dataset as read back from `path`, where it and its card were written as a whole.
 
     Readers see the old folder or the new one, never a part. The bytes depend on the rows alone.
     """

@@ -427,7 +427,7 @@ def held_out(dataset: str, n: int = 0, seed: int = 0, *, sft_model: str = "") ->
 
 
 def _trained_on(datasets: Sequence[str]) -> tuple[set[str], list[str]]:
-    """Ids and questions, and the texts of the conflicts, in data sets of 02; nothing for one that is not there."""
+    """Ids and questions, and the texts of the conflicts, in datasets of 02; nothing for one that is not there."""
     from datasets import load_from_disk
 
     from llmerge_helpers.filters import conflict_of, conflict_text
@@ -439,7 +439,7 @@ def _trained_on(datasets: Sequence[str]) -> tuple[set[str], list[str]]:
             continue
         data = load_from_disk(str(folder))
         for split, rows in (data if isinstance(data, dict) else {"train": data}).items():
-            if split == "test":  # of a data set of merges, where training sees only the rest
+            if split == "test":  # of a dataset of merges, where training sees only the rest
                 continue
             for row in _asked(rows):
                 prompt = row.get("prompt") or ""
@@ -457,7 +457,7 @@ def _asked(rows: Any) -> Any:
 
 
 def source_of(dataset: str) -> str:
-    """The merges data set that a data set of 02 was made from, as its run.json tells; `auto` where nothing tells."""
+    """The merges dataset that a dataset of 02 was made from, as its run.json tells; `auto` where nothing tells."""
     from llmerge_helpers.replies import dataset_of
 
     folder = resolve(dataset)

@@ -44,7 +44,7 @@ class Candidate:
     split: str = "train"
     n_tokens: int = 0
     n_prompt_tokens: int = 0
-    dropped: dict[str, str] = field(default_factory=dict)  # data set -> step
+    dropped: dict[str, str] = field(default_factory=dict)  # dataset -> step
 
     @property
     def match_type(self) -> str:
@@ -57,7 +57,7 @@ class Candidate:
         return self.example["row"].get("id") or self.prompt[-1]["content"]
 
     def sft_row(self) -> dict[str, Any]:
-        """The row of an SFT data set."""
+        """The row of an SFT dataset."""
         return {
             "prompt": self.prompt,
             "completion": [{"role": "assistant", "content": self.completion}],
@@ -70,7 +70,7 @@ class Candidate:
         }
 
     def reject(self) -> dict[str, Any]:
-        """The line of rejects.jsonl: the row, and which step dropped it from which data set."""
+        """The line of rejects.jsonl: the row, and which step dropped it from which dataset."""
         sets = {name: {**STEPS, **STEPS_CORRECT}[step] for name, step in self.dropped.items()}
         return {**self.sft_row(), "dropped_from": sets, "flags": list(self.thinking.flags), "split": self.split}
 
@@ -87,7 +87,7 @@ def candidate_of(example: Mapping[str, Any]) -> Candidate:
 
 
 def drop(candidates: Sequence[Candidate], step: str, when: Callable[[Candidate], Any], only: str = "") -> None:
-    """Drop what `when` says, for this first reason, from one data set or from all."""
+    """Drop what `when` says, for this first reason, from one dataset or from all."""
     for c in candidates:
         names = [only] if only else ["full", "correct_only"]
         names = [name for name in names if name not in c.dropped]

@@ -33,33 +33,33 @@ ROW_COLUMNS = (
 
 @dataclass
 class Prepared:
-    """The data sets that were built, and what a person wants to know about how."""
+    """The datasets that were built, and what a person wants to know about how."""
 
     datasets: dict[str, DatasetDict]  # full, correct_only, grpo
     paths: dict[str, Path]
-    steps: dict[str, list[tuple[str, int]]]  # by data set: all replies, then how many each step dropped
+    steps: dict[str, list[tuple[str, int]]]  # by dataset: all replies, then how many each step dropped
     candidates: list[Candidate] = field(repr=False)
     tokenizer: ChatTokenizer
     accept: tuple[str, ...]
     notes: list[str]
 
     def results(self) -> dict[str, Any]:
-        """The figures for run.json: rows by data set and split, what was dropped, and the tokenizer."""
+        """The figures for run.json: rows by dataset and split, what was dropped, and the tokenizer."""
         rows = {name: {split: len(part) for split, part in d.items()} for name, d in self.datasets.items()}
         dropped = {name: dict(steps[1:]) for name, steps in self.steps.items()}
         return {"rows": rows, "dropped": dropped, "tokenizer": self.tokenizer.name, "notes": self.notes}
 
     def counts(self) -> pd.DataFrame:
-        """Rows by data set, split and verdict."""
+        """Rows by dataset, split and verdict."""
         import pandas as pd
 
         rows = []
         for name in ("full", "correct_only"):
             for split, part in self.datasets.get(name, {}).items():
                 found = Counter(part["match_type"])
-                rows.append({"data set": name, "split": split, "rows": len(part)} | {m: found[m] for m in MATCH_TYPES})
+                rows.append({"dataset": name, "split": split, "rows": len(part)} | {m: found[m] for m in MATCH_TYPES})
         for split, part in self.datasets["grpo"].items():
-            rows.append({"data set": "grpo", "split": split, "rows": len(part)})
+            rows.append({"dataset": "grpo", "split": split, "rows": len(part)})
         frame = pd.DataFrame(rows, dtype=object)
         frame = frame.loc[:, [c for c in frame if c not in MATCH_TYPES or frame[c].sum()]]
         return frame.where(frame.notna(), "")
@@ -100,12 +100,12 @@ def prepare(
     seed: int = 0,
     facts: Mapping[str, Any] | None = None,
 ) -> Prepared:
-    """Build `full` and `correct_only` (only the latter with `correct_only`) and the GRPO data set beside them.
+    """Build `full` and `correct_only` (only the latter with `correct_only`) and the GRPO dataset beside them.
 
-    `held_out` are the test rows of the merges data set: nothing near one of them is used. `keep` is `shortest` (of
+    `held_out` are the test rows of the merges dataset: nothing near one of them is used. `keep` is `shortest` (of
     several right replies to a conflict, the one with the shortest reasoning) or `all`. `facts` go on the data cards.
     Nothing is written before everything is built; the same input gives the same bytes. Raises `LlmergeError` where a
-    data set would be empty, with the parameter to change.
+    dataset would be empty, with the parameter to change.
     """
     held_out = list(held_out)
     accept = _check(accept, max_tokens, validation_size, keep)
@@ -190,7 +190,7 @@ def _refuse_empty(candidates: Sequence[Candidate], name: str, accept: Sequence[s
     raise LlmergeError(f"{name} would be empty ({len(candidates)} replies; {why}): {advice}.")
 
 
-# ------------------------------------------------------------------------------------------------------- data sets
+# ------------------------------------------------------------------------------------------------------- datasets
 
 
 _UNITS = {"family": "repository families", "file": "files", "conflict": "conflicts"}
@@ -268,7 +268,7 @@ def _grpo(
     message = List({"role": Value("string"), "content": Value("string")})
     features = {"prompt": message, **dict.fromkeys(ROW_COLUMNS, Value("string"))}
     features |= {"pass_rate": Value("float64"), "samples": Value("int64"), "n_prompt_tokens": Value("int64")}
-    notes = [f"{count} conflicts are not in the GRPO data set: {why}." for why, count in sorted(left_out.items())]
+    notes = [f"{count} conflicts are not in the GRPO dataset: {why}." for why, count in sorted(left_out.items())]
     return memory_mapped(rows, Features(features), work), notes
 
 

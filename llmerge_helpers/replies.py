@@ -1,4 +1,4 @@
-"""What 01 left for 02: the examples, checked to be whole and to belong to the data set that they say they are of."""
+"""What 01 left for 02: the examples, checked to be whole and to belong to the dataset that they say they are of."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def load_replies(directory: str | Path) -> Replies:
 
 
 def dataset_of(directory: str | Path) -> str | None:
-    """The merges data set that the finished run of 01 in `directory` (or of its `examples.jsonl`) asked about."""
+    """The merges dataset that the finished run of 01 in `directory` (or of its `examples.jsonl`) asked about."""
     path = resolve(directory)
     record = finished(path.parent if path.suffix == ".jsonl" else path)
     return _dataset_of(record) if record else None
 
 
 def _dataset_of(record: Mapping[str, Any]) -> str:
-    """What was read, where the record tells; `auto` may be another data set by now."""
+    """What was read, where the record tells; `auto` may be another dataset by now."""
     return (record.get("results") or {}).get("dataset") or (record.get("parameters") or {}).get("dataset") or "auto"
 
 
@@ -65,7 +65,7 @@ def check_same_conflicts(examples: Sequence[Mapping[str, Any]], dataset: Any, wh
     foreign = [e for e in examples if (e["id"] if _has_ids(dataset) else "", e["row"].get("question")) not in known]
     if foreign:
         raise LlmergeError(
-            f"{len(foreign)} of {len(examples)} examples in {where} are not of the data set {name} (the first: "
+            f"{len(foreign)} of {len(examples)} examples in {where} are not of the dataset {name} (the first: "
             f"{foreign[0]['id']}): it was rebuilt or swapped since, run 01_generate again (cached answers are reused)."
         )
 

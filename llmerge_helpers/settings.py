@@ -51,7 +51,7 @@ class GrpoSettings:
     sft_model: str = "outputs/sft_model"
     dataset: str = "outputs/grpo_dataset"
     limit: int = 0
-    max_steps: int = 0  # 0: by device, -1: once through the data set
+    max_steps: int = 0  # 0: by device, -1: once through the dataset
     num_generations: int = 4
     max_completion_length: int = 0  # 0: what the SFT replies needed, and an eighth more
     learning_rate: float = 0.0  # 0: by size of the model

@@ -22,19 +22,19 @@ def load_rows(path: str, *, made_by: str) -> Any:
     if not (folder / "dataset_dict.json").exists() and not (folder / "state.json").exists():
         inside = sorted(p.parent.name for p in folder.glob("*/dataset_dict.json")) if folder.is_dir() else []
         hint = f"it holds {' and '.join(inside)}: give one of them" if inside else command
-        raise LlmergeError(f"there is no data set in {shown(folder)}: {hint}.")
+        raise LlmergeError(f"there is no dataset in {shown(folder)}: {hint}.")
     for place in (folder, folder.parent):
         refuse_unfinished(place, made_by)
     try:
         found = load_from_disk(str(folder))
-    except IndexError:  # what datasets makes of a saved data set without rows
+    except IndexError:  # what datasets makes of a saved dataset without rows
         found = {}
     except (OSError, ValueError, KeyError) as error:
-        raise LlmergeError(f"the data set in {shown(folder)} cannot be read ({error}): {command}.") from None
+        raise LlmergeError(f"the dataset in {shown(folder)} cannot be read ({error}): {command}.") from None
     found = found if isinstance(found, dict) else DatasetDict(train=found)
     if not found.get("train") or not len(found["train"]):
         why = " (no answer of the teacher was right)" if "correct_only" in folder.name else ""
-        raise LlmergeError(f"the data set in {shown(folder)} is empty{why}: {command} with more conflicts.")
+        raise LlmergeError(f"the dataset in {shown(folder)} is empty{why}: {command} with more conflicts.")
     return found
 
 

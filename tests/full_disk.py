@@ -1,11 +1,11 @@
-"""A disk that is full at the last moment: when a new data set is to take the place of the old one."""
+"""A disk that is full at the last moment: when a new dataset is to take the place of the old one."""
 
 import os
 from pathlib import Path
 
 
 def fill(monkeypatch) -> None:
-    """Let every data set fail to be put in place; all other files are replaced as usual."""
+    """Let every dataset fail to be put in place; all other files are replaced as usual."""
     replace = os.replace
 
     def fail(source, target):

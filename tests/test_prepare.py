@@ -561,7 +561,7 @@ def test_push_to_hub_sends_the_card_first_and_is_private(tmp_path, monkeypatch):
     )
     assert push_to_hub(tmp_path / "sft" / "full", "me/x").endswith("datasets/me/x")
     assert calls == [("create", "me/x", True), ("card", "README.md", True), ("data", "me/x", True)]
-    with pytest.raises(LlmergeError, match="holds no data set"):
+    with pytest.raises(LlmergeError, match="holds no dataset"):
         push_to_hub(tmp_path / "nothing", "me/x")
 
 

@@ -464,7 +464,7 @@ def test_a_hopeless_grpo_run_stops_early_and_says_why(here, sft_run, tmp_path):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"dataset": "no/such/data"}, r"no data set in .*02_inspect_and_prepare.ipynb"),
+        ({"dataset": "no/such/data"}, r"no dataset in .*02_inspect_and_prepare.ipynb"),
         ({"base_model": "no/such/model"}, "no folder"),
         ({"learning_rate": -1.0}, "learning_rate is -1.0: it must be 0 or more"),
         ({"max_steps": -5}, "max_steps is -5"),
@@ -515,7 +515,7 @@ def test_a_step_of_grpo_holds_whole_groups(monkeypatch, fits, given, world, batc
         ({"base_model": "OTHER"}, "was trained on .* with other weights"),
         ({"use_vllm": "colocate"}, "vllm is not installed"),
         ({"max_prompt_tokens": 5}, "no prompt fits max_prompt_tokens 5"),
-        ({"dataset": "no/such/data"}, "no data set"),
+        ({"dataset": "no/such/data"}, "no dataset"),
     ],
 )
 def test_grpo_refuses_in_one_sentence_before_a_model_is_loaded(here, sft_run, tmp_path, monkeypatch, change, sentence):

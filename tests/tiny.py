@@ -1,4 +1,4 @@
-"""Tiny random models and small data sets in the shape of the real ones, so that training code runs in seconds."""
+"""Tiny random models and small datasets in the shape of the real ones, so that training code runs in seconds."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def conflict_row(i: int = 0) -> dict[str, Any]:
 
 
 def save_sft(folder: Path, n: int = 8, held_out: int = 2) -> Path:
-    """An SFT data set as 02 writes it."""
+    """An SFT dataset as 02 writes it."""
     from datasets import Dataset, DatasetDict
 
     from llmerge_helpers.prompts import messages, render_answer, render_reply
@@ -91,7 +91,7 @@ def save_sft(folder: Path, n: int = 8, held_out: int = 2) -> Path:
 
 
 def save_grpo(folder: Path, n: int = 4) -> Path:
-    """A GRPO data set as 02 writes it."""
+    """A GRPO dataset as 02 writes it."""
     from datasets import Dataset, DatasetDict
 
     from llmerge_helpers.prompts import messages
