@@ -129,7 +129,7 @@ def verdicts_by(
     axes.set_xlim(0, 1)
     _percent(axes)
     axes.set_xlabel("share of replies; the bar shows the 95 % interval of right answers")
-    axes.set_ylim(max(len(data), 3) - 0.5, -0.5)
+    _room_for(axes, len(data))
     if present:
         figure.legend(ncols=4, loc="outside lower center", columnspacing=1.2, handlelength=1.2)
     return _save(figure, axes, title, data, path)
@@ -247,7 +247,7 @@ def waterfall(steps: Iterable[tuple[str, int]], path: str | Path | None = None, 
         label = f"{row.left:,}" + (f"  (−{row.dropped:,})" if row.dropped else "")
         axes.annotate(label, (row.left + row.dropped, i), (4, 0), textcoords="offset points", va="center", fontsize=8)
     axes.set_yticks(y, drawn["step"])
-    axes.set_ylim(max(len(drawn), 3) - 0.5, -0.5)
+    _room_for(axes, len(drawn))
     axes.grid(axis="y", visible=False)
     axes.set_xlim(0, (steps[0][1] if steps else 1) * 1.18 + 0.1)
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -275,7 +275,7 @@ def kinds_by(conflicts: pd.DataFrame, column: str = "language", path: str | Path
     axes.set_xlim(0, 1)
     _percent(axes)
     axes.set_xlabel("share of conflicts; mixed: written anew, or of parts of both sides")
-    axes.set_ylim(max(len(data), 3) - 0.5, -0.5)
+    _room_for(axes, len(data))
     figure.legend(ncols=4, loc="outside lower center", columnspacing=1.2, handlelength=1.2)
     return _save(figure, axes, f"Kinds of resolution by {column} (n = {len(conflicts)})", data, path)
 
@@ -331,6 +331,12 @@ def _percent(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x")
+
+
+def _room_for(axes: Axes, bars: int) -> None:
+    """The first bar on top; one or two bars stay slim, in the middle."""
+    empty = max(3 - bars, 0) / 2
+    axes.set_ylim(bars - 0.5 + empty, -0.5 - empty)
 
 
 def _frame(rows: Any, columns: Sequence[str] | None = None) -> pd.DataFrame:
