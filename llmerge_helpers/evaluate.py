@@ -10,16 +10,16 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmerge_helpers import rendering
+from llmerge_helpers.decoding import Completion, complete
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.files import in_place, read_jsonl, write_atomic, write_jsonl
+from llmerge_helpers.files import read_jsonl, write_atomic, write_jsonl
 from llmerge_helpers.hub import choose_base_model
 from llmerge_helpers.prompts import messages, parse_question, render_answer, render_question
-from llmerge_helpers.run import finished, progress, resolve, shown
+from llmerge_helpers.run import progress, resolve
 from llmerge_helpers.stats import paired, rate
 from llmerge_helpers.verdict import verify
 
@@ -37,87 +37,6 @@ COLUMNS = (
 JOURNAL = ("key", "reply", "finish_reason", "tokens")  # what is kept of a reply; the verdict is made from the row
 TEXTS = ("id", "reply", "key", "model")  # never numbers, whatever they look like
 NO_ANSWER = ("unresolved", "invalid_output", "truncated", "failed")
-
-
-@dataclass(frozen=True)
-class Completion:
-    """One generated reply: what the template had opened and what the model wrote, and whether it stopped by itself."""
-
-    text: str
-    finish_reason: str  # "stop" or "length"
-    tokens: int
-
-
-def complete(
-    model: Any,
-    tokenizer: Any,
-    prompts: Sequence[str],
-    *,
-    max_new_tokens: int,
-    batch_size: int = 16,
-    on_batch: Any = None,
-) -> list[Completion]:
-    """Replies to rendered prompts, in their order, decoded greedily.
-
-    Prompts of similar length share a batch, padded on the left, so that padding costs little and every reply starts
-    right after its prompt. `on_batch(indices, completions)` is called after each batch.
-    """
-    import torch
-
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-    done: dict[int, Completion] = {}
-    device = next(model.parameters()).device
-    was_training, cache = model.training, model.config.use_cache
-    model.eval()
-    ends = sorted(end_ids(model, tokenizer))
-    try:
-        for start in range(0, len(order), batch_size):
-            indices = order[start : start + batch_size]
-            ids = [rendering.prompt_ids(tokenizer, prompts[i]) for i in indices]
-            width = max(map(len, ids))
-            padded = torch.full((len(ids), width), tokenizer.pad_token_id)
-            mask = torch.zeros((len(ids), width), dtype=torch.long)
-            for row, tokens in enumerate(ids):
-                padded[row, width - len(tokens) :] = torch.tensor(tokens)
-                mask[row, width - len(tokens) :] = 1
-            with torch.no_grad():
-                out = model.generate(
-                    input_ids=padded.to(device),
-                    attention_mask=mask.to(device),
-                    max_new_tokens=max_new_tokens,
-                    eos_token_id=ends,
-                    pad_token_id=tokenizer.pad_token_id,
-                    use_cache=True,
-                    do_sample=False,
-                )
-            fresh = [
-                _completion(tokenizer, prompts[i], out[row, width:].tolist(), ends) for row, i in enumerate(indices)
-            ]
-            done.update(zip(indices, fresh, strict=True))
-            if on_batch is not None:
-                on_batch(indices, fresh)
-    finally:
-        model.train(was_training)
-        model.config.use_cache = cache
-    return [done[i] for i in range(len(prompts))]
-
-
-def end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
-    """The tokens that end a reply: the template's end of a turn, the tokenizer's own, and those the model declares.
-
-    GRPO stops at the same ones, so that a reply is cut off in training where it is in an evaluation.
-    """
-    declared = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
-    declared = [declared] if isinstance(declared, int) else declared or []
-    end = tokenizer.convert_tokens_to_ids(rendering.end_of_turn_token(tokenizer))
-    return frozenset({end, tokenizer.eos_token_id, *declared})
-
-
-def _completion(tokenizer: Any, prompt: str, generated: list[int], ends: Sequence[int]) -> Completion:
-    stop = next((n for n, token in enumerate(generated) if token in ends), None)
-    words = generated if stop is None else generated[:stop]
-    text = rendering.prefill(prompt) + tokenizer.decode(words, skip_special_tokens=False)
-    return Completion(text, "length" if stop is None else "stop", len(words))
 
 
 def load_for_evaluation(model: str, plan: Plan | None = None) -> tuple[Any, Any, str]:
@@ -382,91 +301,6 @@ def load_evaluation(name: str, output_dir: str | Path = OUTPUT_DIR) -> pd.DataFr
 
     path = resolve(output_dir) / f"{name}.csv"
     return pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(TEXTS, str)) if path.exists() else None
-
-
-def reader_examples(dataset: str = "auto", n: int = 3) -> list[dict[str, Any]]:
-    """The conflicts that the reader follows from 01 to 04: the first of the test split."""
-    from llmerge_helpers import merges
-
-    test = merges.load(merges.dataset_path(dataset))["test"]
-    return [dict(test[i]) for i in range(min(n, len(test)))]
-
-
-def held_out(dataset: str, n: int = 0, seed: int = 0, *, sft_model: str = "") -> list[dict[str, Any]]:
-    """Conflicts that no training saw: the reader's three, then others of the test split in random order, `n` in all.
-
-    `dataset` is one of 02's; the run.json of 02 and 01 lead to the merges that it was made from. Those may have been
-    split anew since: a test row that is in `dataset`, or in the one that `sft_model` was trained on, is left out, and
-    so is one that is nearly the same as a row there.
-    """
-    import random
-
-    from llmerge_helpers import merges
-    from llmerge_helpers.filters import NEAR_DUPLICATE, conflict_of, conflict_text
-    from llmerge_helpers.similarity import near_duplicates_of, sketches
-
-    source = merges.dataset_path(source_of(dataset))
-    test = merges.load(source)["test"]
-    if not len(test):
-        raise LlmergeError(f"{shown(source)} has no test conflicts to measure on: build it with a test_size above 0.")
-    sft_data = (finished(sft_model) or {}).get("parameters", {}).get("dataset", "") if sft_model else ""
-    names, texts = _trained_on([dataset, sft_data] if sft_data else [dataset])
-    unnamed = [(i, row) for i, row in enumerate(_asked(test)) if names.isdisjoint((row.get("id", ""), row["question"]))]
-    sketched = sketches(conflict_text(conflict_of(row)) for _, row in unnamed)
-    copies = near_duplicates_of(sketched, list(sketches(texts)), NEAR_DUPLICATE)
-    fresh = [i for (i, _), copy in zip(unnamed, copies, strict=True) if copy is None]
-    dropped = len(test) - len(fresh)
-    if dropped:
-        where = f"{dropped} of {len(test)} test conflicts in {shown(source)} are in the training data, or nearly so"
-        if not fresh:
-            raise LlmergeError(f"{where}: it was split anew, so run 01 and 02 again (cached answers are reused).")
-        print(f"{where}, and are not used here.")
-    first, others = fresh[:3], fresh[3:]
-    random.Random(seed).shuffle(others)
-    return [dict(test[i]) for i in (first + others)[: n or None]]
-
-
-def _trained_on(datasets: Sequence[str]) -> tuple[set[str], list[str]]:
-    """Ids and questions, and the texts of the conflicts, in datasets of 02; nothing for one that is not there."""
-    from datasets import load_from_disk
-
-    from llmerge_helpers.filters import conflict_of, conflict_text
-
-    names: set[str] = set()
-    texts: dict[str, None] = {}
-    for folder in (in_place(resolve(each)) for each in datasets):
-        if not any((folder / name).exists() for name in ("dataset_dict.json", "state.json")):
-            continue
-        data = load_from_disk(str(folder))
-        for split, rows in (data if isinstance(data, dict) else {"train": data}).items():
-            if split == "test":  # of a dataset of merges, where training sees only the rest
-                continue
-            for row in _asked(rows):
-                prompt = row.get("prompt") or ""
-                asked = row.get("question") or (prompt if isinstance(prompt, str) else prompt[-1]["content"])
-                names.update((row.get("id"), row.get("question"), asked))
-                texts[conflict_text(conflict_of(row | {"question": asked}))] = None
-    return names - {"", None}, list(texts)
-
-
-def _asked(rows: Any) -> Any:
-    """The columns that tell conflicts apart, without the whole files that rows of merges carry."""
-    from llmerge_helpers.filters import PARTS
-
-    return rows.select_columns([c for c in ("id", "question", "prompt", *PARTS) if c in rows.column_names])
-
-
-def source_of(dataset: str) -> str:
-    """The merges dataset that a dataset of 02 was made from, as its run.json tells; `auto` where nothing tells."""
-    from llmerge_helpers.replies import dataset_of
-
-    folder = resolve(dataset)
-    for place in (folder, folder.parent, folder.parent / "sft_dataset"):
-        examples = (finished(place) or {}).get("parameters", {}).get("examples")
-        found = dataset_of(examples) if examples else None
-        if found:
-            return found
-    return "auto"
 
 
 def teacher_table(rows: Sequence[Mapping[str, Any]], *, output_dir: str | Path = OUTPUT_DIR) -> pd.DataFrame:

@@ -338,7 +338,7 @@ def _agree(checkpoint: str | None, output_dir: Path) -> str | None:
 
 
 def _answerer(tokenizer: Any, max_new_tokens: int) -> Any:
-    from llmerge_helpers.evaluate import complete
+    from llmerge_helpers.decoding import complete
 
     def answer(model: Any, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         prompts = [rendering.render_prompt(tokenizer, row["prompt"]) for row in rows]
@@ -423,7 +423,7 @@ def grpo(values: Mapping[str, Any] | GrpoSettings | Ready) -> Trained:
 
     from llmerge_helpers import rewards
     from llmerge_helpers.callbacks import Completions, Health, Progress
-    from llmerge_helpers.evaluate import end_ids
+    from llmerge_helpers.decoding import end_ids
 
     arguments = GRPOConfig(
         output_dir=str(ready.output_dir / "checkpoints"),

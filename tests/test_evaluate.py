@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from tiny import CHATML, conflict_row, save_sft, tiny_model
 
-from llmerge_helpers import browse, evaluate, models, rendering
+from llmerge_helpers import browse, decoding, evaluate, heldout, models, rendering
+from llmerge_helpers.decoding import complete
 from llmerge_helpers.devices import Device, Plan
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.evaluate import complete
 from llmerge_helpers.files import write_json
 from llmerge_helpers.prompts import messages, render_answer, render_question, render_reply
 from llmerge_helpers.results import Result
@@ -100,7 +100,7 @@ def saying(*texts):
 
     def complete(model, tokenizer, prompts, *, on_batch, **options):
         asked.append(len(prompts))
-        replies = [evaluate.Completion(texts[i % len(texts)], "stop", 9) for i in range(len(prompts))]
+        replies = [decoding.Completion(texts[i % len(texts)], "stop", 9) for i in range(len(prompts))]
         if prompts:
             on_batch(list(range(len(prompts))), replies)
 
@@ -168,7 +168,7 @@ def test_a_model_may_declare_further_ends(loaded):
     own = {tokenizer.eos_token_id}
     for declared, more in ((None, set()), (1, {1}), ([1, 3], {1, 3})):
         config = SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=declared))
-        assert evaluate.end_ids(config, tokenizer) == own | more
+        assert decoding.end_ids(config, tokenizer) == own | more
 
 
 def test_another_adapter_is_another_evaluation(base, loaded, tmp_path):
@@ -315,11 +315,11 @@ def test_the_conflicts_of_the_reader_come_first_and_others_follow(tmp_path, monk
 
     rows = Dataset.from_list([conflict_row(i) for i in range(9)])
     monkeypatch.setattr(merges, "load", lambda path: DatasetDict(train=rows, test=rows))
-    three = [row["id"] for row in evaluate.reader_examples("sample")]
-    chosen = [row["id"] for row in evaluate.held_out("nowhere", 6)]
+    three = [row["id"] for row in heldout.reader_examples("sample")]
+    chosen = [row["id"] for row in heldout.held_out("nowhere", 6)]
     assert chosen[:3] == three == [ROWS[i]["id"] for i in range(3)]
-    assert len(set(chosen)) == 6 and chosen == [row["id"] for row in evaluate.held_out("nowhere", 6)]
-    assert len(evaluate.held_out("nowhere")) == 9
+    assert len(set(chosen)) == 6 and chosen == [row["id"] for row in heldout.held_out("nowhere", 6)]
+    assert len(heldout.held_out("nowhere")) == 9
 
 
 def test_a_test_row_that_was_trained_on_since_is_not_held_out(tmp_path, monkeypatch, capsys):
@@ -332,20 +332,20 @@ def test_a_test_row_that_was_trained_on_since_is_not_held_out(tmp_path, monkeypa
     monkeypatch.setattr(merges, "load", lambda path: DatasetDict(test=Dataset.from_list(test)))
     sft, grpo = tmp_path / "sft/correct_only", tmp_path / "grpo"
     save_sft(sft, n=2)  # the questions of rows 0 and 1, in messages
-    assert len(evaluate.held_out(str(sft))) == 7
+    assert len(heldout.held_out(str(sft))) == 7
     said = capsys.readouterr().out
     assert said.startswith("2 of 9 test conflicts in ") and said.endswith("or nearly so, and are not used here.\n")
     other = Dataset.from_list([conflict_row(2) | {"question": "asked otherwise"}, conflict_row(3) | {"id": ""}])
     rest = Dataset.from_list([conflict_row(i) for i in (4, 100)])
     DatasetDict(train=other, validation=rest).save_to_disk(str(grpo))
-    assert [row["id"] for row in evaluate.held_out(str(grpo), 2)] == [test[i]["id"] for i in (0, 1)]
+    assert [row["id"] for row in heldout.held_out(str(grpo), 2)] == [test[i]["id"] for i in (0, 1)]
     write_json(tmp_path / "adapter/run.json", {"status": "finished", "parameters": {"dataset": str(sft)}})
-    chosen = evaluate.held_out(str(grpo), sft_model=str(tmp_path / "adapter"))
+    chosen = heldout.held_out(str(grpo), sft_model=str(tmp_path / "adapter"))
     assert {row["id"] for row in chosen} == {row["id"] for row in test[5:]}
     assert "5 of 9" in capsys.readouterr().out
     save_sft(tmp_path / "all", n=9)
     with pytest.raises(LlmergeError, match="9 of 9 test conflicts .* split anew, so run 01 and 02 again"):
-        evaluate.held_out(str(tmp_path / "all"))
+        heldout.held_out(str(tmp_path / "all"))
 
 
 def test_a_test_row_that_is_nearly_one_of_training_is_not_held_out(tmp_path, monkeypatch, capsys):
@@ -366,7 +366,7 @@ def test_a_test_row_that_is_nearly_one_of_training_is_not_held_out(tmp_path, mon
     sft = Dataset.from_list([{"prompt": messages(fork), "completion": [], "id": "elsewhere"}])
     DatasetDict(train=sft).save_to_disk(str(tmp_path / "sft"))
     for data in ("grpo", "sft"):
-        assert [row["id"] for row in evaluate.held_out(str(tmp_path / data))] == ["0-1", "2-1"]
+        assert [row["id"] for row in heldout.held_out(str(tmp_path / data))] == ["0-1", "2-1"]
         assert capsys.readouterr().out.startswith("1 of 3 test conflicts in ")
 
 
@@ -376,8 +376,8 @@ def test_the_test_split_is_that_of_the_data_that_was_prepared(tmp_path):
 
     run("sft", dataset="mine")
     run("prepared", examples=str(tmp_path / "sft"))
-    assert evaluate.source_of(str(tmp_path / "prepared/correct_only")) == "mine"
-    assert evaluate.source_of(str(tmp_path / "elsewhere/data")) == "auto"
+    assert heldout.source_of(str(tmp_path / "prepared/correct_only")) == "mine"
+    assert heldout.source_of(str(tmp_path / "elsewhere/data")) == "auto"
 
 
 def test_side_by_side_and_cards():
@@ -394,7 +394,7 @@ def test_the_data_set_is_the_one_that_01_read(tmp_path):
     for given in ("examples", "examples/examples.jsonl"):
         record = {"status": "finished", "parameters": {"examples": str(tmp_path / given)}}
         write_json(tmp_path / "sft_dataset/run.json", record)
-        assert evaluate.source_of(str(tmp_path / "sft_dataset/correct_only")) == "merges/mine/dataset"
+        assert heldout.source_of(str(tmp_path / "sft_dataset/correct_only")) == "merges/mine/dataset"
 
 
 def test_no_test_conflicts_is_one_sentence(monkeypatch):
@@ -404,6 +404,6 @@ def test_no_test_conflicts_is_one_sentence(monkeypatch):
 
     rows = Dataset.from_list([conflict_row(0)])
     monkeypatch.setattr(merges, "load", lambda path: DatasetDict(train=rows, test=rows.select([])))
-    assert evaluate.reader_examples("sample") == []
+    assert heldout.reader_examples("sample") == []
     with pytest.raises(LlmergeError, match="has no test conflicts to measure on"):
-        evaluate.held_out("nowhere")
+        heldout.held_out("nowhere")

@@ -185,7 +185,7 @@ def test_the_offline_model_becomes_safetensors_once(tmp_path):
     text = "\n".join(["  def f(x):", "\treturn 12 + 'é'"])
     assert tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]) == text
     from llmerge_helpers import chat
-    from llmerge_helpers.evaluate import complete
+    from llmerge_helpers.decoding import complete
 
     digits = "total: 12,  v2.40\n\t 7 items"
     assert tokenizer(digits)["input_ids"] == chat._from_package("smol").backend.encode(digits).ids

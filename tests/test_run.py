@@ -5,6 +5,7 @@ import pytest
 
 from llmerge_helpers import run
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.parameters import check_parameters
 
 DECLARED = """
 dataset: str = "auto"  # a name under merges/, or a path
@@ -15,7 +16,7 @@ correct_only: bool = False
 
 
 def parameters(injected: str) -> dict:
-    return run.check_parameters(["import sys", DECLARED, "# Parameters\n" + injected])
+    return check_parameters(["import sys", DECLARED, "# Parameters\n" + injected])
 
 
 def test_papermill_values_win_over_the_defaults():
@@ -50,12 +51,12 @@ def test_whole_numbers_are_floats_too():
 
 
 def test_no_parameters_cell_means_no_parameters():
-    assert run.check_parameters(["import sys", "x = 1"]) == {}
+    assert check_parameters(["import sys", "x = 1"]) == {}
 
 
 def test_a_second_run_in_one_session_reads_the_newest_cell():
     cells = [DECLARED, "# Parameters\nlimit = 3", "start()", DECLARED.replace("limit: int = 0", "limit: int = 5")]
-    assert run.check_parameters(cells)["limit"] == 5
+    assert check_parameters(cells)["limit"] == 5
 
 
 def test_the_root_is_found_from_below(tmp_path, monkeypatch):

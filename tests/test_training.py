@@ -365,7 +365,7 @@ def test_a_completion_that_was_cut_off_is_judged_as_an_evaluation_would(here, sf
     """The rewards get the very ids that TRL stops at."""
     import trl
 
-    from llmerge_helpers.evaluate import end_ids
+    from llmerge_helpers.decoding import end_ids
 
     seen, real = [], rewards.format_reward
 

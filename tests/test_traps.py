@@ -31,7 +31,7 @@ from test_models import base, other  # noqa: F401 (fixtures)
 from test_training import few_threads, here, letters, sft_run  # noqa: F401 (fixtures)
 from tiny import tiny_model
 
-from llmerge_helpers import callbacks, devices, evaluate, models, rendering, rewards, training, training_data
+from llmerge_helpers import callbacks, decoding, devices, evaluate, models, rendering, rewards, training, training_data
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.files import read_json
 
@@ -160,7 +160,7 @@ def check_a_4_bit_base_computes_as_its_device_can(monkeypatch):
 
 
 def check_an_evaluation_knows_what_was_prefilled(tmp_path):
-    reply = evaluate._completion(test_training.tiny_tokenizer(), "q<think>\n", [1, 2], [2])
+    reply = decoding._completion(test_training.tiny_tokenizer(), "q<think>\n", [1, 2], [2])
     assert reply.text.startswith("<think>\n")
 
 
@@ -401,7 +401,7 @@ MUTANTS = {
     ),
     "10: an evaluation forgets it": (
         check_an_evaluation_knows_what_was_prefilled,
-        without(evaluate._completion, "rendering.prefill(prompt) +", ""),
+        without(decoding._completion, "rendering.prefill(prompt) +", ""),
     ),
     "10: white space counts": (
         check_white_space_is_free,
