@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)   ## all notebooks on the bundled sample: no key, no GPU, no money
 	@mkdir -p outputs/notebooks
 	@set -e; for name in $(DEMO); do \
-	  extra=''; [ $$name = 01_generate ] && extra='-p teacher rules'; \
+	  extra=''; [ $$name = 01_generate ] && extra='-p dataset sample -p teacher rules'; \
 	  log=outputs/notebooks/$$name.log; start=$$(date +%s); printf '%s ... ' $$name; \
 	  $(BIN)/papermill --no-progress-bar notebooks/$$name.ipynb outputs/notebooks/$$name.ipynb $$extra >$$log 2>&1 \
 	    || { echo failed; tail -n 12 $$log; exit 1; }; \

@@ -76,19 +76,21 @@ def evaluate(
     name: str,
     *,
     max_new_tokens: int = 512,
-    batch_size: int = 16,
+    batch_size: int = 0,
     plan: Plan | None = None,
     output_dir: str | Path = OUTPUT_DIR,
 ) -> pd.DataFrame:
     """One line a conflict: its verdict and what the model wrote; greedy, so that a second run says the same.
 
-    `model` is a folder, a hub id, or what `load_for_evaluation` gave; `plan` is the plan of its run. Only prompts
-    without a reply of this model at this `max_new_tokens` are asked: the journal `<name>.jsonl` keeps replies, and
-    verdicts are made anew, so a corrected row counts at once. Writes `<name>.csv`.
+    `model` is a folder, a hub id, or what `load_for_evaluation` gave; `plan` is the plan of its run, and
+    `batch_size=0` is four times its batch (a reply takes far less memory than a step of training), 16 at most. Only
+    prompts without a reply of this model at this `max_new_tokens` are asked: the journal `<name>.jsonl` keeps replies,
+    and verdicts are made anew, so a corrected row counts at once. Writes `<name>.csv`.
     """
     rows = list(rows)
     if not rows:
         raise LlmergeError(f"there are no conflicts to evaluate {name} on: the test split is empty.")
+    batch_size = batch_size or min(16, 4 * plan.batch_size if plan else 16)
     network, tokenizer, identity = model if isinstance(model, tuple) else load_for_evaluation(model, plan=plan)
     prompts = [rendering.render_prompt(tokenizer, messages(row)) for row in rows]
     keys = [_key(identity, prompt, max_new_tokens) for prompt in prompts]

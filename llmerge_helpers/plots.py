@@ -202,8 +202,10 @@ def token_lengths(lengths: Sequence[int], limit: int, path: str | Path | None = 
 
     values = np.asarray(list(lengths), dtype=float)
     over = int((values > limit).sum()) if limit else 0
-    top = max(values.max(initial=1), limit or 1)
-    width = limit / max(1, round(40 * limit / top)) if limit else top / 40  # the limit falls between two bars
+    top = values.max(initial=1)
+    limit_shown = bool(limit) and limit <= 3 * top  # a far limit would squeeze the bars; the legend says that none fell
+    top = max(top, limit) if limit_shown else top
+    width = limit / max(1, round(40 * limit / top)) if limit_shown else top / 40  # the limit falls between two bars
     edges = np.arange(0, top + 2 * width, width)
     kept, _ = np.histogram(values[values <= limit] - 0.5 if limit else values, edges)
     cut, _ = np.histogram(values[values > limit] if limit else values[:0], edges)
@@ -211,9 +213,9 @@ def token_lengths(lengths: Sequence[int], limit: int, path: str | Path | None = 
     axes.bar(edges[:-1], kept, width, align="edge", color=COLOURS["truncated"], label=f"kept ({len(values) - over})")
     axes.bar(
         edges[:-1], cut, width, bottom=kept, align="edge", color=COLOURS["incorrect_resolution"], hatch="//",
-        edgecolor="white", label=f"dropped ({over})",
+        edgecolor="white", label=f"over {limit:,}: dropped ({over})" if limit else f"dropped ({over})",
     )  # fmt: skip
-    if limit:
+    if limit_shown:
         axes.axvline(limit, color=INK, lw=1.2, ls="--")
         axes.annotate(
             f"max_tokens {limit:,}", (limit, 0.97), (-4, 0), xycoords=("data", "axes fraction"),
@@ -226,7 +228,7 @@ def token_lengths(lengths: Sequence[int], limit: int, path: str | Path | None = 
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.legend(loc="best")
     data = _frame({"from": edges[:-1].round(1), "to": edges[1:].round(1), "kept": kept, "dropped": cut})
-    return _save(figure, axes, f"Tokens an example (n = {len(values)})", data, path)
+    return _save(figure, axes, f"Tokens per example (n = {len(values)})", data, path)
 
 
 @_styled
@@ -294,13 +296,15 @@ def curves(
     Columns that are missing or hold nothing are left out; a column with few values (evaluation) is drawn as dots.
     """
     columns = [c for c in columns if c in history and history[c].notna().any()]
-    data = history[[x, *columns]].reset_index(drop=True)
+    data = history[[x, *columns]].dropna(subset=columns, how="all").reset_index(drop=True)
     figure, axes = _axes()
-    for colour, column in zip(LINES, columns, strict=False):
+    for i, (colour, column) in enumerate(zip(LINES, columns, strict=False)):
         part = data[[x, column]].dropna()
         name = column.replace("_", " ")
         if len(part) < max(3, len(data) / 3):
-            axes.plot(part[x], part[column], "o-", color=colour, ms=5, lw=1, label=name)
+            axes.plot(
+                part[x], part[column], "o-", color=colour, ms=max(7 - 3 * i, 2), lw=1, label=name
+            )  # one on top of another shows
             continue
         span = max(1, min(window, len(part) // 3))
         axes.plot(part[x], part[column], color=colour, alpha=0.3, lw=1)
@@ -309,7 +313,7 @@ def curves(
     axes.set_ylabel(ylabel)
     if len(columns):
         axes.legend(loc="best")
-    return _save(figure, axes, f"{title} (n = {len(data)} logged steps)", data, path)
+    return _save(figure, axes, f"{title} (n = {data[x].nunique()} logged steps)", data, path)
 
 
 # --------------------------------------------------------------------------------------------------- one way to draw

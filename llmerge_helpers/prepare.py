@@ -92,7 +92,7 @@ def prepare(
     held_out: Iterable[Mapping[str, Any]] = (),
     accept: str | Sequence[str] = ("exact_match", "normalized_match"),
     correct_only: bool = False,
-    max_tokens: int = 4096,
+    max_tokens: int = 8192,
     base_model: str = "auto",
     validation_size: float = 0.1,
     keep: str = "shortest",

@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from llmerge_helpers.run import secret, shown
 from llmerge_helpers.settings import check_report_to
 
 SETTINGS_FILE = "settings.json"
+FINISHED = "history.json"  # written when the adapter is on disk, and removed when a run starts
 
 
 def tracking(report_to: str, output_dir: Path, name: str) -> str:
@@ -46,29 +48,47 @@ def tracking(report_to: str, output_dir: Path, name: str) -> str:
     return "wandb"
 
 
-def prepare_output(output_dir: Path, facts: Mapping[str, Any], resume: bool) -> str | None:
-    """The checkpoint to go on from, or None for a fresh start; `facts` is all that shapes the result of the run.
+def make_way(output_dir: Path, facts: Mapping[str, Any], *, main_process: bool = True) -> None:
+    """Put a finished run with other facts aside, as `<output_dir>_1`; `facts` is all that shapes the result of a run.
 
-    Checkpoints of a run with other facts are an `LlmergeError` that names what differs. Without `resume` they go.
+    Checkpoints of an unfinished run with other facts are an `LlmergeError` that names what differs.
     """
-    checkpoints = output_dir / "checkpoints"
-    known = output_dir / SETTINGS_FILE
+    try:
+        before, finished = read_json(output_dir / SETTINGS_FILE), (output_dir / FINISHED).exists()
+    except OSError:  # nothing here, or the main process has just put it aside
+        return
     facts = json.loads(json.dumps(facts))
+    changed = [k for k in sorted({*before, *facts}) if before.get(k) != facts.get(k)]
+    if not changed or not (finished or last_checkpoint(output_dir / "checkpoints")):
+        return
+    what = "; ".join(f"{k} {_short(before.get(k))} -> {_short(facts.get(k))}" for k in changed)
+    if not finished:
+        raise LlmergeError(
+            f"{shown(output_dir)} holds checkpoints of an unfinished run with other settings ({what}): set them back, "
+            "choose another output_dir, or start afresh with resume False."
+        )
+    if main_process:
+        kept = next(p for n in count(1) if not (p := output_dir.with_name(f"{output_dir.name}_{n}")).exists())
+        try:
+            output_dir.rename(kept)
+        except OSError as error:
+            raise LlmergeError(
+                f"{shown(output_dir)} holds a finished run with other settings, and cannot be renamed to {kept.name} "
+                f"({error.strerror or error}): choose another output_dir."
+            ) from None
+        print(f"{shown(output_dir)} held a finished run with other settings ({what}): it is kept as {shown(kept)}.")
+
+
+def prepare_output(output_dir: Path, facts: Mapping[str, Any], resume: bool) -> str | None:
+    """The checkpoint to go on from, or None for a fresh start; without `resume`, old checkpoints go."""
+    checkpoints = output_dir / "checkpoints"
+    (output_dir / FINISHED).unlink(missing_ok=True)
     if not resume and checkpoints.exists():
         shutil.rmtree(checkpoints)
         for name in ("wandb_run_id.txt", "samples.jsonl", "completions.jsonl"):
             (output_dir / name).unlink(missing_ok=True)
     last = last_checkpoint(checkpoints)
-    if last and known.exists():
-        before = read_json(known)
-        changed = [k for k in sorted({*before, *facts}) if before.get(k) != facts.get(k)]
-        if changed:
-            what = "; ".join(f"{k} {_short(before.get(k))} -> {_short(facts.get(k))}" for k in changed)
-            raise LlmergeError(
-                f"{shown(output_dir)} holds checkpoints of a run with other settings ({what}): set them back, choose "
-                "another output_dir, or start afresh with resume False."
-            )
-    write_json(known, facts)
+    write_json(output_dir / SETTINGS_FILE, facts)
     return str(last) if last else None
 
 

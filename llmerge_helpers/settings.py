@@ -16,7 +16,8 @@ from llmerge_helpers.errors import LlmergeError
 
 # max_length=0: of a row in SFT. On a CPU 1024 would keep all 27 rows of the sample in place of 11, and replies that are
 # half as long again make every evaluation and every step of GRPO as much slower
-MAX_LENGTH = {"cpu": 640, "cuda": 2048}
+MAX_LENGTH = {"cpu": 640, "cuda": 8192}
+MAX_PROMPT_TOKENS = {"cpu": 1024, "cuda": 4096}  # max_prompt_tokens=0: of a question in GRPO
 CPU_STEPS = {"sft": 12, "grpo": 2}  # max_steps=0 on a CPU: what two cores do in a minute or two
 
 
@@ -65,7 +66,7 @@ class GrpoSettings:
     batch_size: int = 0  # a device; 0: by plan
     gradient_accumulation_steps: int = 0  # 0: as many as one group needs
     temperature: float = 1.0
-    max_prompt_tokens: int = 1024  # longer prompts are left out and counted
+    max_prompt_tokens: int = 0  # 0: by device; longer prompts are left out and counted
     curriculum: bool = True  # easy conflicts first, by the teacher's pass rate
     use_vllm: str = "auto"
     format_weight: float = 0.2
@@ -98,11 +99,12 @@ def settings_from(kind: type, values: Mapping[str, Any]) -> Any:
 
 
 def check_numbers(settings: Any) -> None:
-    positive = ("epochs", "lora_rank", "temperature", "max_prompt_tokens")
+    positive = ("epochs", "lora_rank", "temperature")
     for name in positive:
         if hasattr(settings, name) and getattr(settings, name) <= 0:
             raise LlmergeError(f"{name} is {getattr(settings, name)}: it must be above 0.")
-    for name in ("limit", "batch_size", "learning_rate", "max_length", "max_completion_length", "beta"):
+    zero_or_more = "limit batch_size learning_rate max_length max_prompt_tokens max_completion_length beta"
+    for name in zero_or_more.split():
         if hasattr(settings, name) and getattr(settings, name) < 0:
             raise LlmergeError(f"{name} is {getattr(settings, name)}: it must be 0 or more.")
     least = 0 if isinstance(settings, GrpoSettings) else 1

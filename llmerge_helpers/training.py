@@ -31,10 +31,11 @@ from llmerge_helpers.devices import Plan
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.files import read_json, read_jsonl, write_atomic, write_json
 from llmerge_helpers.hub import choose_base_model
-from llmerge_helpers.resume import fingerprint, last_checkpoint, prepare_output, tracking
+from llmerge_helpers.resume import FINISHED, fingerprint, last_checkpoint, make_way, prepare_output, tracking
 from llmerge_helpers.run import resolve, shown
 from llmerge_helpers.settings import (
     MAX_LENGTH,
+    MAX_PROMPT_TOKENS,
     GrpoSettings,
     SftSettings,
     check_numbers,
@@ -186,17 +187,17 @@ def prepare_sft(values: Mapping[str, Any] | SftSettings) -> Ready:
     folder = models.locate(name)
     size = models.model_size(folder)
     max_length = settings.max_length or MAX_LENGTH[device.kind]
+    tokenizer = models.load_tokenizer(folder)
+    train, report = encode_rows(tokenizer, list(data["train"])[: settings.limit or None], max_length)
     plan = devices.plan(
         device,
         size,
         load_in_4bit=settings.load_in_4bit,
         lora_rank=settings.lora_rank,
         batch_size=settings.batch_size,
-        max_length=max_length,
+        max_length=min(max_length, report["longest"]),
         name=name,
     )
-    tokenizer = models.load_tokenizer(folder)
-    train, report = encode_rows(tokenizer, list(data["train"])[: settings.limit or None], max_length)
     held_out, validation = data.get("validation"), None
     if held_out is not None and len(held_out):
         with suppress(LlmergeError):  # none fits: nothing to evaluate on, and no reason to stop
@@ -206,6 +207,8 @@ def prepare_sft(values: Mapping[str, Any] | SftSettings) -> Ready:
     tokens = fingerprint(train.select_columns(["input_ids", "labels"]))
     chosen = {"max_steps": steps, "learning_rate": rate, "max_length": max_length}
     facts = _facts(settings, plan, base=models.base_identity(folder), data=tokens, **chosen)
+    if settings.resume:
+        make_way(resolve(settings.output_dir), facts, main_process=_main_process())
     return Ready(
         settings, name, plan, tokenizer, train, report, steps, total_steps(settings, plan, len(train), steps), rate,
         resolve(settings.output_dir), facts, validation, max_length,
@@ -306,8 +309,8 @@ def _finish(
     facts = {"completion_tokens_95": needed, "steps": trainer.state.global_step}
     lineage = models.save_adapter(policy, ready.output_dir, stage, main_process=_main_process(), **facts)
     if _main_process():
-        write_json(ready.output_dir / "history.json", history)
         write_atomic(ready.output_dir / "README.md", model_card(lineage, used, history, stage))
+        write_json(ready.output_dir / FINISHED, history)
     _wait()
     if "wandb" in (trainer.args.report_to or []):
         import wandb
@@ -365,6 +368,11 @@ def prepare_grpo(values: Mapping[str, Any] | GrpoSettings) -> Ready:
     data = load_rows(settings.dataset, made_by="02_inspect_and_prepare")
     adapter = models.adapter_folder(settings.sft_model)
     refuse_unfinished(adapter, "03_sft_train")
+    if adapter == resolve(settings.output_dir):
+        raise LlmergeError(
+            f"sft_model and output_dir are both {shown(adapter)}: choose another output_dir, so that the SFT adapter "
+            "stays what it is."
+        )
     lineage = models.read_lineage(adapter)
     device = devices.found_device()
     name = settings.base_model or lineage["base_model"]
@@ -374,14 +382,15 @@ def prepare_grpo(values: Mapping[str, Any] | GrpoSettings) -> Ready:
     budget = settings.max_completion_length or completion_budget(lineage)
     tokenizer = models.load_tokenizer(folder)
     with models.quiet():
-        train, report = grpo_rows(tokenizer, data["train"], settings)
+        max_prompt_tokens = settings.max_prompt_tokens or MAX_PROMPT_TOKENS[device.kind]
+        train, report = grpo_rows(tokenizer, data["train"], settings, max_prompt_tokens)
     plan = devices.plan(
         device,
         size,
         load_in_4bit=settings.load_in_4bit,
         lora_rank=read_json(adapter / "adapter_config.json").get("r", 16),
         batch_size=settings.batch_size,
-        max_length=min(report["longest"], settings.max_prompt_tokens) + budget,
+        max_length=min(report["longest"], max_prompt_tokens) + budget,
         name=name,
     )
     plan, accumulation = group_batches(settings, plan)
@@ -395,10 +404,13 @@ def prepare_grpo(values: Mapping[str, Any] | GrpoSettings) -> Ready:
         plan,
         max_steps=steps,
         learning_rate=rate,
+        max_prompt_tokens=max_prompt_tokens,
         max_completion_length=budget,
         adapter=lineage.get("adapter_hash"),
         data=fingerprint(train),
     )
+    if settings.resume:
+        make_way(resolve(settings.output_dir), facts, main_process=_main_process())
     return Ready(
         settings, name, plan, tokenizer, train, report, steps, total, rate, resolve(settings.output_dir), facts,
         max_completion_length=budget, accumulation=accumulation, vllm=vllm,
@@ -407,7 +419,7 @@ def prepare_grpo(values: Mapping[str, Any] | GrpoSettings) -> Ready:
 
 def completion_budget(lineage: Mapping[str, Any]) -> int:
     """Tokens that a reply may take: what 95 % of the SFT replies needed, and an eighth more."""
-    return min(2048, max(64, (lineage.get("completion_tokens_95") or 400) * 9 // 8))
+    return max(64, (lineage.get("completion_tokens_95") or 400) * 9 // 8)
 
 
 def grpo(values: Mapping[str, Any] | GrpoSettings | Ready) -> Trained:

@@ -102,7 +102,7 @@ def curriculum(rows: Any) -> Any:
     return rows.select(sorted(range(len(rates)), key=lambda i: -rates[i]))
 
 
-def grpo_rows(tokenizer: Any, rows: Any, settings: GrpoSettings) -> tuple[Any, dict[str, Any]]:
+def grpo_rows(tokenizer: Any, rows: Any, settings: GrpoSettings, max_prompt_tokens: int) -> tuple[Any, dict[str, Any]]:
     """Rows as `GRPOTrainer` takes them: the rendered prompt as text, the conflict's columns, and what was prefilled."""
     from llmerge_helpers.prompts import messages
 
@@ -121,11 +121,11 @@ def grpo_rows(tokenizer: Any, rows: Any, settings: GrpoSettings) -> tuple[Any, d
     rows = rows.add_column("prompt", [r["prompt"] for r in rendered]).add_column(
         "prefill", [r["prefill"] for r in rendered]
     )
-    report = length_report(tokens, settings.max_prompt_tokens)
-    kept = rows.select([i for i, n in enumerate(tokens) if n <= settings.max_prompt_tokens])
+    report = length_report(tokens, max_prompt_tokens)
+    kept = rows.select([i for i, n in enumerate(tokens) if n <= max_prompt_tokens])
     if not len(kept):
         raise LlmergeError(
-            f"no prompt fits max_prompt_tokens {settings.max_prompt_tokens} (the shortest has {report['shortest']} "
+            f"no prompt fits max_prompt_tokens {max_prompt_tokens} (the shortest has {report['shortest']} "
             "tokens): raise it, or take shorter conflicts."
         )
     return kept, report

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -259,9 +260,34 @@ def test_a_killed_grpo_run_goes_on(here, sft_run, tmp_path, monkeypatch, letters
     assert steps == [1, 1, 2, 2, 3, 3]
 
 
-def test_other_settings_do_not_go_on_from_a_checkpoint(here, sft_run):
-    with pytest.raises(LlmergeError, match=r"run with other settings \(max_steps 4 -> 8\).*resume False"):
-        training.sft(sft_settings(here, here / "sft_model", max_steps=8))
+def test_other_settings_do_not_go_on_from_a_checkpoint(here, sft_run, tmp_path):
+    out = Path(shutil.copytree(here / "sft_model", tmp_path / "out"))
+    (out / "history.json").unlink()  # the run was killed
+    before = sorted(p.name for p in out.iterdir())
+    with pytest.raises(LlmergeError, match=r"unfinished run with other settings \(max_steps 4 -> 8\).*resume False"):
+        training.prepare_sft(sft_settings(here, out, max_steps=8))
+    assert sorted(p.name for p in out.iterdir()) == before and os.listdir(tmp_path) == ["out"]
+    training.prepare_sft(sft_settings(here, out, max_steps=8, resume=False))
+    training.prepare_sft(sft_settings(here, out))
+
+
+def test_a_finished_run_with_other_settings_is_kept_beside(here, sft_run, tmp_path, capsys, monkeypatch):
+    for number in (1, 2):
+        out = Path(shutil.copytree(here / "sft_model", tmp_path / "out"))
+        training.prepare_sft(sft_settings(here, out))
+        assert out.exists()  # the same settings go on
+        with monkeypatch.context() as patch:
+            patch.setenv("RANK", "1")
+            training.prepare_sft(sft_settings(here, out, max_steps=8))
+        assert out.exists()  # one process of several moves it
+        training.prepare_sft(sft_settings(here, out, max_steps=8))
+        assert not out.exists() and (tmp_path / f"out_{number}" / "adapter_model.safetensors").exists()
+        assert f"(max_steps 4 -> 8): it is kept as {tmp_path / f'out_{number}'}" in capsys.readouterr().out
+
+
+def test_grpo_does_not_write_over_the_adapter_it_starts_from(here, sft_run):
+    with pytest.raises(LlmergeError, match="sft_model and output_dir are both .*choose another output_dir"):
+        training.prepare_grpo(grpo_settings(here, here / "sft_model"))
 
 
 def test_a_half_written_checkpoint_is_not_gone_on_from(tmp_path):
@@ -397,7 +423,7 @@ def test_grpo_rows_know_what_was_prefilled(here):
     data = training.load_rows(str(here / "grpo_data"), made_by="02")["train"]
     template = tiny_tokenizer().chat_template.replace("assistant\\n'", "assistant\\n<think>\\n'")
     settings = GrpoSettings(limit=2)
-    rows, report = grpo_rows(tiny_tokenizer(template), data, settings)
+    rows, report = grpo_rows(tiny_tokenizer(template), data, settings, 1024)
     assert rows["prefill"] == ["<think>\n"] * 2 and report["used"] == 2
     inside = "both add\n</think>\n\n```java\n" + rows[0]["answer"] + "```"
     columns = {name: [rows[0][name]] for name in rows.column_names}
