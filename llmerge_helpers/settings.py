@@ -152,6 +152,11 @@ def chosen_learning_rate(given: float, kind: str, size: ModelSize) -> float:
     return given or rates[size.parameters > 500_000_000]
 
 
+def completion_budget(lineage: Mapping[str, Any]) -> int:
+    """Tokens that a reply may take: what 95 % of the SFT replies needed, and an eighth more."""
+    return max(64, (lineage.get("completion_tokens_95") or 400) * 9 // 8)
+
+
 def device_steps(max_steps: int, kind: str, device: Device) -> int:
     if max_steps == 0:
         return CPU_STEPS[kind] if device.kind == "cpu" else -1

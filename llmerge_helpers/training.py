@@ -41,6 +41,7 @@ from llmerge_helpers.settings import (
     check_numbers,
     check_report_to,
     chosen_learning_rate,
+    completion_budget,
     device_steps,
     group_batches,
     settings_from,
@@ -415,11 +416,6 @@ def prepare_grpo(values: Mapping[str, Any] | GrpoSettings) -> Ready:
         settings, name, plan, tokenizer, train, report, steps, total, rate, resolve(settings.output_dir), facts,
         max_completion_length=budget, accumulation=accumulation, vllm=vllm,
     )  # fmt: skip
-
-
-def completion_budget(lineage: Mapping[str, Any]) -> int:
-    """Tokens that a reply may take: what 95 % of the SFT replies needed, and an eighth more."""
-    return max(64, (lineage.get("completion_tokens_95") or 400) * 9 // 8)
 
 
 def grpo(values: Mapping[str, Any] | GrpoSettings | Ready) -> Trained:

@@ -87,6 +87,30 @@ def verify(
     return _judge(code, number, case)
 
 
+def proposal(reply: str, row: Mapping[str, Any], *, finish_reason: str | None = None) -> str | None:
+    """What a reply puts in place of a conflict whose answer nobody knows; None where nothing can be taken as it is.
+
+    `row` has before, ours, base, theirs and after. The code has to be whole, with the lines around the conflict as they
+    were and no marker in it.
+
+    >>> row = {"before": "f(\\n", "ours": "a\\n", "base": "", "theirs": "b\\n", "after": ");\\n"}
+    >>> proposal("```\\nf(\\na, b\\n);\\n```", row)
+    'a, b\\n'
+    """
+    case = _case_of({**row, "resolution": "", "answer": None, "question": None})
+    parts = split_reply(reply)
+    code, _, closed = _read(parts.answer, case)
+    if finish_reason == "length" or parts.truncated or not closed or code is None or _left_markers(code, case):
+        return None
+    code, before, after = (text.replace("\r\n", "\n") for text in (code, row["before"], row["after"]))
+    code = code.removesuffix("\n") + "\n" * (not after or after.endswith("\n"))  # a block ends its last line
+    if len(code) < len(before) + len(after) or not (code.startswith(before) and code.endswith(after)):
+        return None
+    resolution = code[len(before) : len(code) - len(after)]
+    windows = "\r\n" in (row["ours"] or row["theirs"] or row["before"])
+    return resolution.replace("\n", "\r\n") if windows else resolution
+
+
 # ---- the row
 
 

@@ -588,8 +588,8 @@ def test_settings_are_the_parameters_of_the_notebooks():
     wanted = {
         SftSettings: "dataset limit base_model epochs max_steps batch_size gradient_accumulation_steps learning_rate "
         "lora_rank max_length load_in_4bit report_to resume output_dir seed",
-        GrpoSettings: "sft_model dataset limit max_steps num_generations max_completion_length learning_rate beta "
-        "load_in_4bit report_to resume output_dir seed",
+        GrpoSettings: "sft_model dataset limit max_steps num_generations max_prompt_tokens max_completion_length "
+        "learning_rate beta load_in_4bit report_to resume output_dir seed",
     }
     for kind, names in wanted.items():
         assert set(names.split()) <= set(kind.__dataclass_fields__)

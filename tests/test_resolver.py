@@ -1,0 +1,118 @@
+"""A file with conflict markers in, the same file with a model's proposals out."""
+
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmerge_helpers import decoding, evaluate, merges, resolver
+from llmerge_helpers.conflicts import make_hunk
+from llmerge_helpers.prompts import messages, render_answer, render_reply
+from llmerge_helpers.verdict import proposal
+
+ALL = [dict(row) for split in merges.load("sample").values() for row in split]
+FILES = Counter((row["merge_commit"], row["path"]) for row in ALL)
+# of files with one conflict, and no line of equals signs in it, which nobody could tell from a marker
+SAMPLE = [r for r in ALL if FILES[r["merge_commit"], r["path"]] == 1 and "=======" not in r["ours"] + r["theirs"]]
+
+
+def file_of(row):
+    """The file as git leaves it, where this is its only conflict."""
+    hunk = make_hunk(row["ours"], row["base"], row["theirs"])
+    return f"{row['prefix']}{row['before']}{hunk}{row['after']}{row['suffix']}"
+
+
+def reply(row, code):
+    return render_reply("Both count.", render_answer(code, row["language"]))
+
+
+def test_a_conflict_of_ones_own_is_asked_about_as_those_of_training_are():
+    assert len(SAMPLE) > 60
+    for row in SAMPLE:
+        [found] = resolver.conflicts_in(file_of(row), row["path"])
+        assert messages(found)[1]["content"] == row["question"]
+
+
+def test_the_committed_answer_gives_the_committed_file():
+    for row in SAMPLE:
+        text, whole = file_of(row), row["prefix"] + row["answer"] + row["suffix"]
+        [found] = resolver.conflicts_in(text, row["path"])
+        done = resolver.resolved(text, [proposal(reply(row, row["answer"]), found)])
+        assert done == whole or done == whole + "\n" and not whole.endswith("\n")  # git's markers end the last line
+        assert resolver.resolved(text, [None]) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "finish_reason"),
+    [
+        ("I would keep both.", "stop"),
+        ("<think>\nlong", "stop"),
+        ("```java\na\nb\nz\n```", "length"),
+        ("```java\na\nb\nz\n", "stop"),
+        ("```java\na\n<<<<<<< ours\nb\n=======\nc\n>>>>>>> theirs\nz\n```", "stop"),
+        ("```java\nb\nc\n```", "stop"),
+        ("```java\na  \nb\nz\n```", "stop"),
+        ("```java\n```", "stop"),
+    ],
+    ids=["words", "unfinished", "cut", "open", "markers", "no context", "other context", "empty"],
+)
+def test_what_does_not_fit_is_no_proposal(text, finish_reason):
+    row = {"before": "a\n", "ours": "b\n", "base": None, "theirs": "c\n", "after": "z\n", "path": "A.java"}
+    assert proposal(text, row, finish_reason=finish_reason) is None
+    assert proposal("```java\na\nb\nz\n```", row, finish_reason="stop") == "b\n"
+    assert proposal("```java\na\nz\n```", row) == ""
+
+
+line = st.text("ab<=>| ", max_size=9).map(lambda text: text + "\n")
+lines = st.lists(line, max_size=8).map("".join)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(lines, lines, lines, lines, lines, lines, st.integers(0, 6), st.sampled_from(["\n", "\r\n"]))
+def test_rows_of_any_file_fit_back_into_it(head, ours, base, theirs, tail, resolution, context, newline):
+    parts = [part.replace("\n", newline) for part in (head, ours, base, theirs, tail)]
+    text = parts[0] + str(make_hunk(*parts[1:4], newline=newline)) + parts[4]
+    rows = resolver.conflicts_in(text, "a.txt", context)
+    assert resolver.resolved(text, [None] * len(rows)) == text
+    for row in rows:
+        assert row["before"].count("\n") <= context and row["after"].count("\n") <= context
+        code = (row["before"] + row["after"]).replace("\r\n", "\n")
+        if code and resolver.conflicts_in(code) == []:
+            assert proposal(render_answer(code, "Text"), row) in ("", None)
+
+
+def test_a_model_answers_a_file_with_two_conflicts(tmp_path, monkeypatch, capfdbinary):
+    row = SAMPLE[0]
+    text = file_of(row) + "\nint x;\n<<<<<<< a\nint y;\n=======\nint z;\n>>>>>>> b\n"
+    path = tmp_path / "Two.java"
+    path.write_text(text)
+    (tmp_path / "adapter_config.json").write_text("{}")
+    (tmp_path / "lineage.json").write_text('{"completion_tokens_95": 800}')
+
+    def complete(model, tokenizer, prompts, *, max_new_tokens, batch_size):
+        assert (model, len(prompts), max_new_tokens) == ("model", 2, 900)
+        texts = [reply(row, row["answer"]), "no idea"]
+        return [decoding.Completion(text, "stop", 9) for text in texts]
+
+    monkeypatch.setattr(decoding, "complete", complete)
+    monkeypatch.setattr(evaluate, "load_for_evaluation", lambda model: ("model", None, ""))
+    monkeypatch.setattr("llmerge_helpers.rendering.render_prompt", lambda tokenizer, prompt: prompt[-1]["content"])
+    assert resolver.main([str(path), "--model", str(tmp_path)]) == 1
+    out, err = capfdbinary.readouterr()
+    assert out.decode() == text.replace(file_of(row), row["prefix"] + row["answer"] + row["suffix"])
+    assert b"1 of 2 conflicts resolved by" in err and path.read_text() == text
+
+
+def test_the_rules_need_no_model(tmp_path):
+    (tmp_path / "a.py").write_text("a = 1\n<<<<<<< x\nb = 2\n=======\nb = 2\n>>>>>>> y\n")
+    command = [sys.executable, "-m", "llmerge_helpers.resolver", "a.py", "--model", "rules"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "a = 1\nb = 2\n"), done.stderr
+    for name, sentence in (("nowhere.py", "cannot be read"), ("b.py", "has no conflict"), ("c.py", "no UTF-8 text")):
+        (tmp_path / "b.py").write_text("a = 1\n")
+        (tmp_path / "c.py").write_bytes(b"\xff\xfe")
+        done = subprocess.run([*command[:3], name], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 2 and sentence in done.stderr and done.stderr.count("\n") == 1
