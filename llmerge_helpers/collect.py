@@ -31,7 +31,7 @@ __all__ = [
     "waterfall",
 ]  # fmt: skip
 
-_FORMAT = 4  # part files written by other code are not reused
+_FORMAT = 5  # part files written by other code are not reused
 
 
 @dataclass

@@ -55,7 +55,8 @@ _TABLE: dict[str, tuple[str, str, str, str]] = {
     "JSON": ("json", "json", "free", ".json"),
     "YAML": ("yaml", "yaml", "lines", ".yml .yaml"),
     "TOML": ("toml", "toml", "newline", ".toml"),
-    "INI": ("ini", "ini", "lines", ".ini .cfg .properties"),
+    "INI": ("ini", "properties", "lines", ".ini .cfg"),  # pygments' own "ini" ends a value at any ; or #
+    "Properties": ("properties", "properties", "lines", ".properties"),
     "Protobuf": ("protobuf", "protobuf", "free", ".proto"),
     "CMake": ("cmake", "cmake", "", ".cmake CMakeLists.txt"),
     "Makefile": ("makefile", "", "", ".mk Makefile GNUmakefile"),
@@ -90,8 +91,29 @@ _GRAMMARS: dict[str, list[tuple[str, str]]] = {
 }
 _PREPROCESSED = ("C", "C++", "C#", "Objective-C")
 LAYOUT = ("newline", "break", "indent", "dedent", "blank")
-# Comments that a compiler obeys. Go reads //go:embed and build tags; they are code.
-_DIRECTIVE = {"Go": re.compile(r"//(go:|export |line | ?\+build )|/\*line ")}
+# Comments that a program obeys, and what a lexer wrongly takes for a comment: they are code.
+_DIRECTIVE = {
+    name: re.compile(pattern)
+    for name, pattern in {
+        "Go": r"//(go:|export |line | ?\+build )|/\*line |(//|/\*(?s:.*?))\s*#\s*(cgo|include|define)\b",
+        "Python": r"#!|#.*coding[:=]",
+        "Ruby": r"#!|#.*(coding|frozen[_-]string[_-]literal|warn_indent|shareable_constant_value)\s*[:=]",
+        "JavaScript": r"//\s*@ts-|///\s*<",
+        "TypeScript": r"//\s*@ts-|///\s*<",
+        "TSX": r"//\s*@ts-|///\s*<",
+        "Haskell": r"\{-#|#",  # pygments gives `{-` alone, and then what stands in it
+        "SQL": r"/\*[!+]|[!+]|.*'",  # after 'a\' the lexer takes the string for ended
+        "Shell": r"#!",
+        "INI": r"//|!",
+        "Properties": r"//",
+        "PowerShell": r"(?<=\S)#|#[Rr]equires",
+        # the rest of a string that the lexer does not know: s#a#b#, r"(a"#b)", b' # c', #"a"//b"#
+        "Perl": r"(?<=\S)#|#!|.*[\"']",
+        "R": r".*[\"']",
+        "Julia": r".*[\"']",
+        "Swift": r".*[\"']|//\s*swift-tools",
+    }.items()
+}
 
 
 class Lexed(NamedTuple):
@@ -178,7 +200,7 @@ def lex(text: str, language: str, window: tuple[int, int] | None = None) -> Lexe
     else:
         lexer = _TABLE.get(language, _TABLE["Text"])[1]
         lines = syntax.plain_lines(text, all_blank=layout == "verbatim")
-        words = list(syntax.lexer_words(text, lexer, layout) if lexer else lines)
+        words = list(syntax.lexer_words(text, lexer, layout, _DIRECTIVE.get(language)) if lexer else lines)
     if layout in ("indent", "newline", "asi") or language in _PREPROCESSED:
         words = list(syntax.lay_out(text, words, layout))
     return Lexed(words, grammar, clean)

@@ -191,7 +191,7 @@ def _lexer(name: str) -> Any:
     return get_lexer_by_name(name)
 
 
-def _pieces(text: str, name: str, layout: str) -> Iterator[tuple[int, str, str]]:
+def _pieces(text: str, name: str, layout: str, directive: re.Pattern[str] | None) -> Iterator[tuple[int, str, str]]:
     """A text cut up by a pygments lexer: (start, piece, kind), and the kind is comment, string, block, white or "".
 
     Neighbouring pieces of a string are one, and so are those of a line of a YAML block scalar (the kind "block").
@@ -215,7 +215,11 @@ def _pieces(text: str, name: str, layout: str) -> Iterator[tuple[int, str, str]]
         if string:
             yield string_start, "".join(string), string_kind
             string = []
-        if verbatim or (kind in Comment and kind not in kept):
+        if verbatim or (
+            kind in Comment
+            and kind not in kept
+            and not (directive and directive.match(text, start, start + len(value)))
+        ):
             yield start, value, "comment"
             continue
         pattern = _SIGNS if kind in Punctuation else _WORDS if kind in Text or kind in Comment else _WHOLE
@@ -232,17 +236,17 @@ _WHOLE = re.compile(r"\s+\Z|\A\s+|\S(?:.*\S)?", re.ASCII | re.DOTALL)
 _KEEP_ENDS = re.compile(r"[|>]\d?\+")  # blank lines at the end of a YAML block scalar count
 
 
-def lexer_words(text: str, name: str, layout: str) -> Iterator[Word]:
+def lexer_words(text: str, name: str, layout: str, directive: re.Pattern[str] | None = None) -> Iterator[Word]:
     """The words that a pygments lexer finds, with the white space that counts as words of the kind "blank".
 
     `layout` "free": none counts. "lines": all of it, but for blank lines and blanks at the end of a line. Else only
     whether there is any, with "tags" not between two tags. Inside a string that was cut up, or a YAML block scalar, all
-    of it counts.
+    of it counts. A comment that `directive` matches is code.
     """
     gap, done, last, last_kind = "\n" * (layout == "lines"), 0, "", ""
     keep_ends = layout == "lines" and _KEEP_ENDS.search(text)
     joined = False  # behind a comment or a continued line: blanks add nothing to those before
-    for start, piece, kind in _pieces(text, name, layout):
+    for start, piece, kind in _pieces(text, name, layout, directive):
         if kind == "comment":
             bare = piece if _CONTINUATION.fullmatch(piece) else piece.rstrip("\r\n")
             if bare[-1:] != "\n" and text[start + len(bare) : start + len(bare) + 1] in ("", "\n", "\r"):
