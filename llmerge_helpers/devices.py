@@ -89,8 +89,10 @@ class Plan:
         capability = (
             f", compute capability {'.'.join(map(str, self.device.capability))}" if self.device.capability else ""
         )
+        used = min(int(os.environ.get("WORLD_SIZE", 1)), self.device.count)  # one process, one GPU
+        count = f"{used} of {self.device.count}" if used < self.device.count else str(used)
         return {
-            "device": f"{self.device.count} x {self.device.name}{capability}",
+            "device": f"{count} x {self.device.name}{capability}",
             "precision": f"{precision}; base weights {weights}, adapters float32",
             "batch": f"{self.batch_size} a device{', gradient checkpointing' if self.gradient_checkpointing else ''}",
             "memory": f"{self.expected_gib:.1f} GiB expected, {self.device.memory_gib:.1f} GiB found",

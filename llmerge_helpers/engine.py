@@ -210,7 +210,7 @@ class Engine:
 
     async def _attempt(self, job: Job, body: dict[str, Any], slot: Slot, reserved: float) -> None:
         began, clock = datetime.now(UTC), time.monotonic()
-        spent, unknown, answered, serving = 0.0, 0.0, False, False
+        spent, unknown, answered, serving, told = 0.0, 0.0, False, False, False
         record: dict[str, Any] | None = None
         fault: Fault | None = None
 
@@ -228,7 +228,7 @@ class Engine:
             except Fault as error:
                 fault, response = error, error.response
             self.limiter.serve(slot)
-            usage = read_usage(response)
+            usage, told = read_usage(response), True
             dollars = self._price(usage, began) if usage else None
             if usage:
                 spent = dollars or 0.0
@@ -246,6 +246,9 @@ class Engine:
             if fault is not None and fault.rule.slow:
                 overload = fault.kind == "overloaded"
                 self.limiter.refuse(slot, retry_after=fault.retry_after, text=fault.detail, overload=overload)
+        except asyncio.CancelledError:
+            unknown = unknown if told else reserved  # it was sent, and nobody will tell what it cost
+            raise
         finally:
             grace.cancel()
             self._serving -= serving

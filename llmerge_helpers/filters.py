@@ -20,9 +20,9 @@ STEPS = {
     "truncated": "the reply was cut off",
     "invalid": "no code in the reply",
     "test": "conflict of the test split, or nearly one",
-    "duplicate": "nearly the same conflict is kept",
     "again": "the same reply to the same conflict",
     "long": "longer than max_tokens",
+    "duplicate": "nearly the same conflict is kept",
 }
 STEPS_CORRECT = {
     "wrong": "verdict not accepted",
@@ -113,11 +113,11 @@ def number_groups(candidates: Sequence[Candidate], held_out: Iterable[Mapping[st
 
 
 def one_conflict_a_group(candidates: Sequence[Candidate], accept: Sequence[str]) -> dict[int, str]:
-    """The conflict that stands for each group: one with an accepted reply if there is one, then the first."""
-    chosen: dict[int, tuple[bool, str]] = {}
+    """The conflict that stands for each group: best one with an accepted reply, else one with a usable reply."""
+    chosen: dict[int, tuple[int, str]] = {}
     for c in candidates:
-        good = c.match_type in accept and not c.dropped
-        if c.group not in chosen or (good and not chosen[c.group][0]):
+        good = 0 if c.dropped else 1 + (c.match_type in accept)
+        if c.group not in chosen or good > chosen[c.group][0]:
             chosen[c.group] = (good, c.key)
     return {group: key for group, (_, key) in chosen.items()}
 

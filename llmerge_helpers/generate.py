@@ -166,8 +166,8 @@ class _Run:
             record = self.ledger.get(key)
             if record is None:
                 break
-            self.known.append(record.get("usage") or {})
             if cut_off or not is_cut_off(record):
+                self._know(cut_off, record)
                 return self._take(self._result(index, sample, first_key, record, cut_off, cached=True))
             cut_off, limit = record, limit * ESCALATION
         if cut_off and self.options.offline:  # it was never asked with more room, or in vain: it stays cut off
@@ -271,7 +271,7 @@ class _Run:
         cut_off = job.cut_off if record is not job.cut_off else None
         vain = job.spoiled or () if record is job.cut_off else ()  # paid tries with more room, all of no use
         loop = asyncio.get_running_loop()
-        self.known.extend(r["usage"] for r in (record, cut_off) if r)
+        self._know(cut_off, record)
         self.pending.discard(job.first_key)
         for index, sample in list(self.wanted.get(job.first_key, ())):
             if record is not None:
@@ -281,10 +281,16 @@ class _Run:
             await loop.run_in_executor(self.judge, lambda result=result: result.verdict)
             self._notice_model(result)
             self._take(result)
-            if not self.drawn[index].open and (more := self._draw(index)):
+            while not self.drawn[index].open and (more := self._draw(index)):  # what is on disk is taken at once
                 for number in more:
                     self._look_up(index, number, messages(self.rows[index]))
         self.wanted.pop(job.first_key, None)
+
+    def _know(self, *records: Mapping[str, Any] | None) -> None:
+        """Note what one row needed, a reply that was cut off and asked again included."""
+        usages = [record.get("usage") or {} for record in records if record]
+        if usages:
+            self.known.append(prices.total(usages))
 
     def _take(self, result: Result) -> None:
         self.done[result.index, result.sample] = result

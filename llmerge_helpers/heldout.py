@@ -83,13 +83,22 @@ def _asked(rows: Any) -> Any:
 
 
 def source_of(dataset: str) -> str:
-    """The merges dataset that a dataset of 02 was made from, as its run.json tells; `auto` where nothing tells."""
+    """The merges dataset that a dataset of 02 was made from, as its run.json tells; `auto` where there is none.
+
+    A run.json that leads nowhere is an `LlmergeError`: measured on other conflicts, a model would look right or wrong.
+    """
     from llmerge_helpers.replies import dataset_of
 
     folder = resolve(dataset)
     for place in (folder, folder.parent, folder.parent / "sft_dataset"):
-        examples = (finished(place) or {}).get("parameters", {}).get("examples")
-        found = dataset_of(examples) if examples else None
+        record = finished(place) or {}
+        examples = record.get("parameters", {}).get("examples")
+        found = record.get("results", {}).get("dataset") or (dataset_of(examples) if examples else None)
         if found:
             return found
+        if examples:
+            raise LlmergeError(
+                f"{shown(place)} does not tell which conflicts it was made from, and {examples} holds no finished run: "
+                "finish 01 and run 02 again (cached answers are reused)."
+            )
     return "auto"

@@ -42,12 +42,14 @@ class Prepared:
     tokenizer: ChatTokenizer
     accept: tuple[str, ...]
     notes: list[str]
+    source: str = ""  # the merges dataset that the conflicts are of
 
     def results(self) -> dict[str, Any]:
-        """The figures for run.json: rows by dataset and split, what was dropped, and the tokenizer."""
+        """The figures for run.json: where the conflicts are from, rows by dataset and split, what was dropped."""
         rows = {name: {split: len(part) for split, part in d.items()} for name, d in self.datasets.items()}
         dropped = {name: dict(steps[1:]) for name, steps in self.steps.items()}
-        return {"rows": rows, "dropped": dropped, "tokenizer": self.tokenizer.name, "notes": self.notes}
+        more = {"dropped": dropped, "tokenizer": self.tokenizer.name, "notes": self.notes}
+        return {"dataset": self.source, "rows": rows, **more}
 
     def counts(self) -> pd.DataFrame:
         """Rows by dataset, split and verdict."""
@@ -122,12 +124,12 @@ def prepare(
     drop(candidates, "invalid", lambda c: c.match_type == "invalid_output")
     held_out_keys = filters.number_groups(candidates, held_out)
     drop(candidates, "test", lambda c: c.group in held_out_keys)
-    chosen = filters.one_conflict_a_group(candidates, accept)
-    drop(candidates, "duplicate", lambda c: chosen[c.group] != c.key)
     seen: set[tuple[str, str]] = set()
     drop(candidates, "again", lambda c: (c.key, c.completion) in seen or seen.add((c.key, c.completion)))
     filters.count_tokens(candidates, tokenizer)
     drop(candidates, "long", lambda c: c.n_tokens > max_tokens)
+    chosen = filters.one_conflict_a_group(candidates, accept)  # of those whose replies can be used
+    drop(candidates, "duplicate", lambda c: chosen[c.group] != c.key)
     drop(candidates, "wrong", lambda c: c.match_type not in accept, "correct_only")
     if drop_flagged:
         drop(candidates, "flagged", lambda c: bool(c.thinking.flags), "correct_only")
@@ -147,7 +149,8 @@ def prepare(
         built = {name: _sft(candidates, name, room) for name in names}
         built["grpo"], hard = _grpo(pool, tokenizer, max_tokens, room)
         steps = {name: _steps(candidates, name) for name in names}
-        prepared = Prepared(built, paths, steps, candidates, tokenizer, accept, [*notes, *hard])
+        source = str((facts or {}).get("dataset") or "")
+        prepared = Prepared(built, paths, steps, candidates, tokenizer, accept, [*notes, *hard], source)
         assert_no_leak(prepared, held_out)
         _write(prepared, output_dir, facts or {}, max_tokens)
     return prepared

@@ -58,7 +58,7 @@ def cost(
         # the package knows no weekends: there it is given the price of noon, which is never a peak
         at = when.replace(hour=12) if deepseek and not is_peak(when) else when
         return float(calc_price(tokens, model, genai_request_timestamp=at, **where).total_price)
-    except (ImportError, LookupError):
+    except (ImportError, LookupError, ValueError):  # ValueError: counts that do not fit together
         pass
     if not deepseek or model not in TABLE:
         return None
@@ -68,7 +68,7 @@ def cost(
 
 
 def read_usage(response: Mapping[str, Any] | None) -> dict[str, int]:
-    """The token counts of a response under one set of names; empty if it has none.
+    """The token counts of a response under one set of names; empty if it has none, 0 for what is no count.
 
     >>> read_usage({"usage": {"prompt_tokens": 9, "completion_tokens": 5, "prompt_cache_hit_tokens": 4}})
     {'prompt_tokens': 9, 'completion_tokens': 5, 'reasoning_tokens': 0, 'cache_hit_tokens': 4}
@@ -78,13 +78,22 @@ def read_usage(response: Mapping[str, Any] | None) -> dict[str, int]:
         return {}
     hit = usage.get("prompt_cache_hit_tokens")
     if hit is None:
-        hit = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
+        hit = _within(usage.get("prompt_tokens_details"), "cached_tokens")
+    prompt = _count(usage.get("prompt_tokens"))
     return {
-        "prompt_tokens": int(usage.get("prompt_tokens") or 0),
-        "completion_tokens": int(usage.get("completion_tokens") or 0),
-        "reasoning_tokens": int((usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0),
-        "cache_hit_tokens": int(hit or 0),
+        "prompt_tokens": prompt,
+        "completion_tokens": _count(usage.get("completion_tokens")),
+        "reasoning_tokens": _count(_within(usage.get("completion_tokens_details"), "reasoning_tokens")),
+        "cache_hit_tokens": min(_count(hit), prompt),
     }
+
+
+def _within(details: Any, name: str) -> Any:
+    return details.get(name) if isinstance(details, Mapping) else None
+
+
+def _count(value: Any) -> int:
+    return max(0, int(value)) if isinstance(value, int | float) and math.isfinite(value) else 0
 
 
 def worst_usage(body: Mapping[str, Any]) -> dict[str, int]:

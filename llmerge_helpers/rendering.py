@@ -8,6 +8,7 @@ torch here: 02 counts tokens with the same functions that 03 trains with.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -151,6 +152,7 @@ def check_parity(tokenizer: Any, row: Mapping[str, Any], prompt: Any, completion
         raise LlmergeError("a training row does not start with the prompt that the model will see when it is used.")
     text = tokenizer.decode(carried)
     reasoning = completion_text(completion).partition("</think>")[0].removeprefix("<think>").strip()
+    reasoning, text = (unicodedata.normalize("NFC", each) for each in (reasoning, text))  # as some tokenizers do
     if "</think>" in completion_text(completion) and reasoning not in text:
         raise LlmergeError("the reasoning of a training row carries no loss: the chat template takes it away.")
     end = tokenizer.convert_tokens_to_ids(end_of_turn_token(tokenizer))

@@ -94,7 +94,7 @@ def format_reward(
 
 
 def _one_block(text: str, fence: str) -> bool:
-    lines = text.rpartition("</think>")[2].splitlines()
+    lines = text.rpartition("</think>")[2].strip().splitlines()[1:]  # without the one that opens it
     closing = [line for line in lines if re.fullmatch(rf"{fence}`*\s*", line)]
     return len(closing) == 1
 

@@ -165,7 +165,7 @@ class Ready:
 
     def start(self) -> tuple[str, str | None]:
         """W&B set up and the checkpoint to go on from, the same in every process."""
-        report_to = tracking(self.settings.report_to, self.output_dir, self.output_dir.name)
+        tracked = self.settings.report_to, self.output_dir, self.output_dir.name
         checkpoint = None
         if _main_process():
             import yaml
@@ -173,7 +173,9 @@ class Ready:
             checkpoint = prepare_output(self.output_dir, self.facts, self.settings.resume)
             # as given, not as chosen here: what it starts may go on from these checkpoints
             write_atomic(self.output_dir / "params.yaml", yaml.safe_dump(asdict(self.settings), sort_keys=False))
-        return report_to, _agree(checkpoint, self.output_dir)
+            tracking(*tracked)  # after a fresh start has removed the old run's id, and before others read it
+        checkpoint = _agree(checkpoint, self.output_dir)
+        return tracking(*tracked), checkpoint
 
 
 def prepare_sft(values: Mapping[str, Any] | SftSettings) -> Ready:
@@ -255,8 +257,10 @@ def sft(values: Mapping[str, Any] | SftSettings | Ready) -> Trained:
         data_seed=settings.seed,
         **plan.training_arguments(),
     )
+    one_gpu(arguments)
     counter, callbacks = TokenCounter(), [Progress("SFT")]
-    if ready.validation is not None and settings.samples:
+    # generating takes every process of a sharded model, and a callback writes in one of them only
+    if ready.validation is not None and settings.samples and not sharded():
         rows = [dict(ready.validation[i]) for i in range(min(settings.samples, len(ready.validation)))]
         longest = 96 if plan.use_cpu else 512  # a look while it learns; the evaluation afterwards waits for the end
         answer = _answerer(policy.tokenizer, min(longest, ready.rows["completion_tokens_95"]))
@@ -323,10 +327,20 @@ def _finish(
     )
 
 
+def one_gpu(arguments: Any) -> None:
+    """Keep a run without a launcher on one GPU: of several, transformers would make a DataParallel that TRL refuses."""
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        arguments._n_gpu = min(arguments.n_gpu, 1)
+
+
+def sharded() -> bool:
+    """True in a run under FSDP."""
+    return os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+
+
 def check_sharding() -> None:
     """Raise `LlmergeError` for the first FSDP, which flattens frozen and trained weights into one."""
-    sharded = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
-    if sharded and os.environ.get("FSDP_VERSION", "1") == "1":
+    if sharded() and os.environ.get("FSDP_VERSION", "1") == "1":
         raise LlmergeError("FSDP 1 cannot train an adapter beside frozen weights: give accelerate `--fsdp_version 2`.")
 
 
@@ -462,6 +476,7 @@ def grpo(values: Mapping[str, Any] | GrpoSettings | Ready) -> Trained:
         **plan.training_arguments(),
     )
     more = {rewards.resolution_reward: {"similarity": settings.similarity}}
+    one_gpu(arguments)
     ends = end_ids(policy.model, policy.tokenizer)  # a completion without one was cut off, and is judged so
     bound = [update_wrapper(partial(each, end_ids=ends, **more.get(each, {})), each) for each in rewards.REWARDS]
     health, completions = Health(settings.patience), Completions(ready.output_dir / "completions.jsonl")

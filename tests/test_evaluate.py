@@ -380,6 +380,17 @@ def test_the_test_split_is_that_of_the_data_that_was_prepared(tmp_path):
     assert heldout.source_of(str(tmp_path / "elsewhere/data")) == "auto"
 
 
+def test_a_dataset_that_leads_nowhere_is_not_measured_on_another(tmp_path):
+    """01 was started again after 02, or only the dataset was copied to the machine with the GPU."""
+    record = {"status": "finished", "parameters": {"examples": str(tmp_path / "deepseek_sft")}}
+    write_json(tmp_path / "sft_dataset/run.json", record)
+    write_json(tmp_path / "deepseek_sft/run.json", {"status": "started", "parameters": {"dataset": "mine"}})
+    with pytest.raises(LlmergeError, match="does not tell which conflicts .*: finish 01 and run 02 again"):
+        heldout.source_of(str(tmp_path / "sft_dataset/correct_only"))
+    write_json(tmp_path / "sft_dataset/run.json", record | {"results": {"dataset": "merges/mine/dataset"}})
+    assert heldout.source_of(str(tmp_path / "sft_dataset/correct_only")) == "merges/mine/dataset"
+
+
 def test_side_by_side_and_cards():
     assert evaluate.side_by_side(TABLES, 2).loc["c0"].tolist() == ["exact match", "incorrect resolution"]
     reply = render_reply("why", render_answer(ROWS[0]["answer"], "Java"))

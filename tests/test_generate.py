@@ -184,6 +184,15 @@ def test_until_correct_draws_until_enough_are_right(run):
     assert [r.key for r in again] == [r.key for r in results] and all(r.cached for r in again)
 
 
+def test_until_correct_goes_on_past_samples_that_are_on_disk(run, tmp_path):
+    with FaultServer(right_from_the_nth(99)) as server:
+        first = run(make_rows(1), server.teacher(**UNPRICED), samples=6)
+        (tmp_path / "cache" / first[0].key[:2] / f"{first[0].key}.json").unlink()  # that one failed then
+        results = run(make_rows(1), server.teacher(**UNPRICED), samples=6, until_correct=1)
+        assert server.books.requests == 7
+    assert [r.sample for r in results] == list(range(6)) and not results.not_asked
+
+
 def test_until_correct_gives_up_after_all_samples(run):
     with FaultServer(right_from_the_nth(99)) as server:
         results = run(make_rows(2), server.teacher(**UNPRICED), samples=3, until_correct=1)
@@ -332,6 +341,37 @@ def test_the_quote_comes_before_the_rest_is_asked(run, capsys):
     assert quoted.low <= rest <= quoted.high and abs(quoted.expected / rest - 1) < 0.3
     out = capsys.readouterr().out
     assert "quote: 5 answers on disk, 75 to ask: about $" in out and "balance 12.34 USD" in out
+
+
+def test_a_quote_knows_that_replies_are_cut_off_and_asked_again(tmp_path):
+    async def main(server, what, **options):
+        return await what(make_rows(40), server.teacher(), cache_dir=str(tmp_path), max_tokens=100, **options)
+
+    with FaultServer(take_ours, answer_tokens=(150, 150)) as server:
+        quoted = asyncio.run(main(server, quote))
+        budget = Budget()
+        asyncio.run(main(server, generate, progress=False, budget=budget))
+        assert server.books.requests == 80
+    assert quoted.pilot == 5 and quoted.expected == pytest.approx(budget.spent, rel=0.1)
+
+
+def test_an_interrupted_request_counts_at_its_worst(tmp_path):
+    budget = Budget(1.0)
+
+    async def main(server):
+        options = {"cache_dir": str(tmp_path), "progress": False, "budget": budget, "pilot": 0}
+        asking = asyncio.create_task(generate(make_rows(3), server.teacher(), **options))
+        while server.in_flight < 3:
+            await asyncio.sleep(0.01)
+        reserved = budget.reserved
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        return reserved
+
+    with FaultServer(take_ours, latency_s=30.0) as server:
+        reserved = asyncio.run(main(server))
+    assert 0 < reserved == pytest.approx(budget.unknown) and budget.spent == 0 and budget.reserved == pytest.approx(0)
 
 
 def test_a_quote_alone_asks_the_pilot_only(tmp_path):

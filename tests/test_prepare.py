@@ -243,6 +243,20 @@ def test_of_near_duplicates_the_one_with_a_right_answer_stays(tmp_path):
     assert set(ids(prepare(examples, tmp_path / "sft").datasets["full"])) == {1, 2, 3}
 
 
+def test_of_near_duplicates_one_whose_reply_can_be_used_stays(tmp_path):
+    rows = [conflict(n) for n in range(3)]
+    near = {**rows[0], "id": "copy", "before": rows[0]["before"] + "    // copied\n"}
+    near["answer"] = near["before"] + near["resolution"] + near["after"]
+    long, failed = answered(rows[:1]), answered(rows[:1])
+    long[0]["reasoning"] = "word " * 5000
+    failed[0] |= {"answer": "", "reasoning": "", "verdict": verify(None, rows[0]).to_dict()}
+    for number, first in enumerate((long, failed)):
+        for usable, names in ((right, {"full", "correct_only"}), (wrong, {"full"})):
+            examples = [*first, *answered(rows[1:], 1), *answered([near], 3, usable)]
+            prepared = prepare(examples, tmp_path / f"{number}{len(names)}" / "sft", max_tokens=3000)
+            assert {n for n in ("full", "correct_only") if 3 in ids(prepared.datasets[n])} == names
+
+
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(st.data())
 def test_no_conflict_is_on_two_sides(tmp_path_factory, data):

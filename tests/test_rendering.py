@@ -95,6 +95,16 @@ def test_reasoning_answer_and_end_of_turn_carry_loss_and_nothing_else(family):
     rendering.check_parity(tokenizer, row, PROMPT, REPLY)
 
 
+def test_a_tokenizer_that_composes_characters_takes_no_reasoning_away():
+    from tiny import tiny_tokenizer
+    from tokenizers import normalizers
+
+    tokenizer = tiny_tokenizer()
+    tokenizer.backend_tokenizer.normalizer = normalizers.NFC()
+    reply = [{"role": "assistant", "content": "<think>\ncafe\u0301 is renamed\n</think>\n\n```java\nx\n```"}]
+    rendering.check_parity(tokenizer, rendering.encode(tokenizer, PROMPT, reply), PROMPT, reply)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_reply_without_reasoning_is_learned_whole(family):
     tokenizer, opened = tokenizer_of(family), FAMILIES[family][-1]

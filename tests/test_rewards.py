@@ -102,6 +102,12 @@ def test_white_space_between_thinking_and_answer_is_free(blank):
     assert format_reward([text], **columns(ROW)) == [1.0]
 
 
+@pytest.mark.parametrize("info", ["java", "Java title=x", ""])
+def test_a_block_needs_no_language(info):
+    text = f"<think>why</think>\n```{info}\n{ROW['answer']}```"
+    assert format_reward([text, text + "\n```\nx\n```"], **columns(ROW, ROW)) == [1.0, 0.0]
+
+
 def test_what_trl_hands_over_beside_columns_is_no_row():
     found = {}
     rewards = resolution_reward(

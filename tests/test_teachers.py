@@ -99,6 +99,23 @@ def test_parameters_that_thinking_ignores_are_left_out():
     assert plain.ignored == () and plain.body([], 7)["temperature"] == 0.6
 
 
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": 10, "completion_tokens": 5, "prompt_cache_hit_tokens": 40},
+        {"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": ["cached"]},
+        {"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": float("nan")}},
+        {"prompt_tokens": 10, "completion_tokens": 5, "completion_tokens_details": "none"},
+        {"prompt_tokens": 10, "completion_tokens": 5, "prompt_cache_hit_tokens": -3},
+    ],
+)
+def test_counts_that_do_not_fit_together_cost_no_answer(usage):
+    found = prices.read_usage({"usage": usage})
+    assert (found["prompt_tokens"], found["completion_tokens"]) == (10, 5) and 0 <= found["cache_hit_tokens"] <= 10
+    assert prices.cost(found, "deepseek-flash", provider="deepseek") > 0
+    assert prices.cost({**found, "cache_hit_tokens": 40}, "deepseek-flash", provider="deepseek") is not None
+
+
 def test_openai_itself_wants_another_name_for_max_tokens():
     body = Teacher("openai", "m", "https://api.openai.com/v1").body([], 7)
     assert body["max_completion_tokens"] == 7 and "max_tokens" not in body

@@ -290,6 +290,41 @@ def test_grpo_does_not_write_over_the_adapter_it_starts_from(here, sft_run):
         training.prepare_grpo(grpo_settings(here, here / "sft_model"))
 
 
+def test_a_fresh_start_is_a_run_of_its_own_in_wandb(tmp_path, monkeypatch):
+    for name in ("WANDB_API_KEY", "WANDB_RUN_ID", "WANDB_MODE", "WANDB_DIR", "WANDB_NAME", "WANDB_RESUME"):
+        monkeypatch.setenv(name, "")
+    for name in ("WANDB_PROJECT", "WANDB_SILENT", "WANDB_DISABLE_CODE"):
+        monkeypatch.setenv(name, "x")
+    (tmp_path / "checkpoints/checkpoint-4").mkdir(parents=True)
+    (tmp_path / "wandb_run_id.txt").write_text("old")
+
+    def ready(resume):
+        settings = SftSettings(resume=resume, output_dir=str(tmp_path))
+        return training.Ready(settings, "b", None, None, None, {}, -1, 1, 1.0, tmp_path, {"a": 2})
+
+    assert ready(False).start() == ("wandb", None)
+    fresh = os.environ["WANDB_RUN_ID"]
+    assert fresh == (tmp_path / "wandb_run_id.txt").read_text() != "old"
+    assert ready(True).start() == ("wandb", None) and os.environ["WANDB_RUN_ID"] == fresh
+
+
+def test_a_run_without_a_launcher_takes_one_of_several_gpus(monkeypatch):
+    from trl import SFTConfig
+
+    arguments = SFTConfig(output_dir="unused", use_cpu=True, report_to="none", bf16=False)
+    for found, used in ((2, 1), (1, 1), (0, 0)):
+        arguments._n_gpu = found
+        training.one_gpu(arguments)
+        assert arguments.n_gpu == used
+    two = devices.Device("cuda", "Tesla T4", 14.7, (7, 5), 2)
+    plan = devices.Plan(two, "float16", False, True, False, 1, True, 9.0)
+    assert plan.table()["device"].startswith("1 of 2 x Tesla T4")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    arguments._n_gpu = 2  # a launcher sets it itself
+    training.one_gpu(arguments)
+    assert arguments.n_gpu == 2 and plan.table()["device"].startswith("2 x Tesla T4")
+
+
 def test_a_half_written_checkpoint_is_not_gone_on_from(tmp_path):
     for step, text in ((2, "{}"), (4, '{"half'), (10, None)):
         (tmp_path / f"checkpoint-{step}").mkdir()
