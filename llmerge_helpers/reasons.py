@@ -44,13 +44,18 @@ def explain_result(c: Conflict, resolution: str, most: int = 3) -> str:
         )
     else:
         kept = f"So what stays is {_quoted(resolution, most, others)}"
-    stay = set(map(str.strip, split_lines(resolution)))
+    stay = {_bare(line) for line in split_lines(resolution)}
     lost = []
     for side in ("ours", "theirs"):
-        gone = [line for line in split_lines(c.text(side)) if line.strip() and line.strip() not in stay]
+        gone = [line for line in split_lines(c.text(side)) if line.strip() and _bare(line) not in stay]
         if gone:
             lost.append(f"{_quoted(''.join(gone), 1, resolution)} of {side}")
     return f"{kept}. What goes is {' and '.join(lost)}." if lost else f"{kept}. No line of either side is lost."
+
+
+def _bare(line: str) -> str:
+    """A line of which only the sign at its end may have changed is the same line to a reader."""
+    return line.strip().rstrip(",;") or line.strip()
 
 
 def quote(text: str, width: int = _WIDTH, near: int = 0) -> str:

@@ -156,7 +156,7 @@ def both_insert(c: Conflict) -> Answer | None:
     if not c.base.strip() or any(edit.removed or not edit.inserted for edit in (c.ours_edit, c.theirs_edit)):
         return None
     text = merge_tokens(c.ours, c.base, c.theirs, lambda ours, base, theirs: None if base else "".join(ours + theirs))
-    why = "Neither side removed anything, so both insertions stay, ours first where they meet."
+    why = "Neither side removed a word or a sign, so both insertions stay, ours first where they meet."
     return None if text is None else Answer(text, why)
 
 

@@ -527,10 +527,11 @@ def model_card(lineage: Mapping[str, Any], settings: Mapping[str, Any], history:
         f"* Base: `{lineage['base_model']}`, weights `{(lineage['base_identity'] or 'unknown')[:16]}`.\n"
         f"* Stages: {models.stages(lineage)}; {lineage.get('steps', 0)} steps in this one.\n"
         f"* Last figures: {', '.join(figures) or 'none'}.\n"
-        "* Thinks in `<think>`, then answers with the resolved lines in one fenced block. Check what it writes: a "
-        "resolution can be wrong and look right.\n\n"
+        "* Thinks in `<think>`, then answers with the whole snippet, resolved, in one fenced block. Check what it "
+        "writes: a resolution can be wrong and look right.\n\n"
+        "```\npython -m llmerge_helpers.resolver a_file_with_conflicts.java --model this/folder\n```\n\n"
         "```python\nfrom llmerge_helpers.models import load_policy\n\n"
-        'policy = load_policy("this folder", trainable=False)\n```\n\n'
+        'policy = load_policy("this/folder", trainable=False)\n```\n\n'
         f"| setting | value |\n|---|---|\n{chosen}\n"
     )
 

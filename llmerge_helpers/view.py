@@ -145,7 +145,7 @@ class ConflictView:
         )
         if prompt:
             said = [
-                {**m, "content": "(the system prompt of prompts.py)"} if m["content"] == SYSTEM_PROMPT else m
+                {**m, "content": "(the instruction shown in 01)"} if m["content"] == SYSTEM_PROMPT else m
                 for m in prompt
             ]
             text = "\n\n".join(f"[{m['role']}]\n{m['content']}" for m in said)

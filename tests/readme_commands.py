@@ -19,6 +19,7 @@ from pathlib import Path
 from notebook_runs import SECRETS
 
 from llmerge_helpers.collect import build_scenarios
+from llmerge_helpers.conflicts import make_hunk
 from llmerge_helpers.rule_server import serve_rules
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,6 +33,8 @@ REPLACED = {
     "-p dataset mine": "-p dataset mine -p teacher rules",
     # a repository that was made for this run
     "/path/to/your/repository": "{repository}",
+    # a file with a conflict, made for this run; a short run's model may well leave it (then the status is 1)
+    "src/App.java --model outputs/grpo_model": "{conflicted} --model outputs/grpo_model || test $? = 1",
     # it serves until somebody stops it: half a minute of serving counts as working
     "jupyter lab ": "timeout 30 jupyter lab --no-browser --allow-root || test $? = 124 ",
 }
@@ -67,7 +70,10 @@ def main() -> int:
         place = Path(folder).resolve()
         (place / "home").mkdir()
         repository = build_scenarios(ROOT / "merges" / "sample" / "parcel-tracking", place / "parcel-tracking")
-        script = commands((ROOT / "README.md").read_text(encoding="utf-8"), server=serve(), repository=str(repository))
+        conflicted = place / "App.java"
+        conflicted.write_text(f"class App {{\n{make_hunk('  int a = 2;', '  int a = 1;', '  long a = 1;')}}}\n")
+        values = {"server": serve(), "repository": str(repository), "conflicted": str(conflicted)}
+        script = commands((ROOT / "README.md").read_text(encoding="utf-8"), **values)
         unwanted = re.compile(r"VIRTUAL_ENV|PYTHON|LLMERGE|HF_|WANDB|PYENV")
         environment = {k: v for k, v in os.environ.items() if k not in SECRETS and not unwanted.match(k)}
         environment["HOME"] = str(place / "home")

@@ -46,7 +46,7 @@ def test_every_papermill_command_names_a_notebook_and_its_parameters():
 
 
 def test_the_replacements_of_the_whole_run_are_still_needed():
-    script = whole_script(README, server="http://127.0.0.1:9/v1", repository="a-repository")
+    script = whole_script(README, server="http://127.0.0.1:9/v1", repository="a-repository", conflicted="App.java")
     assert "/path/to" not in script and "localhost:8000" not in script
 
 
