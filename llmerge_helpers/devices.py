@@ -54,6 +54,16 @@ class ModelSize:
     vocabulary: int
 
 
+def world_size() -> int:
+    """How many processes a launcher started; 1 without one."""
+    return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def sharded() -> bool:
+    """True in a run under FSDP."""
+    return os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+
+
 @dataclass(frozen=True)
 class Plan:
     """How a model is loaded and trained on a device, and the memory that is expected to take."""
@@ -89,7 +99,7 @@ class Plan:
         capability = (
             f", compute capability {'.'.join(map(str, self.device.capability))}" if self.device.capability else ""
         )
-        used = min(int(os.environ.get("WORLD_SIZE", 1)), self.device.count)  # one process, one GPU
+        used = min(world_size(), self.device.count)  # one process, one GPU
         count = f"{used} of {self.device.count}" if used < self.device.count else str(used)
         return {
             "device": f"{count} x {self.device.name}{capability}",

@@ -52,7 +52,7 @@ def load_for_evaluation(model: str, plan: Plan | None = None) -> tuple[Any, Any,
     plan = plan or _plan(found_device())
     precision = "+4bit" if plan.load_in_4bit else ""  # other weights, other replies
     folder = resolve(model)
-    if (folder / "adapter_config.json").exists():
+    if models.is_adapter(folder):
         policy = models.load_policy(folder, plan, trainable=False)
         identity = f"{policy.lineage['base_identity']}+{models.adapter_hash(policy.model)}{precision}"
         merged = plan.dtype == "float32" and not plan.load_in_4bit

@@ -95,7 +95,8 @@ def room_beside(path: Path) -> Iterator[Path]:
     except OSError as error:
         why, place = error.strerror or error, Path(os.path.abspath(path))
         broken = Path(os.path.abspath(error.filename)) if isinstance(error.filename, str) else place
-        if broken not in place.parents and not broken.is_relative_to(place) and not _is_room(broken, place):
+        beside = str(place.with_name(f".{place.name}"))  # so begin the rooms, and what `replace_folder` puts aside
+        if broken not in place.parents and not broken.is_relative_to(place) and not str(broken).startswith(beside):
             raise LlmergeError(
                 f"{shown(broken)} cannot be read ({why}), so {shown(path)} is not written: give permission, or run "
                 "the step that writes it again."
@@ -129,12 +130,6 @@ def in_place(path: Path) -> Path:
     """`path`, or where its old content lies since a process was killed in the middle of `replace_folder`."""
     aside = _aside(path)
     return aside if aside.exists() and not path.exists() else path
-
-
-def _is_room(broken: Path, place: Path) -> bool:
-    """True for what lies in a folder beside `place` that `room_beside` or `replace_folder` made."""
-    beside = broken.relative_to(place.parent).parts if broken.is_relative_to(place.parent) else ()
-    return bool(beside) and beside[0].startswith(f".{place.name}")
 
 
 def _aside(path: Path) -> Path:

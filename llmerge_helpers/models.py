@@ -15,7 +15,7 @@ from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
-from llmerge_helpers.devices import ModelSize, Plan
+from llmerge_helpers.devices import ModelSize, Plan, sharded
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.files import read_json, write_json
 from llmerge_helpers.hub import SMALL_MODEL, check_hub_id, from_hub, packaged_gguf
@@ -199,8 +199,7 @@ def load_base(folder: str | Path, plan: Plan | None = None) -> Any:
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=options["dtype"],
         )
-    sharded = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"  # FSDP places the weights itself
-    if plan and plan.device.kind == "cuda" and not sharded:
+    if plan and plan.device.kind == "cuda" and not sharded():  # FSDP places the weights itself
         options["device_map"] = {"": int(os.environ.get("LOCAL_RANK", 0))}
     with quiet():
         return AutoModelForCausalLM.from_pretrained(folder, **options)
@@ -259,10 +258,15 @@ def load_policy(
     return Policy(_trainable(model) if trainable else model.eval(), load_tokenizer(folder), lineage, folder)
 
 
+def is_adapter(folder: str | Path) -> bool:
+    """True for the folder of a LoRA adapter."""
+    return (resolve(folder) / "adapter_config.json").exists()
+
+
 def adapter_folder(adapter: str | Path) -> Path:
     """The folder of an adapter; `LlmergeError` where there is none."""
     adapter = resolve(adapter)
-    if not (adapter / "adapter_config.json").exists():
+    if not is_adapter(adapter):
         raise LlmergeError(
             f"{shown(adapter)} holds no adapter: run `papermill notebooks/03_sft_train.ipynb out.ipynb` first."
         )

@@ -302,9 +302,8 @@ def curves(
         part = data[[x, column]].dropna()
         name = column.replace("_", " ")
         if len(part) < max(3, len(data) / 3):
-            axes.plot(
-                part[x], part[column], "o-", color=colour, ms=max(7 - 3 * i, 2), lw=1, label=name
-            )  # one on top of another shows
+            size = max(7 - 3 * i, 2)  # one on top of another shows
+            axes.plot(part[x], part[column], "o-", color=colour, ms=size, lw=1, label=name)
             continue
         span = max(1, min(window, len(part) // 3))
         axes.plot(part[x], part[column], color=colour, alpha=0.3, lw=1)

@@ -25,8 +25,8 @@ class Replies:
 def load_replies(directory: str | Path) -> Replies:
     """The replies in the output folder of 01 (or its `examples.jsonl`).
 
-    Raises `LlmergeError` where that run was not finished, a line is torn, or the conflicts are those of another data
-    set than the run's.
+    Raises `LlmergeError` where that run was not finished, a line is torn, or the conflicts are those of another
+    dataset than the run's.
     """
     path = resolve(directory)
     folder = path.parent if path.suffix == ".jsonl" else path

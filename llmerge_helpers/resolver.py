@@ -39,17 +39,15 @@ def answers(rows: Sequence[Mapping[str, Any]], model: str, max_new_tokens: int =
     """What `model` (an adapter, a base model, or `rules`) puts in place of each conflict; None where it gives nothing
     that fits: cut off, no code, a marker left, or other lines around the conflict."""
     if model == "rules":
-        from llmerge_helpers.baselines import explain
+        from llmerge_helpers import baselines
 
-        return [explain(row)[0] for row in rows]
+        return [baselines.resolve("rules", row) for row in rows]
     from llmerge_helpers import models, rendering
     from llmerge_helpers.decoding import complete
     from llmerge_helpers.evaluate import load_for_evaluation
-    from llmerge_helpers.run import resolve
     from llmerge_helpers.settings import completion_budget
 
-    adapter = (resolve(model) / "adapter_config.json").exists()
-    budget = max_new_tokens or completion_budget(models.read_lineage(model) if adapter else {})
+    budget = max_new_tokens or completion_budget(models.read_lineage(model) if models.is_adapter(model) else {})
     network, tokenizer, _ = load_for_evaluation(model)
     prompts = [rendering.render_prompt(tokenizer, messages(row)) for row in rows]
     replies = complete(network, tokenizer, prompts, max_new_tokens=budget, batch_size=4)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from llmerge_helpers.devices import Device, ModelSize, Plan
+from llmerge_helpers.devices import Device, ModelSize, Plan, world_size
 from llmerge_helpers.errors import LlmergeError
 
 # max_length=0: of a row in SFT. On a CPU 1024 would keep all 27 rows of the sample in place of 11, and replies that are
@@ -126,7 +125,7 @@ def check_report_to(report_to: str) -> None:
 
 def group_batches(settings: GrpoSettings, plan: Plan) -> tuple[Plan, int]:
     """A batch and accumulation steps that hold whole groups; given ones that do not are an `LlmergeError`."""
-    world, n, batch = int(os.environ.get("WORLD_SIZE", 1)), settings.num_generations, plan.batch_size
+    world, n, batch = world_size(), settings.num_generations, plan.batch_size
     accumulation = settings.gradient_accumulation_steps
     if not settings.batch_size:  # the plan's is the largest that fits, and a smaller one may hold whole groups
         fits = [d for d in range(1, batch + 1) if (d * accumulation * world % n if accumulation else n % d) == 0]
@@ -164,6 +163,5 @@ def device_steps(max_steps: int, kind: str, device: Device) -> int:
 
 
 def total_steps(settings: Any, plan: Plan, rows: int, steps: int) -> int:
-    world = int(os.environ.get("WORLD_SIZE", 1))
-    per_step = plan.batch_size * settings.gradient_accumulation_steps * world
+    per_step = plan.batch_size * settings.gradient_accumulation_steps * world_size()
     return steps if steps > 0 else max(1, int(-(-rows // per_step) * settings.epochs))

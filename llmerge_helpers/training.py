@@ -98,8 +98,8 @@ class Trained:
 def _facts(settings: Any, plan: Plan, **more: Any) -> dict[str, Any]:
     free = {"output_dir", "resume", "report_to", "save_steps"}  # none of these changes what is learned
     facts = {k: v for k, v in asdict(settings).items() if k not in free}
-    world = int(os.environ.get("WORLD_SIZE", 1))
-    return facts | {"batch_size": plan.batch_size, "dtype": plan.dtype, "bf16": plan.bf16, "processes": world, **more}
+    chosen = {"batch_size": plan.batch_size, "dtype": plan.dtype, "bf16": plan.bf16}
+    return facts | chosen | {"processes": devices.world_size(), **more}
 
 
 def peak_memory_gib() -> float:
@@ -163,6 +163,12 @@ class Ready:
             "learning rate": f"{self.learning_rate:g}",
         }
 
+    def with_room(self) -> Ready:
+        """Itself, with `output_dir` free for it: checked before anything is written there."""
+        if self.settings.resume:
+            make_way(self.output_dir, self.facts, main_process=_main_process())
+        return self
+
     def start(self) -> tuple[str, str | None]:
         """W&B set up and the checkpoint to go on from, the same in every process."""
         tracked = self.settings.report_to, self.output_dir, self.output_dir.name
@@ -173,9 +179,11 @@ class Ready:
             checkpoint = prepare_output(self.output_dir, self.facts, self.settings.resume)
             # as given, not as chosen here: what it starts may go on from these checkpoints
             write_atomic(self.output_dir / "params.yaml", yaml.safe_dump(asdict(self.settings), sort_keys=False))
-            tracking(*tracked)  # after a fresh start has removed the old run's id, and before others read it
+            report_to = tracking(*tracked)  # a fresh start has removed the old run's id; the others read the new one
         checkpoint = _agree(checkpoint, self.output_dir)
-        return tracking(*tracked), checkpoint
+        if not _main_process():
+            report_to = tracking(*tracked)
+        return report_to, checkpoint
 
 
 def prepare_sft(values: Mapping[str, Any] | SftSettings) -> Ready:
@@ -210,13 +218,11 @@ def prepare_sft(values: Mapping[str, Any] | SftSettings) -> Ready:
     tokens = fingerprint(train.select_columns(["input_ids", "labels"]))
     chosen = {"max_steps": steps, "learning_rate": rate, "max_length": max_length}
     facts = _facts(settings, plan, base=models.base_identity(folder), data=tokens, **chosen)
-    if settings.resume:
-        make_way(resolve(settings.output_dir), facts, main_process=_main_process())
     return Ready(
         settings, name, plan, tokenizer, train, report, steps, total_steps(settings, plan, len(train), steps), rate,
         resolve(settings.output_dir), facts, validation, max_length,
         accumulation=settings.gradient_accumulation_steps,
-    )  # fmt: skip
+    ).with_room()  # fmt: skip
 
 
 def sft(values: Mapping[str, Any] | SftSettings | Ready) -> Trained:
@@ -260,7 +266,7 @@ def sft(values: Mapping[str, Any] | SftSettings | Ready) -> Trained:
     one_gpu(arguments)
     counter, callbacks = TokenCounter(), [Progress("SFT")]
     # generating takes every process of a sharded model, and a callback writes in one of them only
-    if ready.validation is not None and settings.samples and not sharded():
+    if ready.validation is not None and settings.samples and not devices.sharded():
         rows = [dict(ready.validation[i]) for i in range(min(settings.samples, len(ready.validation)))]
         longest = 96 if plan.use_cpu else 512  # a look while it learns; the evaluation afterwards waits for the end
         answer = _answerer(policy.tokenizer, min(longest, ready.rows["completion_tokens_95"]))
@@ -329,24 +335,19 @@ def _finish(
 
 def one_gpu(arguments: Any) -> None:
     """Keep a run without a launcher on one GPU: of several, transformers would make a DataParallel that TRL refuses."""
-    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+    if devices.world_size() == 1:
         arguments._n_gpu = min(arguments.n_gpu, 1)
-
-
-def sharded() -> bool:
-    """True in a run under FSDP."""
-    return os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
 
 
 def check_sharding() -> None:
     """Raise `LlmergeError` for the first FSDP, which flattens frozen and trained weights into one."""
-    if sharded() and os.environ.get("FSDP_VERSION", "1") == "1":
+    if devices.sharded() and os.environ.get("FSDP_VERSION", "1") == "1":
         raise LlmergeError("FSDP 1 cannot train an adapter beside frozen weights: give accelerate `--fsdp_version 2`.")
 
 
 def _agree(checkpoint: str | None, output_dir: Path) -> str | None:
     """The same checkpoint in every process: the first one may have removed a half-written one."""
-    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+    if devices.world_size() == 1:
         return checkpoint
     from accelerate import PartialState
 
@@ -411,7 +412,7 @@ def prepare_grpo(values: Mapping[str, Any] | GrpoSettings) -> Ready:
     plan, accumulation = group_batches(settings, plan)
     vllm = vllm_arguments(settings.use_vllm, plan)
     steps = device_steps(settings.max_steps, "grpo", device)
-    groups = max(1, plan.batch_size * accumulation * int(os.environ.get("WORLD_SIZE", 1)) // settings.num_generations)
+    groups = max(1, plan.batch_size * accumulation * devices.world_size() // settings.num_generations)
     total = steps if steps > 0 else max(1, len(train) // groups)
     rate = chosen_learning_rate(settings.learning_rate, "grpo", size)
     facts = _facts(
@@ -424,12 +425,10 @@ def prepare_grpo(values: Mapping[str, Any] | GrpoSettings) -> Ready:
         adapter=lineage.get("adapter_hash"),
         data=fingerprint(train),
     )
-    if settings.resume:
-        make_way(resolve(settings.output_dir), facts, main_process=_main_process())
     return Ready(
         settings, name, plan, tokenizer, train, report, steps, total, rate, resolve(settings.output_dir), facts,
         max_completion_length=budget, accumulation=accumulation, vllm=vllm,
-    )  # fmt: skip
+    ).with_room()  # fmt: skip
 
 
 def grpo(values: Mapping[str, Any] | GrpoSettings | Ready) -> Trained:
