@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Mapping
+import io
+import tokenize
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,13 @@ OPENAI_URL = "https://api.openai.com/v1"
 RETIRED = {"deepseek-reasoner": "2026-07-24", "deepseek-chat": "2026-07-24"}
 # DeepSeek takes these in thinking mode, and does nothing with them: sent, they would be fiction in every record.
 IGNORED_IN_THINKING = ("temperature", "presence_penalty", "frequency_penalty")
-_OURS = re.compile(r"^\s*from llmerge_helpers\.(\w+) import", re.MULTILINE)
+# What the rule teacher's answers rest on: a change in any of these files makes another teacher of it.
+RULE_FILES = (
+    "baselines", "conflicts", "import_lines", "languages", "prompts", "reasons", "rules", "sides", "syntax", "threeway",
+)  # fmt: skip
+# Code whose answers are, word for word, those of an older version: they name replies in the
+# cache. A test compares the answers; whoever changes one takes the entry out.
+ANSWERS_AS = {"9c8ba5de980c": "8b52f81f7eb8"}
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -161,15 +168,23 @@ def _check_not_retired(model: str, base_url: str) -> None:
 @cache
 def rules_version() -> str:
     """A digest of the code that the rule teacher's answers rest on, so that those of other rules are not reused."""
-    here = Path(__file__).parent
-    sources: dict[str, str] = {}
-    modules = ["baselines", "prompts"]
-    while modules:
-        name = modules.pop()
-        if name not in sources and (here / f"{name}.py").exists():
-            sources[name] = (here / f"{name}.py").read_text(encoding="utf-8")
-            modules += [m for m in _OURS.findall(sources[name]) if m not in ("run", "files", "errors")]
-    return hashlib.sha256("".join(sources[name] for name in sorted(sources)).encode()).hexdigest()[:12]
+    found = digest_of_code(Path(__file__).parent / f"{name}.py" for name in RULE_FILES)
+    return ANSWERS_AS.get(found, found)
+
+
+def digest_of_code(files: Iterable[Path]) -> str:
+    """A digest of Python files by name and code, twelve letters; comments and blank lines do not count."""
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        source = path.read_text(encoding="utf-8")
+        lines = source.splitlines()
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            if token.type == tokenize.COMMENT:
+                row, column = token.start
+                lines[row - 1] = lines[row - 1][:column]
+        code = "\n".join(line.rstrip() for line in lines if line.strip())
+        digest.update(f"{path.name}\0{code}\0".encode())
+    return digest.hexdigest()[:12]
 
 
 async def balance(teacher: Teacher, client: AsyncOpenAI) -> str | None:

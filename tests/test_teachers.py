@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import hashlib
 import json
 import socket
+import subprocess
+import sys
 from datetime import UTC, datetime
+from itertools import permutations
 
 import pytest
 from fault_server import KEY, FaultServer, make_rows
 
-from llmerge_helpers import prices
+from llmerge_helpers import merges, prices, teachers
+from llmerge_helpers.baselines import explain as explain_rules
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.faults import RULES, Fault, kind_of_status, retry_after
 from llmerge_helpers.generate import generate
@@ -242,6 +247,53 @@ def test_a_fault_never_repeats_a_secret(monkeypatch):
 
 
 # ---- the rule teacher
+
+# what the rules say about the bundled conflicts and these, word for word, under the version that stands beside it
+SAID = "8b52f81f7eb8", "eaaf627d34f40e07"
+
+
+def test_replies_of_other_rules_are_never_reused(tmp_path):
+    """A file of the rules that is not hashed would let replies of old rules stand for new ones, in silence."""
+    script = (
+        "import sys, llmerge_helpers.baselines as b; b.explain({'ours': 'a', 'base': 'b', 'theirs': 'c'});"
+        "print(*(name.rpartition('.')[2] for name in sys.modules if name.startswith('llmerge_helpers.')))"
+    )
+    used = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert set(used) - {"errors"} <= set(teachers.RULE_FILES)
+    path = tmp_path / "rules.py"
+    digests = []
+    for source in (
+        "x = 1\n",
+        "x = 2\n",
+        "x = '#1'\n",
+        "x = '#2'\n",
+        "def f():\n    return x\n",
+        "def f():\n  return x\n",
+    ):
+        path.write_text(source)
+        digests.append(teachers.digest_of_code([path]))
+    assert len(set(digests)) == len(digests)
+    path.write_text("# why\n\nx = 1  # what\n")
+    assert teachers.digest_of_code([path]) == digests[0]
+    path.rename(tmp_path / "other.py")
+    assert teachers.digest_of_code([tmp_path / "other.py"]) != digests[0]
+
+
+def test_the_version_of_the_rules_is_that_of_what_they_say():
+    """The words of the rules decide: replies in a cache are found as long as these are the same, and no longer."""
+    texts = [
+        {"ours": a, "base": b, "theirs": c, "before": "f(\n", "after": ")\n"} for a, b, c in permutations(SIDES, 3)
+    ]
+    dataset = merges.load("sample")
+    texts += [dict(row) for split in sorted(dataset) for row in dataset[split]]
+    said = hashlib.sha256(json.dumps([explain_rules(row) for row in texts]).encode()).hexdigest()[:16]
+    assert (rules_version(), said) == SAID, "the rules say something else: take their entry out of ANSWERS_AS"
+
+
+SIDES = (
+    "", "  a = 1\n", "  a = 2\n", "  a = 1\n  b = 2\n", "import os\n", "import re\n", "  b = f(1, 2)\n  a = 1\n",
+    "  a =  1\n",
+)  # fmt: skip
 
 
 @pytest.fixture
