@@ -14,10 +14,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from llmerge_helpers import baselines
-from llmerge_helpers.collect import collect_repository
-from llmerge_helpers.rules import RULES, decide
-from llmerge_helpers.stats import rate
+from llmerge_helpers.baselines import simple as baselines
+from llmerge_helpers.baselines.rules import RULES, decide
+from llmerge_helpers.collect.mining import collect_repository
+from llmerge_helpers.evaluate.stats import rate
 
 
 def main(sources: Sequence[str]) -> None:

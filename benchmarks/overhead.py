@@ -47,8 +47,9 @@ def seconds(command: list[str], **options) -> float:
 
 def imports(rounds: int) -> None:
     """The slowest modules, as Markdown."""
-    names = sorted(p.stem for p in (ROOT / "llmerge_helpers").glob("*.py") if not p.stem.startswith("_"))
-    names = [f"llmerge_helpers.{name}" for name in names] + ["pandas", "torch"]
+    files = (path.relative_to(ROOT).with_suffix("") for path in (ROOT / "llmerge_helpers").rglob("*.py"))
+    names = sorted(".".join(file.parts).removesuffix(".__init__") for file in files if file.name != "__main__")
+    names += ["pandas", "torch"]
     best: dict[str, float] = {}
     for _ in range(rounds):
         for name in ["sys", *names]:

@@ -20,14 +20,16 @@ import tempfile
 import time
 from pathlib import Path
 
-from llmerge_helpers import baselines, merges, mining
-from llmerge_helpers.chat import load_chat_tokenizer
-from llmerge_helpers.examples import load_examples
-from llmerge_helpers.files import write_jsonl
-from llmerge_helpers.prepare import prepare
-from llmerge_helpers.prompts import messages, render_answer, render_question
-from llmerge_helpers.rendering import training_text
-from llmerge_helpers.verdict import verify
+from llmerge_helpers.baselines import simple as baselines
+from llmerge_helpers.collect import one_repository as mining
+from llmerge_helpers.conflicts.prompts import messages, render_answer, render_question
+from llmerge_helpers.generate.examples import load_examples
+from llmerge_helpers.merges import dataset as merges
+from llmerge_helpers.models.chat import training_text
+from llmerge_helpers.models.tokenizer import load_chat_tokenizer
+from llmerge_helpers.prepare.datasets import prepare
+from llmerge_helpers.run.files import write_jsonl
+from llmerge_helpers.verdict.judge import verify
 
 TEXTS = ("before", "ours", "base", "theirs", "after", "resolution", "prefix", "suffix")
 NAME = re.compile(r"\b[A-Za-z_]{4,}\b")
@@ -84,7 +86,7 @@ def measured(path: str, base_model: str, queue) -> None:
 
 def token_count(path: str, base_model: str, n: int, rounds: int) -> dict:
     """Our batched count against a loop over transformers' tokenizer, on the same `n` texts, taking turns."""
-    from llmerge_helpers import models
+    from llmerge_helpers.models import adapter as models
 
     ours, theirs = load_chat_tokenizer(base_model), models.load_tokenizer(models.locate(ours_name(base_model)))
     with open(path, encoding="utf-8") as file:

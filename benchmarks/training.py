@@ -39,8 +39,10 @@ ALLOCATOR = ":".join(
 
 def rows_of_the_sample(tokenizer: Any, most: int, max_length: int) -> list[dict[str, Any]]:
     """Rows as 02 makes them: the rule teacher's reasoning and answer to conflicts of the sample."""
-    from llmerge_helpers import baselines, merges, rendering
-    from llmerge_helpers.prompts import messages, render_answer, render_reply
+    from llmerge_helpers.baselines import simple as baselines
+    from llmerge_helpers.conflicts.prompts import messages, render_answer, render_reply
+    from llmerge_helpers.merges import dataset as merges
+    from llmerge_helpers.models import chat as rendering
 
     rows = []
     for row in merges.load("sample")["train"]:
@@ -59,8 +61,9 @@ def measure(arm: str, model: str, most: int, max_length: int) -> dict[str, float
     from transformers import set_seed
     from trl import SFTConfig, SFTTrainer
 
-    from llmerge_helpers import devices, models
-    from llmerge_helpers.training_data import encode_rows
+    from llmerge_helpers.models import adapter as models
+    from llmerge_helpers.models import device as devices
+    from llmerge_helpers.training.rows import encode_rows
 
     folder = models.locate(model)
     tokenizer = models.load_tokenizer(folder)

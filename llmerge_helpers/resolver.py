@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from llmerge_helpers.conflicts import Hunk, parse, render, split_lines
+from llmerge_helpers.conflicts.languages import language_of
+from llmerge_helpers.conflicts.markers import Hunk, parse, render, split_lines
+from llmerge_helpers.conflicts.prompts import messages
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.languages import language_of
-from llmerge_helpers.prompts import messages
-from llmerge_helpers.verdict import proposal
+from llmerge_helpers.verdict.judge import proposal
 
 
 def conflicts_in(text: str, path: str = "", context_lines: int = 5) -> list[dict[str, Any]]:
@@ -39,13 +39,14 @@ def answers(rows: Sequence[Mapping[str, Any]], model: str, max_new_tokens: int =
     """What `model` (an adapter, a base model, or `rules`) puts in place of each conflict; None where it gives nothing
     that fits: cut off, no code, a marker left, or other lines around the conflict."""
     if model == "rules":
-        from llmerge_helpers import baselines
+        from llmerge_helpers.baselines import simple as baselines
 
         return [baselines.resolve("rules", row) for row in rows]
-    from llmerge_helpers import models, rendering
-    from llmerge_helpers.decoding import complete
-    from llmerge_helpers.evaluate import load_for_evaluation
-    from llmerge_helpers.settings import completion_budget
+    from llmerge_helpers.evaluate.measure import load_for_evaluation
+    from llmerge_helpers.models import adapter as models
+    from llmerge_helpers.models import chat as rendering
+    from llmerge_helpers.models.answer import complete
+    from llmerge_helpers.training.settings import completion_budget
 
     budget = max_new_tokens or completion_budget(models.read_lineage(model) if models.is_adapter(model) else {})
     network, tokenizer, _ = load_for_evaluation(model)

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from llmerge_helpers.verdict import Verdict, verify
+from llmerge_helpers.verdict.judge import Verdict, verify
 
 # after the reasoning: nothing but one fenced block, its fence as long as the model likes
 _REPLY = re.compile(
@@ -168,9 +168,9 @@ def score_matrix(row: Mapping[str, Any], *, prefill: str = "") -> Any:
 
 def probe_replies(row: Mapping[str, Any]) -> dict[str, str]:
     """Replies to one conflict whose right reward is plain to see: the gold answer, honest misses, and known hacks."""
-    from llmerge_helpers.conflicts import make_hunk
-    from llmerge_helpers.languages import fence_of
-    from llmerge_helpers.prompts import parse_question, render_answer, render_reply
+    from llmerge_helpers.conflicts.languages import fence_of
+    from llmerge_helpers.conflicts.markers import make_hunk
+    from llmerge_helpers.conflicts.prompts import parse_question, render_answer, render_reply
 
     parts = {**parse_question(row["question"]), **row}
     language, gold = parts.get("language", "Text"), row["answer"]

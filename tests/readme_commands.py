@@ -18,9 +18,9 @@ from pathlib import Path
 
 from notebook_runs import SECRETS
 
-from llmerge_helpers.collect import build_scenarios
-from llmerge_helpers.conflicts import make_hunk
-from llmerge_helpers.rule_server import serve_rules
+from llmerge_helpers.collect.mining import build_scenarios
+from llmerge_helpers.conflicts.markers import make_hunk
+from llmerge_helpers.generate.rule_server import serve_rules
 
 ROOT = Path(__file__).resolve().parent.parent
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]

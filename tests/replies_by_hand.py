@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from llmerge_helpers.prompts import messages, render_question, split_reply
-from llmerge_helpers.verdict import verify
+from llmerge_helpers.conflicts.prompts import messages, render_question, split_reply
+from llmerge_helpers.verdict.judge import verify
 
 WORDS = ["parcel", "route", "depot", "label", "weight", "stop", "driver", "seat", "ticket", "price", "tax", "cart"]
 WORDS += ["item", "order", "queue", "job", "retry", "cache"]

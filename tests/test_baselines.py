@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmerge_helpers import baselines
-from llmerge_helpers.baselines import NAMES, explain, resolve
+from llmerge_helpers.baselines import simple as baselines
+from llmerge_helpers.baselines.explain import quote
+from llmerge_helpers.baselines.import_lines import merge_imports
+from llmerge_helpers.baselines.rules import RULES, decide, statement
+from llmerge_helpers.baselines.sides import Conflict
+from llmerge_helpers.baselines.simple import NAMES, explain, resolve
+from llmerge_helpers.baselines.threeway import changes, merge_tokens
+from llmerge_helpers.conflicts.prompts import parse_question, render_question
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.import_lines import merge_imports
-from llmerge_helpers.prompts import parse_question, render_question
-from llmerge_helpers.reasons import quote
-from llmerge_helpers.rules import RULES, decide, statement
-from llmerge_helpers.sides import Conflict
-from llmerge_helpers.threeway import changes, merge_tokens
 
 MARKER = re.compile(r"^(<{7}|>{7}|={7}|\|{7})", re.MULTILINE)
 

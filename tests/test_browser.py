@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from replies_by_hand import THOUGHT, conflict, example, right, twelve, wrong
 
-from llmerge_helpers.files import write_json, write_jsonl
+from llmerge_helpers.run.files import write_json, write_jsonl
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOK = "02_inspect_and_prepare.ipynb"
@@ -45,7 +45,7 @@ pytestmark = [
 
 def replies_of_01(root: Path) -> int:
     """What 01 would have left: twelve replies by hand, a hostile one, and enough others to step through."""
-    from llmerge_helpers import merges
+    from llmerge_helpers.merges import dataset as merges
 
     hostile = conflict(12)
     bomb = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>"

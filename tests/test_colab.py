@@ -15,9 +15,10 @@ import pytest
 from notebook_runs import ROOT, SECRETS
 from packaging.requirements import Requirement
 
-from llmerge_helpers import colab, run
+from llmerge_helpers import colab
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.files import write_json
+from llmerge_helpers.run import session as run
+from llmerge_helpers.run.files import write_json
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 # what Colab had on 2026-08-19 (pip-freeze.txt of googlecolab/backend-info): all that our requirements meet there

@@ -12,15 +12,16 @@ from histories import FILE, LINK, SCRIPT, SUBMODULE, History, git, one_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmerge_helpers import collect as module
-from llmerge_helpers import conflicted, gitio
-from llmerge_helpers.collect import build_scenarios, collect, collect_repository, find_sources, look, waterfall
-from llmerge_helpers.conflicts import Hunk, has_markers, make_hunk, render, split_lines
+from llmerge_helpers.collect import conflicted_file as conflicted
+from llmerge_helpers.collect import mining as module
+from llmerge_helpers.collect import repository as gitio
+from llmerge_helpers.collect.labels import AMBIGUOUS, ELSEWHERE, OUTSIDE_EDITS, align, kind_of
+from llmerge_helpers.collect.licences import spdx_of
+from llmerge_helpers.collect.mining import build_scenarios, collect, collect_repository, find_sources, look, waterfall
+from llmerge_helpers.conflicts.markers import Hunk, has_markers, make_hunk, render, split_lines
+from llmerge_helpers.conflicts.prompts import parse_question
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.labels import AMBIGUOUS, ELSEWHERE, OUTSIDE_EDITS, align, kind_of
-from llmerge_helpers.licences import spdx_of
-from llmerge_helpers.merges import COLUMNS
-from llmerge_helpers.prompts import parse_question
+from llmerge_helpers.merges.dataset import COLUMNS
 
 TOP = "package a;\n\nimport java.util.List;\n\nclass App {\n    int first = 1;\n"
 END = "    int last = 9;\n\n    void run() {\n        go();\n    }\n}\n"

@@ -1,7 +1,6 @@
 """CONTRIBUTING.md says that a language, a teacher and a reward are one small change each: here they are made."""
 
 import ast
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,16 +8,20 @@ from pathlib import Path
 import pytest
 from tiny import conflict_row
 
-from llmerge_helpers import languages, rewards, run, teachers, verdict
+from llmerge_helpers import rewards
+from llmerge_helpers.conflicts import languages
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.generate import teachers
+from llmerge_helpers.run import session as run
+from llmerge_helpers.verdict import judge as verdict
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_a_language_is_one_line(monkeypatch):
     assert languages.language_of("main.zig") == "Text"
-    monkeypatch.setitem(languages._TABLE, "Zig", ("zig", "zig", "free", ".zig"))
-    monkeypatch.setitem(languages._BY_NAME, ".zig", "Zig")
+    monkeypatch.setitem(languages.TABLE, "Zig", ("zig", "zig", "free", ".zig"))
+    monkeypatch.setitem(languages.BY_NAME, ".zig", "Zig")
     row = {"before": "f(", "resolution": "a+b", "after": ");\n", "language": "Zig"}
     assert verdict.verify("```zig\nf(a + b); // sum\n```", row).match_type == "normalized_match"
 
@@ -52,33 +55,19 @@ def test_a_reward_is_one_function(monkeypatch):
     assert "shortness" in matrix.columns and matrix["shortness"].between(0, 1).all()
 
 
-def test_the_map_names_every_module_and_arrows_go_down():
-    ten_lines = re.split(r"^\d+\. ", (ROOT / "CONTRIBUTING.md").read_text().partition("## One small")[0], flags=re.M)[
-        1:
-    ]
-    floors = [" ".join(re.findall(r"`([a-z_ ]+)`", line)).split() for line in ten_lines]
-    floor_of = {module: number for number, modules in enumerate(floors) for module in modules}
-    modules = {path.stem for path in (ROOT / "llmerge_helpers").glob("*.py")} - {"__init__"}
-    assert set(floor_of) >= modules, f"not on the map: {sorted(modules - set(floor_of))}"
-    for module in sorted(modules):
-        tree = ast.parse((ROOT / "llmerge_helpers" / f"{module}.py").read_text())
-        imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
-        for node in imports:
-            names = (
-                [node.module.removeprefix("llmerge_helpers.")] if "." in node.module else [a.name for a in node.names]
-            )
-            if node.module.split(".")[0] == "llmerge_helpers":
-                for name in names:
-                    assert floor_of[name] <= floor_of[module], f"{module} imports upwards: {name}"
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for path in (ROOT / "llmerge_helpers").rglob("*.py")
+    if path.stem != "__main__"
+)
 
 
-@pytest.mark.parametrize("module", sorted(p.stem for p in (ROOT / "llmerge_helpers").glob("*.py")))
-def test_importing_a_module_loads_nothing_heavy(module):
-    name = "llmerge_helpers" if module == "__init__" else f"llmerge_helpers.{module}"
+@pytest.mark.parametrize("name", MODULES)
+def test_importing_a_module_loads_nothing_heavy(name):
     heavy = "{'torch', 'transformers', 'trl', 'peft', 'datasets', 'pandas', 'matplotlib', 'scipy', 'openai', 'pyarrow'}"
     code = f"import sys, {name}; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    allowed = {"callbacks": "transformers"}.get(module)
+    allowed = {"llmerge_helpers.training.callbacks": "transformers"}.get(name)
     found = ast.literal_eval(done.stdout)
     assert not found or allowed in found, found

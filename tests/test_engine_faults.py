@@ -14,20 +14,23 @@ import test_generate
 import test_ledger
 from fault_server import FAULTS, FaultServer, make_rows, take_ours
 
-from llmerge_helpers import engine, generate, ledger, limiter, wire
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.faults import RULES, backoff
-from llmerge_helpers.generate import RunStopped
-from llmerge_helpers.ledger import Ledger
-from llmerge_helpers.limiter import Limiter
-from llmerge_helpers.prices import Budget
+from llmerge_helpers.generate import asking as generate
+from llmerge_helpers.generate import engine, limiter
+from llmerge_helpers.generate import reply_cache as ledger
+from llmerge_helpers.generate import request as wire
+from llmerge_helpers.generate.asking import RunStopped
+from llmerge_helpers.generate.faults import RULES, backoff
+from llmerge_helpers.generate.limiter import Limiter
+from llmerge_helpers.generate.prices import Budget
+from llmerge_helpers.generate.reply_cache import Ledger
 
 UNPRICED = test_generate.UNPRICED
 
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch):
-    monkeypatch.setattr("llmerge_helpers.engine.backoff", lambda attempt, rng: 0.01)
+    monkeypatch.setattr("llmerge_helpers.generate.engine.backoff", lambda attempt, rng: 0.01)
     monkeypatch.setattr(limiter, "LONGEST_PAUSE_S", 0.1)
 
 
@@ -195,7 +198,7 @@ def check_back_off_holds_no_slot(tmp_path):
 
 
 def test_back_off_holds_no_slot(tmp_path, monkeypatch):
-    monkeypatch.setattr("llmerge_helpers.engine.backoff", lambda attempt, rng: 2.0)
+    monkeypatch.setattr("llmerge_helpers.generate.engine.backoff", lambda attempt, rng: 2.0)
     check_back_off_holds_no_slot(tmp_path)
 
 

@@ -9,14 +9,19 @@ import pandas as pd
 import pytest
 from tiny import CHATML, conflict_row, save_sft, tiny_model
 
-from llmerge_helpers import browse, decoding, evaluate, heldout, models, rendering
-from llmerge_helpers.decoding import complete
-from llmerge_helpers.devices import Device, Plan
+from llmerge_helpers.conflicts.prompts import messages, render_answer, render_question, render_reply
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.files import write_json
-from llmerge_helpers.prompts import messages, render_answer, render_question, render_reply
-from llmerge_helpers.results import Result
-from llmerge_helpers.verdict import Verdict
+from llmerge_helpers.evaluate import heldout
+from llmerge_helpers.evaluate import measure as evaluate
+from llmerge_helpers.generate.results import Result
+from llmerge_helpers.models import adapter as models
+from llmerge_helpers.models import answer as decoding
+from llmerge_helpers.models import chat as rendering
+from llmerge_helpers.models.answer import complete
+from llmerge_helpers.models.device import Device, Plan
+from llmerge_helpers.run.files import write_json
+from llmerge_helpers.show import browse
+from llmerge_helpers.verdict.judge import Verdict
 
 ROWS = [conflict_row(i) for i in range(5)]
 
@@ -240,7 +245,7 @@ def test_baselines_are_judged_by_the_same_verdict(tmp_path):
 
 
 def test_a_baseline_without_an_answer_gives_the_conflict_back(tmp_path, monkeypatch):
-    from llmerge_helpers import baselines
+    from llmerge_helpers.baselines import simple as baselines
 
     monkeypatch.setattr(baselines, "resolve", lambda name, row: None)
     found = evaluate.evaluate_baselines(ROWS[:1], ("token_merge",), output_dir=tmp_path)["token_merge"]
@@ -311,7 +316,7 @@ def test_without_the_teachers_replies_the_rules_stand_in_under_their_own_name(tm
 def test_the_conflicts_of_the_reader_come_first_and_others_follow(tmp_path, monkeypatch):
     from datasets import Dataset, DatasetDict
 
-    from llmerge_helpers import merges
+    from llmerge_helpers.merges import dataset as merges
 
     rows = Dataset.from_list([conflict_row(i) for i in range(9)])
     monkeypatch.setattr(merges, "load", lambda path: DatasetDict(train=rows, test=rows))
@@ -326,7 +331,7 @@ def test_a_test_row_that_was_trained_on_since_is_not_held_out(tmp_path, monkeypa
     """00 was run again with another seed after 02: some of what 02 trained on is in the new test split."""
     from datasets import Dataset, DatasetDict
 
-    from llmerge_helpers import merges
+    from llmerge_helpers.merges import dataset as merges
 
     test = [conflict_row(i) for i in range(9)]
     monkeypatch.setattr(merges, "load", lambda path: DatasetDict(test=Dataset.from_list(test)))
@@ -352,7 +357,7 @@ def test_a_test_row_that_is_nearly_one_of_training_is_not_held_out(tmp_path, mon
     """The same conflict in a fork, one number apart and under another id."""
     from datasets import Dataset, DatasetDict
 
-    from llmerge_helpers import merges
+    from llmerge_helpers.merges import dataset as merges
 
     def long_row(i, number):
         body = "".join(f"    total += price({n}, {i}) * rate[{n}];\n" for n in range(12))
@@ -411,7 +416,7 @@ def test_the_data_set_is_the_one_that_01_read(tmp_path):
 def test_no_test_conflicts_is_one_sentence(monkeypatch):
     from datasets import Dataset, DatasetDict
 
-    from llmerge_helpers import merges
+    from llmerge_helpers.merges import dataset as merges
 
     rows = Dataset.from_list([conflict_row(0)])
     monkeypatch.setattr(merges, "load", lambda path: DatasetDict(train=rows, test=rows.select([])))

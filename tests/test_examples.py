@@ -3,8 +3,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from llmerge_helpers import examples, prompts, verdict
+from llmerge_helpers.conflicts import prompts
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.generate import examples
+from llmerge_helpers.verdict import judge as verdict
 
 ROW = {
     "id": "shop@0123456789ab:src/Cart.java#0",

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmerge_helpers import files
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.run import files
 
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
@@ -114,7 +114,7 @@ def test_a_kill_in_the_middle_of_replacing_leaves_the_old_folder_to_be_read(tmp_
     code = f"""
 import os, signal
 from pathlib import Path
-from llmerge_helpers import files
+from llmerge_helpers.run import files
 replace = os.replace
 os.replace = lambda a, b: os.kill(os.getpid(), signal.SIGKILL) if str(a).endswith("new") else replace(a, b)
 files.replace_folder(Path({str(new)!r}), Path({str(old)!r}))

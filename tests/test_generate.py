@@ -15,12 +15,12 @@ import datasets
 import pytest
 from fault_server import KEY, FaultServer, make_rows, take_ours
 
+from llmerge_helpers.conflicts.prompts import PROMPT_VERSION
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.generate import RunStopped, generate, pass_rates, quote
-from llmerge_helpers.ledger import Ledger
-from llmerge_helpers.prices import Budget
-from llmerge_helpers.prompts import PROMPT_VERSION
-from llmerge_helpers.wire import _paired
+from llmerge_helpers.generate.asking import RunStopped, generate, pass_rates, quote
+from llmerge_helpers.generate.prices import Budget
+from llmerge_helpers.generate.reply_cache import Ledger
+from llmerge_helpers.generate.request import _paired
 
 ROOT = Path(__file__).resolve().parent.parent
 UNPRICED = {"name": "openai", "model": "m", "extra_body": {}}
@@ -28,7 +28,7 @@ UNPRICED = {"name": "openai", "model": "m", "extra_body": {}}
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch):
-    monkeypatch.setattr("llmerge_helpers.engine.backoff", lambda attempt, rng: 0.01)
+    monkeypatch.setattr("llmerge_helpers.generate.engine.backoff", lambda attempt, rng: 0.01)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_an_answer_that_was_not_streamed_is_read_too(run):
 
 
 def test_rows_with_only_question_and_answer_and_datasets_work(run):
-    from llmerge_helpers.prompts import render_question
+    from llmerge_helpers.conflicts.prompts import render_question
 
     rows = [{"question": render_question(row), "answer": row["answer"]} for row in make_rows(3)]
     with FaultServer(take_ours) as server:
@@ -517,7 +517,7 @@ import asyncio, sys
 sys.path[:0] = [{root!r}, {tests!r}]
 from fault_server import make_rows
 from llmerge_helpers.generate import generate
-from llmerge_helpers.teachers import Teacher
+from llmerge_helpers.generate.teachers import Teacher
 teacher = Teacher("openai", "m", {url!r}, "k")
 results = asyncio.run(generate(make_rows({count}), teacher, cache_dir={cache!r}, max_concurrency=8, progress=False))
 print(len(results), sum(r.verdict.is_correct for r in results))

@@ -10,25 +10,19 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from llmerge_helpers import languages
-from llmerge_helpers.languages import (
-    fence_of,
-    is_known,
-    language_of,
-    language_of_fence,
-    lex,
-    parses,
-)
+from llmerge_helpers.conflicts import languages
+from llmerge_helpers.conflicts.languages import fence_of, is_known, language_of, language_of_fence
+from llmerge_helpers.verdict.tokens import _GRAMMARS, _layout, lex, parses
 
 SETTINGS = settings(deadline=None, derandomize=True, max_examples=60)
-NAMES = sorted(languages._TABLE)
-WITH_GRAMMAR = sorted(languages._GRAMMARS)
+NAMES = sorted(languages.TABLE)
+WITH_GRAMMAR = sorted(_GRAMMARS)
 
 
 def tokens(text: str, language: str) -> list[tuple[str, int, str]]:
     """(text, start, kind) as two texts are compared by."""
     lexed = lex(text, language)
-    layout_counts = languages._layout(language) == "indent"
+    layout_counts = _layout(language) == "indent"
     return [word[:3] for word in (lexed.words if layout_counts else lexed.rows(bool(lexed.clean)))]
 
 
@@ -221,7 +215,7 @@ def test_imports_stay_light():
     """Neither parsers nor lexers are loaded before they are needed."""
     program = (
         "import sys\n"
-        "from llmerge_helpers import conflicts, languages, prompts, syntax, verdict\n"
+        "from llmerge_helpers import conflicts, verdict\n"
         "print([name for name in ('tree_sitter', 'pygments', 'torch', 'pandas', 'datasets') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.ledger import Ledger, request_key
+from llmerge_helpers.generate.reply_cache import Ledger, request_key
 
 BODY = {"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "merge\nthis é"}]}
 URL = "https://host/v1"
@@ -209,7 +209,7 @@ def test_a_claim_holds_until_it_is_released(tmp_path):
 
 def test_a_claim_of_another_process_ends_with_a_sigkill(tmp_path):
     key = request_key(BODY, URL, 0)
-    code = "import time; from llmerge_helpers.ledger import Ledger; "
+    code = "import time; from llmerge_helpers.generate.reply_cache import Ledger; "
     code += f"print(Ledger({str(tmp_path)!r}).claim({key!r}), flush=True); time.sleep(60)"
     holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     try:

@@ -7,9 +7,10 @@ import full_disk
 import pytest
 from datasets import Dataset, DatasetDict
 
-from llmerge_helpers.collect import collect
+from llmerge_helpers.collect.mining import collect
+from llmerge_helpers.conflicts.prompts import render_question
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.merges import (
+from llmerge_helpers.merges.dataset import (
     COLUMNS,
     choose,
     dataset_path,
@@ -18,7 +19,6 @@ from llmerge_helpers.merges import (
     load,
     save,
 )
-from llmerge_helpers.prompts import render_question
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -277,7 +277,7 @@ def test_the_bundled_dataset_shows_every_kind_and_keeps_the_services_apart():
 
 @pytest.mark.parametrize(("name", "size"), [("repos_50", 50), ("repos_reaper_100", 100)])
 def test_lists_of_repositories(name, size):
-    from llmerge_helpers.collect import find_sources
+    from llmerge_helpers.collect.mining import find_sources
 
     found = find_sources(ROOT / "merges" / name / "repos.csv")
     assert len(found) == size == len({source.name.lower() for source in found})
@@ -301,9 +301,9 @@ def test_choose_gives_the_same_rows_whatever_the_limit_and_leaves_no_file(tmp_pa
 
 def test_an_imported_snippet_is_not_taken_for_its_whole_file():
     """Where the rest of the file is not known, a piece that starts inside a comment is no broken file."""
-    from llmerge_helpers.foreign import from_question
-    from llmerge_helpers.merges import COLUMNS
-    from llmerge_helpers.verdict import verify
+    from llmerge_helpers.merges.dataset import COLUMNS
+    from llmerge_helpers.merges.foreign import from_question
+    from llmerge_helpers.verdict.judge import verify
 
     question = (
         "Resolve the merge conflict in A.java:\n\n```java\n * of a comment\n */\n<<<<<<< ours\nint a = 1;\n"

@@ -7,9 +7,11 @@ import json
 import pytest
 from tiny import tiny_model
 
-from llmerge_helpers import devices, hub, models
-from llmerge_helpers.devices import Device, ModelSize, plan
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.models import adapter as models
+from llmerge_helpers.models import base as hub
+from llmerge_helpers.models import device as devices
+from llmerge_helpers.models.device import Device, ModelSize, plan
 
 CPU = Device("cpu", "CPU, 2 cores", 16.0)
 T4 = Device("cuda", "Tesla T4", 14.7, (7, 5))
@@ -184,8 +186,8 @@ def test_the_offline_model_becomes_safetensors_once(tmp_path):
     assert tokenizer.eos_token == "<|im_end|>"
     text = "\n".join(["  def f(x):", "\treturn 12 + 'é'"])
     assert tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]) == text
-    from llmerge_helpers import chat
-    from llmerge_helpers.decoding import complete
+    from llmerge_helpers.models import tokenizer as chat
+    from llmerge_helpers.models.answer import complete
 
     digits = "total: 12,  v2.40\n\t 7 items"
     assert tokenizer(digits)["input_ids"] == chat._from_package("smol").backend.encode(digits).ids

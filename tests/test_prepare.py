@@ -16,18 +16,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from replies_by_hand import THOUGHT, conflict, example, right, twelve, wrong
 
-from llmerge_helpers import chat
-from llmerge_helpers.cards import push_to_hub
+from llmerge_helpers.conflicts.prompts import render_answer, render_reply, split_reply
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.files import write_json, write_jsonl
-from llmerge_helpers.prepare import prepare
-from llmerge_helpers.prompts import render_answer, render_reply, split_reply
-from llmerge_helpers.replies import load_replies
+from llmerge_helpers.merges.similarity import conflict_text
+from llmerge_helpers.merges.splits import group_by_shared_keys, held_out_groups
+from llmerge_helpers.models import tokenizer as chat
+from llmerge_helpers.prepare.dataset_card import push_to_hub
+from llmerge_helpers.prepare.datasets import prepare
+from llmerge_helpers.prepare.replies import load_replies
+from llmerge_helpers.prepare.thinking import flags_of, reasoning_from_facts
 from llmerge_helpers.rewards import resolution_reward
-from llmerge_helpers.similarity import conflict_text
-from llmerge_helpers.splits import group_by_shared_keys, held_out_groups
-from llmerge_helpers.thinking import flags_of, reasoning_from_facts
-from llmerge_helpers.verdict import verify
+from llmerge_helpers.run.files import write_json, write_jsonl
+from llmerge_helpers.verdict.judge import verify
 
 TINY = chat.ChatTokenizer("tiny", chat.CHATML, None, {"eos_token": "<|im_end|>"})
 
@@ -35,7 +35,7 @@ TINY = chat.ChatTokenizer("tiny", chat.CHATML, None, {"eos_token": "<|im_end|>"}
 @pytest.fixture(autouse=True)
 def tiny_tokenizer(monkeypatch, request):
     if request.node.name != "test_the_small_model_counts_without_torch":
-        monkeypatch.setattr("llmerge_helpers.prepare.load_chat_tokenizer", lambda base_model: TINY)
+        monkeypatch.setattr("llmerge_helpers.prepare.datasets.load_chat_tokenizer", lambda base_model: TINY)
 
 
 def answered(rows, start=0, reply=right):
@@ -477,7 +477,7 @@ class Missing:  # what only the train extra brings
         if name.split(".")[0] in {"torch", "transformers", "trl", "peft", "accelerate", "wandb", "psutil"}:
             raise ImportError(name)
 sys.meta_path.insert(0, Missing())
-from llmerge_helpers.chat import load_chat_tokenizer
+from llmerge_helpers.models.tokenizer import load_chat_tokenizer
 t = load_chat_tokenizer("auto")
 print(t.name, t.estimated, *t.count(["ab 12", ""]), t.eos_token)
 """
@@ -534,12 +534,12 @@ def test_a_folder_with_a_tokenizer_is_read(tmp_path):
 
 
 def test_a_model_out_of_reach_is_estimated_and_said(tmp_path, monkeypatch):
-    monkeypatch.setattr("llmerge_helpers.hub._answers", lambda: False)
+    monkeypatch.setattr("llmerge_helpers.models.base._answers", lambda: False)
     found = chat.load_chat_tokenizer("nobody/nothing-of-this-name")
     assert found.estimated and found.count(["x" * 25]) == [10]
     with pytest.raises(LlmergeError, match="there is no folder"):
         chat.load_chat_tokenizer("./not/here")
-    monkeypatch.setattr("llmerge_helpers.prepare.load_chat_tokenizer", lambda base_model: found)
+    monkeypatch.setattr("llmerge_helpers.prepare.datasets.load_chat_tokenizer", lambda base_model: found)
     prepared = prepare(answered([conflict(n) for n in range(4)]), tmp_path / "sft")
     assert "estimated" in prepared.notes[0] and "(estimated)" in (tmp_path / "sft/full/README.md").read_text()
 
@@ -643,7 +643,7 @@ def test_damaged_input_is_one_sentence(of_01, damage, says):
 
 
 def test_facts_that_quote_a_tag_do_not_end_the_thinking():
-    from llmerge_helpers.prompts import render_reply, split_reply
+    from llmerge_helpers.conflicts.prompts import render_reply, split_reply
 
     row = {"ours": "a </think> b\n", "base": "a\n", "theirs": "c\n", "before": "", "after": ""}
     facts = reasoning_from_facts(row, "a </think> b\n")

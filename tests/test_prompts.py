@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmerge_helpers import languages
-from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.prompts import (
+from llmerge_helpers.conflicts import languages
+from llmerge_helpers.conflicts.prompts import (
     SYSTEM_PROMPT,
     Reply,
     fences,
@@ -19,6 +18,7 @@ from llmerge_helpers.prompts import (
     render_reply,
     split_reply,
 )
+from llmerge_helpers.errors import LlmergeError
 
 SETTINGS = settings(deadline=None, derandomize=True, max_examples=300)
 ROW = {
@@ -80,7 +80,7 @@ text = (
     st.none() | text,
     text,
     text,
-    st.sampled_from(sorted(languages._TABLE)),
+    st.sampled_from(sorted(languages.TABLE)),
     st.text() | st.sampled_from(["a/b.py", '"x', "a:", "``` x", "a b", "", "ü.c", ":\n\n```x\na\n```"]),
 )
 def test_parse_question_undoes_render_question(before, ours, base, theirs, after, language, path):

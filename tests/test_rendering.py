@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from tiny import CHATML, SPECIAL, tiny_tokenizer
 
-from llmerge_helpers import rendering
-from llmerge_helpers.chat import ChatTokenizer
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.models import chat as rendering
+from llmerge_helpers.models.tokenizer import ChatTokenizer
 
 REASONING = "Ours renames f, theirs adds a call; keep both."
 ANSWER = "```java\ng(1);\nh();\n```"

@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmerge_helpers import decoding, evaluate, merges, resolver
-from llmerge_helpers.conflicts import make_hunk
-from llmerge_helpers.prompts import messages, render_answer, render_reply
-from llmerge_helpers.verdict import proposal
+from llmerge_helpers import resolver
+from llmerge_helpers.conflicts.markers import make_hunk
+from llmerge_helpers.conflicts.prompts import messages, render_answer, render_reply
+from llmerge_helpers.evaluate import measure as evaluate
+from llmerge_helpers.merges import dataset as merges
+from llmerge_helpers.models import answer as decoding
+from llmerge_helpers.verdict.judge import proposal
 
 ALL = [dict(row) for split in merges.load("sample").values() for row in split]
 FILES = Counter((row["merge_commit"], row["path"]) for row in ALL)
@@ -99,7 +102,7 @@ def test_a_model_answers_a_file_with_two_conflicts(tmp_path, monkeypatch, capfdb
 
     monkeypatch.setattr(decoding, "complete", complete)
     monkeypatch.setattr(evaluate, "load_for_evaluation", lambda model: ("model", None, ""))
-    monkeypatch.setattr("llmerge_helpers.rendering.render_prompt", lambda tokenizer, prompt: prompt[-1]["content"])
+    monkeypatch.setattr("llmerge_helpers.models.chat.render_prompt", lambda tokenizer, prompt: prompt[-1]["content"])
     assert resolver.main([str(path), "--model", str(tmp_path)]) == 1
     out, err = capfdbinary.readouterr()
     assert out.decode() == text.replace(file_of(row), row["prefix"] + row["answer"] + row["suffix"])

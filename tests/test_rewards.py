@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import conflict_row
 
-from llmerge_helpers.prompts import render_answer, render_reply
+from llmerge_helpers.conflicts.prompts import render_answer, render_reply
 from llmerge_helpers.rewards import format_reward, probe_replies, reply_text, resolution_reward, score_matrix
-from llmerge_helpers.verdict import verify
+from llmerge_helpers.verdict.judge import verify
 
 ROW = conflict_row(0)
 RIGHT = render_reply("Both add an import.", render_answer(ROW["answer"], "Java"))

@@ -3,9 +3,9 @@ import logging
 
 import pytest
 
-from llmerge_helpers import run
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.parameters import check_parameters
+from llmerge_helpers.run import session as run
+from llmerge_helpers.run.parameters import check_parameters
 
 DECLARED = """
 dataset: str = "auto"  # a name under merges/, or a path
@@ -79,11 +79,11 @@ def test_secrets_are_masked_wherever_they_could_be_written(tmp_path, monkeypatch
     assert run.redact("key a-value-without-a-prefix, hf_abcdefghijklmnop") == "key ***, ***"
     current = run.start("01_generate", {"limit": 3})
     folder = current.begin("outputs/x", log="x.log")
-    logging.getLogger("llmerge_helpers.generate").info("sent a-value-without-a-prefix")
+    logging.getLogger("llmerge_helpers.generate.asking").info("sent a-value-without-a-prefix")
     try:
         raise ValueError("a-value-without-a-prefix")
     except ValueError:
-        logging.getLogger("llmerge_helpers.generate").exception("failed")
+        logging.getLogger("llmerge_helpers.generate.asking").exception("failed")
     current.finish(folder, rows=3)
     written = "".join(p.read_text() for p in folder.iterdir())
     assert "failed" in written and "a-value" not in written

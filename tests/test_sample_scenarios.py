@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from llmerge_helpers.conflicts import Hunk, parse
-from llmerge_helpers.labels import kind_of
-from llmerge_helpers.languages import language_of, parses
+from llmerge_helpers.collect.labels import kind_of
+from llmerge_helpers.conflicts.languages import language_of
+from llmerge_helpers.conflicts.markers import Hunk, parse
+from llmerge_helpers.verdict.tokens import parses
 
 SAMPLE = Path(__file__).parents[1] / "merges" / "sample"
 SIDES = ("ours", "base", "theirs", "resolution")

@@ -15,14 +15,15 @@ from itertools import permutations
 import pytest
 from fault_server import KEY, FaultServer, make_rows
 
-from llmerge_helpers import merges, prices, teachers
-from llmerge_helpers.baselines import explain as explain_rules
+from llmerge_helpers.baselines.simple import explain as explain_rules
+from llmerge_helpers.conflicts.prompts import messages
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.faults import RULES, Fault, kind_of_status, retry_after
-from llmerge_helpers.generate import generate
-from llmerge_helpers.prompts import messages
-from llmerge_helpers.rule_server import reachable, serve_rules
-from llmerge_helpers.teachers import Teacher, balance, pick, rules_version
+from llmerge_helpers.generate import prices, teachers
+from llmerge_helpers.generate.asking import generate
+from llmerge_helpers.generate.faults import RULES, Fault, kind_of_status, retry_after
+from llmerge_helpers.generate.rule_server import reachable, serve_rules
+from llmerge_helpers.generate.teachers import Teacher, balance, pick, rules_version
+from llmerge_helpers.merges import dataset as merges
 
 TUESDAY_NIGHT, TUESDAY_NOON = datetime(2026, 11, 24, 2, tzinfo=UTC), datetime(2026, 11, 24, 12, tzinfo=UTC)
 SUNDAY_NIGHT = datetime(2026, 11, 22, 2, tzinfo=UTC)
@@ -255,11 +256,14 @@ SAID = "8b52f81f7eb8", "eaaf627d34f40e07"
 def test_replies_of_other_rules_are_never_reused(tmp_path):
     """A file of the rules that is not hashed would let replies of old rules stand for new ones, in silence."""
     script = (
-        "import sys, llmerge_helpers.baselines as b; b.explain({'ours': 'a', 'base': 'b', 'theirs': 'c'});"
-        "print(*(name.rpartition('.')[2] for name in sys.modules if name.startswith('llmerge_helpers.')))"
+        "import sys\n"
+        "from llmerge_helpers.baselines import explain\n"
+        "from llmerge_helpers.conflicts.prompts import parse_question\n"
+        "explain({'ours': 'a', 'base': 'b', 'theirs': 'c'})\n"
+        "print(*{name.split('.')[1] for name in sys.modules if name.startswith('llmerge_helpers.')})"
     )
     used = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
-    assert set(used) - {"errors"} <= set(teachers.RULE_FILES)
+    assert set(used) - {"errors"} == set(teachers.RULE_FOLDERS)
     path = tmp_path / "rules.py"
     digests = []
     for source in (
@@ -299,7 +303,7 @@ SIDES = (
 @pytest.fixture
 def explain(monkeypatch):
     """Seen by the rule teacher: what it was given."""
-    from llmerge_helpers import baselines
+    from llmerge_helpers.baselines import simple as baselines
 
     seen = []
 

@@ -13,11 +13,15 @@ import pytest
 import yaml
 from tiny import conflict_row, save_grpo, save_sft, tiny_model, tiny_tokenizer
 
-from llmerge_helpers import callbacks, devices, models, rewards, training
+from llmerge_helpers import rewards
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.resume import last_checkpoint, prepare_output, tracking
-from llmerge_helpers.settings import GrpoSettings, SftSettings, group_batches, settings_from
-from llmerge_helpers.training_data import curriculum, encode_rows, grpo_rows, length_report
+from llmerge_helpers.models import adapter as models
+from llmerge_helpers.models import device as devices
+from llmerge_helpers.training import callbacks
+from llmerge_helpers.training import train as training
+from llmerge_helpers.training.resume import last_checkpoint, prepare_output, tracking
+from llmerge_helpers.training.rows import curriculum, encode_rows, grpo_rows, length_report
+from llmerge_helpers.training.settings import GrpoSettings, SftSettings, group_batches, settings_from
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -426,7 +430,7 @@ def test_a_completion_that_was_cut_off_is_judged_as_an_evaluation_would(here, sf
     """The rewards get the very ids that TRL stops at."""
     import trl
 
-    from llmerge_helpers.decoding import end_ids
+    from llmerge_helpers.models.answer import end_ids
 
     seen, real = [], rewards.format_reward
 
@@ -601,7 +605,7 @@ def test_an_empty_data_set_says_why(tmp_path):
 def test_what_was_not_finished_is_not_gone_on_from(here, tmp_path):
     import shutil
 
-    from llmerge_helpers.files import write_json
+    from llmerge_helpers.run.files import write_json
 
     folder = shutil.copytree(here / "sft_data", tmp_path / "sft_dataset/full")
     write_json(tmp_path / "sft_dataset/run.json", {"status": "started"})
@@ -647,7 +651,15 @@ def launch(stage: str, settings: dict, folder: Path) -> None:
     # what accelerate calls multi_gpu is torch's own launcher; `--cpu` would want MPI. use_cpu of the plan makes it gloo
     launcher = "accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no"
     options = [*launcher.split(), "--dynamo_backend", "no", "--main_process_port", "0"]
-    command = [sys.executable, "-m", *options, "-m", "llmerge_helpers.training", stage, str(folder / f"{stage}.yaml")]
+    command = [
+        sys.executable,
+        "-m",
+        *options,
+        "-m",
+        "llmerge_helpers.training.train",
+        stage,
+        str(folder / f"{stage}.yaml"),
+    ]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr[-3000:]

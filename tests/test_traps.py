@@ -31,9 +31,17 @@ from test_models import base, other  # noqa: F401 (fixtures)
 from test_training import few_threads, here, letters, sft_run  # noqa: F401 (fixtures)
 from tiny import tiny_model
 
-from llmerge_helpers import callbacks, decoding, devices, evaluate, models, rendering, rewards, training, training_data
+from llmerge_helpers import rewards
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.files import read_json
+from llmerge_helpers.evaluate import measure as evaluate
+from llmerge_helpers.models import adapter as models
+from llmerge_helpers.models import answer as decoding
+from llmerge_helpers.models import chat as rendering
+from llmerge_helpers.models import device as devices
+from llmerge_helpers.run.files import read_json
+from llmerge_helpers.training import callbacks
+from llmerge_helpers.training import rows as training_data
+from llmerge_helpers.training import train as training
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

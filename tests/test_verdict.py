@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from verdict_cases import FILES, OTHER_PAIRS, PAIRS, TOP_LEVEL_PAIRS, example
 
+from llmerge_helpers.conflicts.prompts import render_answer, render_question, render_reply
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.prompts import render_answer, render_question, render_reply
-from llmerge_helpers.verdict import MATCH_TYPES, verify
+from llmerge_helpers.verdict.judge import MATCH_TYPES, verify
 
 SETTINGS = settings(deadline=None, derandomize=True, max_examples=150)
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmerge_helpers import browse
-from llmerge_helpers.difftext import capped, diff, visible
+from llmerge_helpers.conflicts.prompts import messages, render_question
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.prompts import messages, render_question
-from llmerge_helpers.verdict import MATCH_TYPES, verify
-from llmerge_helpers.view import VERDICTS, ConflictView, TrainingView
+from llmerge_helpers.show import browse
+from llmerge_helpers.show.card import VERDICTS, ConflictView, TrainingView
+from llmerge_helpers.show.difftext import capped, diff, visible
+from llmerge_helpers.verdict.judge import MATCH_TYPES, verify
 
 ROW = {
     "id": "shop@0123456789ab:src/Cart.java#0",

@@ -1,0 +1,250 @@
+"""One file in conflict: as git left it, as the developers committed it, and the rows that it gives."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from llmerge_helpers.collect.labels import Label, align, kind_of
+from llmerge_helpers.collect.replay import REPLAY_MARKER_SIZE, CatFile, Merge, Replay, entries
+from llmerge_helpers.conflicts.languages import language_of
+from llmerge_helpers.conflicts.markers import Hunk, has_markers, make_hunk, parse, render, split_lines
+from llmerge_helpers.conflicts.prompts import render_question
+
+__all__ = ["ConflictedFile", "digest", "read_file"]
+
+MAX_FILE_BYTES = 1_000_000  # generated files, mostly
+MAX_HUNK_CHARS = 40_000  # about 12,000 tokens of question: lock files and rewrites of whole files
+
+
+@dataclass(frozen=True)
+class ConflictedFile:
+    """One file as git left it, and as the developers committed it; `labels` has one entry a hunk."""
+
+    merge: Merge
+    path: str
+    parts: list[str | Hunk]
+    committed: str
+    labels: list[Label]
+
+    @property
+    def hunks(self) -> list[Hunk]:
+        """The conflicts, in order."""
+        return [part for part in self.parts if isinstance(part, Hunk)]
+
+    @property
+    def text(self) -> str:
+        """The file as `git merge` leaves it, with markers of the usual length."""
+        return render(_usual(part) if isinstance(part, Hunk) else part for part in self.parts)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Where it comes from, and what is in it, for a small table."""
+        found = ", ".join(label.found or label.reason for label in self.labels)
+        return {
+            "merge": self.merge.sha[:12],
+            "parents": f"{self.merge.parent_1[:12]} (ours), {self.merge.parent_2[:12]} (theirs)",
+            "committed": datetime.fromtimestamp(self.merge.time, UTC).strftime("%Y-%m-%d"),
+            "file": self.path,
+            "hunks": len(self.hunks),
+            "labels": found,
+        }
+
+    @property
+    def first(self) -> int:
+        """Number of the first hunk that has a label."""
+        return next(number for number, label in enumerate(self.labels) if label.found)
+
+    def text_excerpt(self, margin: int = 10) -> str:
+        """The lines around the first labelled hunk in the file that git left."""
+        at = [number for number, part in enumerate(self.parts) if isinstance(part, Hunk)][self.first]
+        before, hunk, after = self.parts[:at], _usual(self.parts[at]), self.parts[at + 1 :]
+        above = split_lines(render(_usual(part) if isinstance(part, Hunk) else part for part in before))
+        below = split_lines(render(_usual(part) if isinstance(part, Hunk) else part for part in after))
+        return _excerpt([*above, *split_lines(str(hunk)), *below], len(above), len(split_lines(str(hunk))), margin)
+
+    def committed_excerpt(self, margin: int = 10) -> str:
+        """The lines around what stands in its place in the committed file."""
+        label = self.labels[self.first]
+        return _excerpt(split_lines(self.committed), label.start, label.end - label.start, margin)
+
+    def alignment(self, margin: int = 4) -> str:
+        """The committed lines around the first label, each with what it stands for in the file that git left."""
+        lines = split_lines(self.committed)
+        found = [(number, label) for number, label in enumerate(self.labels) if label.found]
+        stands = dict.fromkeys(range(len(lines)), "edited")
+        for _, label in found:
+            stands |= dict.fromkeys(range(label.start - label.before, label.end + label.after), "unchanged")
+        for number, label in found:
+            stands |= dict.fromkeys(range(label.start, label.end), f"in place of hunk {number}")
+        label = self.labels[self.first]
+        told = [f"{at + 1:>5}  {stands[at]:<18} │ {line}" for at, line in enumerate(lines)]
+        return _excerpt(told, label.start, label.end - label.start, margin)
+
+    def rows(self, facts: Mapping[str, Any], context_lines: int) -> Iterator[dict[str, Any] | str]:
+        """A row for each hunk that has a label, and for each other one the reason why not."""
+        lines = split_lines(self.committed)
+        for number, (hunk, label) in enumerate(zip(self.hunks, self.labels, strict=True)):
+            if not label.found:
+                yield label.reason
+                continue
+            top, bottom = label.start - min(label.before, context_lines), label.end + min(label.after, context_lines)
+            row = dict(facts) | {
+                "id": f"{facts['repository']}@{self.merge.sha[:12]}:{self.path}#{number}",
+                "merge_commit": self.merge.sha,
+                "parent_1": self.merge.parent_1,
+                "parent_2": self.merge.parent_2,
+                "committed_at": datetime.fromtimestamp(self.merge.time, UTC).isoformat(),
+                "path": self.path,
+                "hunk": number,
+                "language": language_of(self.path),
+                "before": "".join(lines[top : label.start]),
+                "ours": hunk.ours,
+                "base": hunk.base or "",
+                "theirs": hunk.theirs,
+                "after": "".join(lines[label.end : bottom]),
+                "resolution": "".join(lines[label.start : label.end]),
+                "label": label.found,
+                "prefix": "".join(lines[:top]),
+                "suffix": "".join(lines[bottom:]),
+            }
+            row["answer"] = row["before"] + row["resolution"] + row["after"]
+            row["kind"] = kind_of(hunk, row["resolution"])
+            reason = _unfit(row, hunk)
+            if reason:
+                yield reason
+                continue
+            row["question"] = render_question(row)
+            assert row["prefix"] + row["answer"] + row["suffix"] == self.committed
+            assert not any(has_markers(row[column]) for column in ("before", "after", "answer"))
+            yield row
+
+
+def _excerpt(lines: list[str], start: int, size: int, margin: int) -> str:
+    """`size` lines from `start` on with a margin, and how many more there are; of a long middle only both ends."""
+    top, bottom = max(0, start - margin), min(len(lines), start + size + margin)
+    shown = lines[top:bottom]
+    if len(shown) > 80:
+        shown = [*shown[:40], f"… {len(shown) - 80} lines …\n", *shown[-40:]]
+    above, below = (f"… {count} lines …\n" if count else "" for count in (top, len(lines) - bottom))
+    return above + "".join(shown) + below
+
+
+def _usual(hunk: Hunk) -> Hunk:
+    newline = "\r\n" if hunk.separator.endswith("\r\n") else "\n"
+    labels = (hunk.ours_label, hunk.base_label, hunk.theirs_label)
+    return make_hunk(hunk.ours, hunk.base, hunk.theirs, labels=labels, newline=newline)
+
+
+def read_file(
+    replay: Replay, path: bytes, objects: CatFile, languages: frozenset[str] | None = None
+) -> ConflictedFile | str:
+    """The conflicted file at `path`, or the reason why there is none to learn from."""
+    name = _text(path)
+    if languages and language_of(name) not in languages:
+        return "another language"
+    texts = _both_texts(replay, path, objects)
+    if isinstance(texts, str):
+        return texts
+    if is_generated(name, texts[1]):
+        return "generated file"
+    parts = parse(texts[0], REPLAY_MARKER_SIZE)
+    if not any(isinstance(part, Hunk) for part in parts):
+        return "no conflicting lines"
+    return ConflictedFile(replay.merge, name, parts, texts[1], align(parts, split_lines(texts[1])))
+
+
+_GENERATED = re.compile(r"@generated|do not (edit|modify)|auto-?generated|automatically generated", re.IGNORECASE)
+_LOCK_FILES = {
+    "Cargo.lock", "Gemfile.lock", "Pipfile.lock", "composer.lock", "go.sum", "package-lock.json", "pnpm-lock.yaml",
+    "poetry.lock", "uv.lock", "yarn.lock",
+}  # fmt: skip
+
+
+def is_generated(path: str, text: str) -> bool:
+    """Whether a tool writes the file, by its name or its first lines: nobody resolves its conflicts by reading them.
+
+    >>> is_generated("a/yarn.lock", ""), is_generated("A.java", "/* Autogenerated by Thrift */")
+    (True, True)
+    """
+    return path.rsplit("/", 1)[-1] in _LOCK_FILES or bool(_GENERATED.search(text[:1000]))
+
+
+def _both_texts(replay: Replay, path: bytes, objects: CatFile) -> tuple[str, str] | str:
+    """The file as git left it and as it was committed, or the reason why there are no two texts."""
+    modes = set(replay.files[path].values())
+    if "160000" in modes:
+        return "submodule"
+    if "120000" in modes:
+        return "symbolic link"
+    if b"\n" in path:
+        return "line break in its name"
+    conflicted = objects.get(replay.tree.encode() + b":" + path)
+    if conflicted is None or conflicted[0] != "blob":
+        return "deleted or renamed on one side"
+    committed = objects.get(replay.merge.sha.encode() + b":" + path)
+    if committed is None and _is_listed(replay.merge.sha, path, objects):
+        return "content missing in this copy of the repository"
+    if committed is None or committed[0] != "blob":
+        return "deleted or moved by the developer"
+    pair = conflicted[1], committed[1]
+    if any(b"\0" in data for data in pair):
+        return "not text"
+    if any(len(data) > MAX_FILE_BYTES for data in pair):
+        return "too long"
+    if b"<" * REPLAY_MARKER_SIZE not in pair[0]:
+        complete = {2, 3} <= replay.files[path].keys()
+        return "no conflicting lines" if complete else "deleted or renamed on one side"
+    for encoding in ("utf-8", "latin-1"):
+        if encoding == "utf-8" or all(_is_latin1(data) for data in pair):
+            try:
+                return pair[0].decode(encoding), pair[1].decode(encoding)
+            except UnicodeDecodeError:
+                continue
+    return "encoding is neither UTF-8 nor Latin-1"
+
+
+def _is_listed(commit: str, path: bytes, objects: CatFile) -> bool:
+    """Whether a file stands in the tree of a commit, be its content there or not."""
+    folder, _, name = path.rpartition(b"/")
+    tree = objects.get(commit.encode() + b":" + folder)
+    found = entries(tree[1], len(commit) // 2) if tree else ()
+    return any(mode.startswith(b"100") and entry == name for mode, entry, _ in found)
+
+
+def _is_latin1(data: bytes) -> bool:
+    """Whether bytes can be Latin-1: no control characters of its upper half, and nothing that reads as UTF-8."""
+    return not re.search(rb"[\x80-\x9f]|[\xc2-\xdf][\xa0-\xbf]|[\xe0-\xef][\xa0-\xbf]{2}", data)
+
+
+def _text(path: bytes) -> str:
+    try:
+        return path.decode("utf-8")
+    except UnicodeDecodeError:
+        return path.decode("latin-1")
+
+
+def _unfit(row: dict[str, Any], hunk: Hunk) -> str:
+    """Why a labelled hunk makes no row, or ""."""
+    if hunk.base is None:
+        return "its markers are text of the file"  # the replay always shows a base
+    if hunk.ambiguous:
+        return "its text can be read in two ways"
+    texts = [row[column] for column in ("before", "ours", "base", "theirs", "after", "resolution")]
+    if "<" * (REPLAY_MARKER_SIZE + 1) in row["base"]:
+        return "its base is a conflict too"  # a criss-cross merge
+    if any(map(has_markers, texts)):
+        return "conflict markers in the text"
+    if sum(map(len, texts)) > MAX_HUNK_CHARS:
+        return "too long"
+    return ""
+
+
+def digest(row: dict[str, Any]) -> bytes:
+    """What makes two hunks the same: both sides, base and context, whatever came of them."""
+    texts = "\0".join(row[column] for column in ("before", "ours", "base", "theirs", "after"))
+    return hashlib.blake2b(texts.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -1,0 +1,95 @@
+"""The table of languages: from a file name, or a code block, to a language and its names elsewhere."""
+
+from __future__ import annotations
+
+# name: (fence info, pygments lexer or "" for line by line, layout, suffixes and whole file names)
+# layout "indent": indentation and line ends count; "newline": line ends count where a statement can end; "asi": the
+# same, but a line that starts with a sign goes on with the statement before it. Without a grammar, nobody knows where
+# white space counts, so a gap between two words is a word, and a line end is a gap as well. More of it counts with
+# "lines": line ends, indentations and the width of each gap; and with "verbatim": all blank lines. Less of it counts
+# with "tags": none between two tags; and with "free": none at all.
+TABLE: dict[str, tuple[str, str, str, str]] = {
+    "Java": ("java", "java", "", ".java"),
+    "Python": ("python", "python", "indent", ".py .pyi .pyw"),
+    "JavaScript": ("javascript", "javascript", "asi", ".js .jsx .mjs .cjs"),
+    "TypeScript": ("typescript", "typescript", "asi", ".ts .mts .cts"),
+    "TSX": ("tsx", "tsx", "asi", ".tsx"),
+    "Go": ("go", "go", "newline", ".go"),
+    "Rust": ("rust", "rust", "", ".rs"),
+    "C": ("c", "c", "", ".c .h"),
+    "C++": ("cpp", "cpp", "", ".cpp .cc .cxx .hpp .hh .hxx .ipp"),
+    "C#": ("csharp", "csharp", "", ".cs"),
+    "Ruby": ("ruby", "ruby", "newline", ".rb .rake .gemspec Gemfile Rakefile"),
+    "PHP": ("php", "php", "", ".php"),
+    "Kotlin": ("kotlin", "kotlin", "newline", ".kt .kts"),
+    "Scala": ("scala", "scala", "lines", ".scala .sc .sbt"),
+    "Groovy": ("groovy", "groovy", "newline", ".groovy .gradle Jenkinsfile"),
+    "Swift": ("swift", "swift", "newline", ".swift"),
+    "Objective-C": ("objectivec", "objectivec", "", ".m .mm"),
+    "Dart": ("dart", "dart", "", ".dart"),
+    "Lua": ("lua", "lua", "newline", ".lua"),
+    "Perl": ("perl", "perl", "", ".pl .pm"),
+    "R": ("r", "splus", "newline", ".r .R"),
+    "Julia": ("julia", "julia", "newline", ".jl"),
+    "Haskell": ("haskell", "haskell", "lines", ".hs"),
+    "Elixir": ("elixir", "elixir", "newline", ".ex .exs"),
+    "Clojure": ("clojure", "clojure", "", ".clj .cljs .cljc"),
+    "Shell": ("bash", "bash", "lines", ".sh .bash .zsh"),
+    "PowerShell": ("powershell", "powershell", "lines", ".ps1"),
+    "SQL": ("sql", "sql", "", ".sql"),
+    "HTML": ("html", "", "verbatim", ".html .htm .xhtml"),
+    "Vue": ("vue", "", "verbatim", ".vue"),
+    "CSS": ("css", "css", "", ".css"),
+    "SCSS": ("scss", "scss", "", ".scss"),
+    "XML": ("xml", "xml", "tags", ".xml .xsd .svg .pom .csproj"),
+    "JSON": ("json", "json", "free", ".json"),
+    "YAML": ("yaml", "yaml", "lines", ".yml .yaml"),
+    "TOML": ("toml", "toml", "newline", ".toml"),
+    "INI": ("ini", "properties", "lines", ".ini .cfg"),  # pygments' own "ini" ends a value at any ; or #
+    "Properties": ("properties", "properties", "lines", ".properties"),
+    "Protobuf": ("protobuf", "protobuf", "free", ".proto"),
+    "CMake": ("cmake", "cmake", "", ".cmake CMakeLists.txt"),
+    "Makefile": ("makefile", "", "", ".mk Makefile GNUmakefile"),
+    "Dockerfile": ("dockerfile", "", "", "Dockerfile"),
+    "Markdown": ("markdown", "", "", ".md .markdown"),
+    "reStructuredText": ("rst", "", "", ".rst"),
+    "Text": ("text", "", "", ".txt"),
+}
+BY_NAME = {suffix: name for name, row in TABLE.items() for suffix in row[3].split()}
+_BY_FENCE = {row[0]: name for name, row in TABLE.items()} | {name.lower(): name for name in TABLE}
+_ALIASES = (
+    "js=JavaScript jsx=JavaScript ts=TypeScript py=Python python3=Python golang=Go rs=Rust rb=Ruby kt=Kotlin cs=C# h=C "
+    "cc=C++ hpp=C++ objc=Objective-C sh=Shell shell=Shell zsh=Shell ps1=PowerShell yml=YAML md=Markdown txt=Text"
+)
+_BY_FENCE |= dict(pair.split("=") for pair in _ALIASES.split())
+
+
+def language_of(path: str) -> str:
+    """The language of a file by its name, "Text" if unknown.
+
+    >>> language_of("src/main/App.java"), language_of("Dockerfile"), language_of("LICENSE")
+    ('Java', 'Dockerfile', 'Text')
+    """
+    name = path.rsplit("/", 1)[-1]
+    suffix = "." + name.rsplit(".", 1)[-1] if "." in name else name
+    return BY_NAME.get(name) or BY_NAME.get(suffix) or BY_NAME.get(suffix.lower(), "Text")
+
+
+def fence_of(language: str) -> str:
+    """The info string of a fenced code block in this language: "java", "csharp", "text" …"""
+    return TABLE.get(language, TABLE["Text"])[0]
+
+
+def language_of_fence(info: str) -> str:
+    """The language that the info string of a code block names, "Text" if unknown.
+
+    >>> language_of_fence("Java title=x"), language_of_fence("py"), language_of_fence("")
+    ('Java', 'Python', 'Text')
+    """
+    words = info.lower().split()
+    return _BY_FENCE.get(words[0].strip("{}.,"), "Text") if words else "Text"
+
+
+def is_known(language: str) -> bool:
+    """True if the language has a name in the table (then `lex` knows its comments); "Text" has none."""
+    return language in TABLE and language != "Text"

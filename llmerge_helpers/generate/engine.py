@@ -1,0 +1,375 @@
+"""Keeps as many requests in flight as the service allows, and turns every one into an answer on disk or a reason."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import logging
+import random
+import time
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from llmerge_helpers.conflicts.prompts import PROMPT_VERSION
+from llmerge_helpers.generate import prices
+from llmerge_helpers.generate.faults import Fault, backoff
+from llmerge_helpers.generate.limiter import Limiter, Slot
+from llmerge_helpers.generate.prices import read_usage, worst_usage
+from llmerge_helpers.generate.reply_cache import Ledger, request_key
+from llmerge_helpers.generate.request import send
+from llmerge_helpers.generate.teachers import Teacher
+from llmerge_helpers.run.session import redact
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+ESCALATION = 2  # a reply that max_tokens cut off is asked for once more, with this many times as many
+GRACE_S = 1.0  # a request that was not refused by then was accepted: refusals come at once
+LONGEST_RETRY_AFTER_S = 3600.0
+CLAIMED_ELSEWHERE_S = 1.0
+logger = logging.getLogger(__name__)
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """One sample of one row that has to be asked, and what has happened to it so far."""
+
+    index: int
+    sample: int
+    key: str
+    max_tokens: int
+    cut_off: dict[str, Any] | None  # the record of a reply that max_tokens cut off
+    first_key: str  # the key under which it was planned
+    spoiled: list[dict[str, Any]] | None = None  # paid replies of no use; None: the ledger was not asked yet
+    faults: dict[str, int] = field(default_factory=dict)
+    counted: dict[str, int] = field(default_factory=dict)  # those that may be the row's own
+    attempts: int = 0
+    answers_before: int = 0
+
+
+Done = Callable[[Job, dict[str, Any] | None, str | None, bool], Awaitable[None]]
+
+
+@dataclass(eq=False)
+class Engine:
+    """Asks jobs. `body(job)` gives the request; `done(job, record, error, cached)` takes every end of a job."""
+
+    teacher: Teacher
+    client: AsyncOpenAI
+    ledger: Ledger
+    limiter: Limiter
+    budget: prices.Budget
+    body: Callable[[int, int], dict[str, Any]]
+    done: Done
+    tick: Callable[[], None]
+    min_delay_s: float
+    deadline_s: float
+    patience_s: float
+    fresh: deque[Job] = field(default_factory=deque)
+    later: list[tuple[float, int, Job]] = field(default_factory=list)  # a heap: back-off holds no task and no slot
+    tasks: set[asyncio.Task] = field(default_factory=set)
+    stopped: str | None = None  # why the run cannot go on
+    capped: bool = False
+    faults: Counter[str] = field(default_factory=Counter)
+    unwritten: set[str] = field(default_factory=set)  # keys of answers that came and are not on disk
+    answers: int = 0
+    tokens: int = 0
+    most_tasks_seen: int = 0
+
+    def __post_init__(self) -> None:
+        self._wake = asyncio.Event()
+        self._count = itertools.count()
+        self._rng = random.Random()
+        self._serving = 0
+        self._last_answer = time.monotonic()
+        self._next_dispatch = 0.0
+        self._crash: BaseException | None = None
+        self._disk = ThreadPoolExecutor(4, "ledger")  # fsync waits for the disk, not for this process
+
+    async def run(self, jobs: deque[Job]) -> None:
+        """Work until every job has ended, those added meanwhile included, or the run has to stop.
+
+        When it returns, nothing is in flight any more.
+        """
+        self.fresh = jobs
+        self._last_answer = time.monotonic()
+        try:
+            while True:
+                self._dispatch()
+                over = self.stopped or self.capped or self._crash or not (self.fresh or self.later)
+                if over and not self.tasks:  # even after a crash: what is in flight is paid for
+                    break
+                await self._sleep()
+        finally:
+            for task in self.tasks:
+                task.cancel()
+            await asyncio.gather(*self.tasks, return_exceptions=True)
+        if self._crash:
+            raise self._crash
+
+    def unfinished(self) -> list[Job]:
+        """The jobs that had to be left."""
+        return [*(job for _, _, job in self.later), *self.fresh]
+
+    def close(self) -> None:
+        """Wait for the last answer to be on disk."""
+        self._disk.shutdown(wait=True)
+
+    # -------------------------------------------------------------------------------------------------- dispatching
+
+    def _dispatch(self) -> None:
+        most = 2 * self.limiter.maximum + 16  # a few more than in flight: those whose answer is being judged
+        while len(self.tasks) < most and not (self.stopped or self.capped or self._crash):
+            now = time.monotonic()
+            due = bool(self.later) and self.later[0][0] <= now
+            if not (due or self.fresh) or now < self._next_dispatch:
+                return
+            slot = self.limiter.acquire()
+            if slot is None:
+                return
+            job = heapq.heappop(self.later)[2] if due else self.fresh.popleft()
+            try:
+                started = self._start(job, slot)
+            except Exception as error:  # raised by `run`, once what is in flight has ended
+                self._crash, started = error, None
+            if not started:
+                self.limiter.release(slot)
+            if started is None:
+                return
+
+    def _start(self, job: Job, slot: Slot) -> bool | None:
+        """True: it is in flight; False: it needs no slot now; None: nothing can be sent now."""
+        if not self.ledger.claim(job.key):
+            self._postpone(job, CLAIMED_ELSEWHERE_S)  # another process is asking it: its answer will be ours
+            return False
+        record = self.ledger.get(job.key)
+        if record is not None:
+            self.ledger.release(job.key)
+            self._spawn(self._ended(job, record, None, cached=True))
+            return False
+        body = self.body(job.index, job.max_tokens)
+        worst = self._price(worst_usage(body), dear=True) or 0.0
+        if not self.budget.reserve(worst):
+            self.ledger.release(job.key)
+            if job.cut_off:  # no money for a second try: the first one stands
+                self._spawn(self.done(job, job.cut_off, None, False))
+                return False
+            heapq.heappush(self.later, (0.0, next(self._count), job))
+            # what is in flight may turn out cheaper than its worst case
+            self.capped = self.limiter.in_flight <= 1
+            return None
+        if job.spoiled is None:
+            job.spoiled = self.ledger.attempts(job.key)
+        job.attempts += 1
+        job.answers_before = self.answers
+        self._next_dispatch = time.monotonic() + self.min_delay_s
+        self._spawn(self._attempt(job, body, slot, worst))
+        return True
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        self.most_tasks_seen = max(self.most_tasks_seen, len(self.tasks))
+        task.add_done_callback(self._task_ended)
+
+    def _task_ended(self, task: asyncio.Task) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._crash = self._crash or task.exception()
+        self._wake.set()
+
+    def _postpone(self, job: Job, delay_s: float) -> None:
+        heapq.heappush(self.later, (time.monotonic() + delay_s, next(self._count), job))
+
+    async def _sleep(self) -> None:
+        self.tick()
+        now = time.monotonic()
+        waits = [1.0]
+        if self.later:
+            waits.append(self.later[0][0] - now)
+        if (wait := self.limiter.wait()) is not None:
+            waits.append(wait)
+        if now < self._next_dispatch:
+            waits.append(self._next_dispatch - now)
+        # a job that is due but has no slot wakes with the slot, not with the clock
+        timer = asyncio.get_running_loop().call_later(min(w for w in waits if w > 0), self._wake.set)
+        self._wake.clear()
+        try:
+            await self._wake.wait()
+        finally:
+            timer.cancel()
+
+    # ---------------------------------------------------------------------------------------------- one request
+
+    async def _attempt(self, job: Job, body: dict[str, Any], slot: Slot, reserved: float) -> None:
+        began, clock = datetime.now(UTC), time.monotonic()
+        spent, unknown, answered, serving, told = 0.0, 0.0, False, False, False
+        record: dict[str, Any] | None = None
+        fault: Fault | None = None
+
+        def accepted() -> None:
+            nonlocal serving
+            self._serving += not serving
+            serving = True
+            self.limiter.accept(slot)
+            self._wake.set()
+
+        grace = asyncio.get_running_loop().call_later(GRACE_S, accepted)
+        try:
+            try:
+                response = await send(self.client, body, deadline_s=self.deadline_s, on_accept=accepted)
+            except Fault as error:
+                fault, response = error, error.response
+            self.limiter.serve(slot)
+            usage, told = read_usage(response), True
+            dollars = self._price(usage, began) if usage else None
+            if usage:
+                spent = dollars or 0.0
+            elif fault is None or fault.rule.bill != "nothing":
+                unknown = reserved
+            if response is not None and (fault is None or usage):
+                record = self._record(job, body, response, usage, dollars, began, time.monotonic() - clock)
+                if fault is None:
+                    await self._on_disk(self.ledger.put, record)
+                    answered = True
+                else:
+                    record["error"] = fault.sentence()
+                    await self._on_disk(self.ledger.put_attempt, record)
+                    job.spoiled.append(record)
+            if fault is not None and fault.rule.slow:
+                overload = fault.kind == "overloaded"
+                self.limiter.refuse(slot, retry_after=fault.retry_after, text=fault.detail, overload=overload)
+        except asyncio.CancelledError:
+            unknown = unknown if told else reserved  # it was sent, and nobody will tell what it cost
+            raise
+        finally:
+            grace.cancel()
+            self._serving -= serving
+            self.limiter.release(slot, answered=answered)
+            self.budget.settle(reserved, spent, unknown)
+            self.ledger.release(job.key)
+            self._wake.set()
+        if fault is not None:
+            await self._failed(job, fault)
+        else:
+            self.answers += 1
+            self._last_answer = time.monotonic()
+            self.tokens += usage.get("completion_tokens", 0)
+            await self._ended(job, record, None, cached=False)
+
+    async def _on_disk(self, write: Callable[[dict], None], record: dict[str, Any]) -> None:
+        """Write before anything reads the answer; a cancellation waits until the file is whole."""
+        written = asyncio.get_running_loop().run_in_executor(self._disk, write, record)
+        try:
+            await asyncio.shield(written)
+        except OSError as error:
+            self.unwritten.add(record["key"])
+            self.stopped = self.stopped or (
+                f"an answer could not be written to the cache ({error.strerror or error}): make room or give "
+                "permission there, then run the same command again."
+            )
+
+    async def _ended(self, job: Job, record: dict[str, Any] | None, error: str | None, cached: bool) -> None:
+        if record is not None and is_cut_off(record) and not job.cut_off:
+            job.cut_off = record  # never the same request again: once with more room, then it stays cut off
+            job.max_tokens *= ESCALATION
+            job.key = request_key(self.body(job.index, job.max_tokens), self.teacher.endpoint, job.sample)
+            job.spoiled, job.attempts = None, 0
+            job.counted.clear()
+            self._postpone(job, 0.0)
+            self._wake.set()
+            return
+        if record is None and job.cut_off:
+            record = job.cut_off
+        await self.done(job, record, error, cached)
+
+    async def _failed(self, job: Job, fault: Fault) -> None:
+        self.faults[fault.kind] += 1
+        job.faults[fault.kind] = job.faults.get(fault.kind, 0) + 1
+        logger.info("row %d, sample %d: %s", job.index, job.sample, fault.sentence())
+        rule = fault.rule
+        if rule.action == "stop":
+            self.stopped = self.stopped or f"{fault.rule.sentence}. {fault.detail}".strip()
+            heapq.heappush(self.later, (0.0, next(self._count), job))
+            return
+        if rule.action == "fail":
+            return await self._ended(job, None, fault.sentence(), cached=False)
+        if fault.retry_after > LONGEST_RETRY_AFTER_S:
+            at = datetime.now(UTC) + timedelta(seconds=fault.retry_after)
+            self.stopped = self.stopped or f"the service asks to wait until {at:%Y-%m-%d %H:%M} UTC; run again then."
+            heapq.heappush(self.later, (0.0, next(self._count), job))
+            return
+        # a fault counts against the row only if it can be the row's: while the service answers nobody, it is not
+        if rule.bill == "told" or self.answers > job.answers_before or not self.fresh:
+            job.counted[fault.kind] = job.counted.get(fault.kind, 0) + 1
+        if job.counted.get(fault.kind, 0) >= rule.tries or job.faults[fault.kind] >= 4 * rule.tries:
+            return await self._ended(job, None, f"{fault.sentence()}, {job.attempts} attempts", cached=False)
+        silent = time.monotonic() - self._last_answer
+        patience = self.patience_s + fault.retry_after + (self.deadline_s if self._serving else 0.0)
+        if silent > patience:
+            if not self.fresh:
+                return await self._ended(job, None, f"{fault.sentence()}, {job.attempts} attempts", cached=False)
+            self.stopped = self.stopped or (
+                f"{self.teacher.model} has answered nobody for {silent:.0f} s ({fault.sentence()}); run again later."
+            )
+        self._postpone(job, max(backoff(sum(job.faults.values()), self._rng), fault.retry_after))
+
+    def _price(self, usage: Mapping[str, int], when: datetime | None = None, dear: bool = False) -> float | None:
+        where = {"provider": self.teacher.name, "base_url": self.teacher.base_url}
+        when = when or datetime.now(UTC)
+        dollars = prices.cost(usage, self.teacher.model, when=when, **where)
+        if dear and dollars:  # the price may change while the request runs
+            end = when + timedelta(seconds=self.deadline_s)
+            dollars = max(dollars, prices.cost(usage, self.teacher.model, when=end, **where) or 0.0)
+        return dollars
+
+    def _record(
+        self, job: Job, body: dict, response: dict, usage: dict, dollars: float | None, began: datetime, took: float
+    ) -> dict[str, Any]:
+        kept = ("error", "usage", "cost_usd", "started_at")
+        return {
+            "key": job.key,
+            "base_url": self.teacher.endpoint,
+            "sample": job.sample,
+            "request": body,
+            "response": response,
+            "teacher": self.teacher.name,
+            "requested_model": self.teacher.model,
+            "served_model": response.get("model") or "",
+            "system_fingerprint": response.get("system_fingerprint") or "",
+            "finish_reason": response["choices"][0].get("finish_reason") if response.get("choices") else None,
+            "usage": usage,
+            "cost_usd": dollars,
+            "started_at": began.isoformat(timespec="milliseconds"),
+            "finished_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "latency_s": round(took, 3),
+            "attempts": job.attempts,
+            "faults": dict(job.faults),
+            "spoiled": [{name: attempt.get(name) for name in kept} for attempt in job.spoiled or ()],
+            "sdk": sdk_version(),
+            "prompt_version": PROMPT_VERSION,
+        }
+
+
+def is_cut_off(record: Mapping[str, Any]) -> bool:
+    """True for a reply that `max_tokens` cut off."""
+    return record.get("finish_reason") == "length"
+
+
+@cache
+def sdk_version() -> str:
+    """The client library, as it stands on every record."""
+    return f"openai {metadata.version('openai')}"
+
+
+def say(text: str) -> None:
+    """Tell the person, and the log."""
+    logger.info(text)
+    print(redact(text))

@@ -1,0 +1,230 @@
+"""The ledger of raw replies: one file a request, whole or not there, and never asked, or paid, twice."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.run.files import write_atomic
+from llmerge_helpers.run.session import shown
+
+try:
+    import fcntl
+except ImportError:  # Windows: two processes on one cache may then ask the same question twice
+    fcntl = None  # type: ignore[assignment]
+
+SCHEMA = 1
+logger = logging.getLogger(__name__)
+
+# A process holds one descriptor a folder for ever: POSIX drops all locks of a file when any descriptor of it is closed.
+_lock_files: dict[str, int] = {}
+_claimed: set[tuple[str, str]] = set()
+
+
+def request_key(body: Mapping[str, Any], base_url: str, sample: int) -> str:
+    """SHA-256 over the canonical JSON of exactly what is sent, the endpoint, and the number of the sample.
+
+    >>> a = request_key({"model": "m", "max_tokens": 9}, "https://host", 0)
+    >>> a == request_key({"max_tokens": 9, "model": "m"}, "https://host/", 0)
+    True
+    >>> a == request_key({"max_tokens": 9, "model": "m"}, "https://host", 1)
+    False
+    """
+    what = {"base_url": base_url.rstrip("/"), "body": body, "sample": sample, "schema": SCHEMA}
+    # ASCII on purpose: a lone surrogate in a conflict has no UTF-8 form, but it has a key
+    text = json.dumps(what, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+class Ledger:
+    """Replies below `folder`, as `<first two of the key>/<key>.json`; several processes may share it.
+
+    `<key>.attempt-<n>.json` beside it holds a reply that was paid for but could not be used.
+    """
+
+    def __init__(self, folder: str | os.PathLike):
+        self.folder = Path(folder)
+        self._prefix = str(self.folder)
+        self._locks: tuple[int, int] | None = None
+        if self.folder.exists() and not self.folder.is_dir():
+            raise LlmergeError(f"cache_dir {shown(self.folder)} is a file: give a folder.")
+
+    def path(self, key: str) -> Path:
+        """Where the reply to `key` lies."""
+        return self.folder / key[:2] / f"{key}.json"
+
+    def check_writable(self) -> None:
+        """Raise an `LlmergeError` now, before anything is paid for, if no reply could be written.
+
+        What killed processes left half-written goes, once it is too old to be in use.
+        """
+        try:
+            write_atomic(self.folder / ".writable", "")
+        except OSError as error:
+            raise LlmergeError(
+                f"cache_dir {shown(self.folder)} cannot be written ({error.strerror}): make room or give permission, "
+                "or choose another one. Nothing was asked."
+            ) from None
+        for leftover in self.folder.glob("*/.*.tmp"):
+            with contextlib.suppress(OSError):
+                if leftover.stat().st_mtime < time.time() - 3600:
+                    leftover.unlink()
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """The record of `key`, or None; a torn or foreign file is set aside with a warning and counts as None."""
+        path = f"{self._prefix}/{key[:2]}/{key}.json"  # a string: pathlib would be a third of the time of a warm run
+        try:
+            with open(path, "rb") as file:
+                raw = file.read()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if isinstance(error, (NotADirectoryError, PermissionError)):
+                raise LlmergeError(
+                    f"the cache file {shown(path)} cannot be read ({error.strerror}): give permission, "
+                    "or choose another cache_dir."
+                ) from None
+            return self._set_aside(path, f"is not a readable file ({error.strerror})")
+        try:
+            record = json.loads(raw)
+        except ValueError:
+            return self._set_aside(path, "is torn or not JSON")
+        if not isinstance(record, dict) or record.get("key") != key or record.get("schema") != SCHEMA:
+            return self._set_aside(path, "holds something else than the reply it is named after")
+        try:
+            whole = isinstance(record["request"], dict) and isinstance(
+                record["response"]["choices"][0]["message"], dict
+            )
+        except (KeyError, IndexError, TypeError):
+            whole = False
+        if not whole:
+            return self._set_aside(path, "lacks the request or the reply")
+        return record
+
+    def put(self, record: Mapping[str, Any]) -> None:
+        """Write a record that carries its `key`, atomically."""
+        write_atomic(self.path(record["key"]), _dump(record))
+
+    def put_attempt(self, record: Mapping[str, Any]) -> None:
+        """Keep a paid reply that could not be used, under the next free attempt number of its `key`."""
+        path = self.path(record["key"])
+        number = 1
+        while (target := path.with_suffix(f".attempt-{number}.json")).exists():
+            number += 1
+        write_atomic(target, _dump(record))
+
+    def attempts(self, key: str) -> list[dict[str, Any]]:
+        """The paid replies to `key` that could not be used, oldest first."""
+        found, number = [], 1
+        while (path := self.path(key).with_suffix(f".attempt-{number}.json")).exists():
+            try:
+                found.append(json.loads(path.read_bytes()))
+            except ValueError:
+                self._set_aside(str(path), "is torn or not JSON")
+                break
+            number += 1
+        return found
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Every readable record, unusable paid attempts included: the whole bill."""
+        for path in sorted(self.folder.glob("[0-9a-f][0-9a-f]/*.json")):
+            try:
+                record = json.loads(path.read_bytes())
+            except (OSError, ValueError):
+                continue
+            if isinstance(record, dict) and record.get("schema") == SCHEMA:
+                yield record
+
+    def _set_aside(self, path: str, why: str) -> None:
+        with contextlib.suppress(OSError):  # another process was first, or the folder is read-only
+            os.replace(path, path + ".set-aside")
+        logger.warning(
+            "the cache file %s %s; it is set aside as *.set-aside and the question is asked again", shown(path), why
+        )
+
+    # ------------------------------------------------------------------------------------- two processes, one cache
+
+    def claim(self, key: str) -> bool:
+        """True if nobody else is asking `key` just now; then nobody else can, until `release` or the process's end.
+
+        A claim is a lock on one byte, at the key's own offset, of an empty file: nothing to clean up after a SIGKILL.
+        """
+        mine = (self._prefix, key)
+        if mine in _claimed:
+            return False
+        if fcntl is not None:
+            try:
+                fcntl.lockf(self._lock_file(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, int(key[:15], 16))
+            except BlockingIOError:
+                return False
+            except OSError:  # a file system without locks (some network drives)
+                logger.debug("no locks in %s", shown(self.folder))
+        _claimed.add(mine)
+        return True
+
+    def release(self, key: str) -> None:
+        """Give up a claim."""
+        _claimed.discard((self._prefix, key))
+        if fcntl is not None:
+            with contextlib.suppress(OSError):
+                fcntl.lockf(self._lock_file(), fcntl.LOCK_UN, 1, int(key[:15], 16))
+
+    def _lock_file(self) -> int:
+        if self._locks is None or self._locks[0] != os.getpid():  # a forked child has no part in its parent's claims
+            where = f"{os.getpid()}:{self.folder.resolve()}"
+            if where not in _lock_files:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                _lock_files[where] = os.open(self.folder / ".claims", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._locks = os.getpid(), _lock_files[where]
+        return self._locks[1]
+
+    # ------------------------------------------------------------------------------------------------ why it missed
+
+    def explain_miss(self, body: Mapping[str, Any], base_url: str, sample: int) -> str:
+        """One sentence that names the fields in which the nearest cached request differs from this one."""
+        asked = _flat({"base_url": base_url.rstrip("/"), "sample": sample, **body})
+        best: tuple[tuple[int, int], dict[str, Any]] | None = None
+        count = 0
+        for record in self.records():
+            count += 1
+            sent = {"base_url": record.get("base_url"), "sample": record.get("sample"), **(record.get("request") or {})}
+            cached = _flat(sent)
+            names = [name for name in asked.keys() | cached.keys() if asked.get(name) != cached.get(name)]
+            # the same question with other settings is nearer than another question with the same settings
+            score = (sum(name.startswith("messages") for name in names), len(names))
+            if best is None or score < best[0]:
+                best = score, {name: (cached.get(name), asked.get(name)) for name in sorted(names)}
+        if best is None:
+            return f"the cache {shown(self.folder)} is empty"
+        if not best[1]:
+            return "this very request is in the cache"
+        fields = "; ".join(f"{name} ({_short(was, now)})" for name, (was, now) in best[1].items())
+        return f"the nearest of {count} cached requests differs in {fields}"
+
+
+def _dump(record: Mapping[str, Any]) -> str:
+    return json.dumps({"schema": SCHEMA, **record}, ensure_ascii=False)
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return {k: v for key, item in value.items() for k, v in _flat(item, f"{name}.{key}" if name else key).items()}
+    if isinstance(value, list):
+        return {k: v for number, item in enumerate(value) for k, v in _flat(item, f"{name}[{number}]").items()}
+    return {name: value}
+
+
+def _short(was: Any, now: Any) -> str:
+    if isinstance(was, str) and isinstance(now, str) and len(was) + len(now) > 80:
+        same = len(os.path.commonprefix([was, now]))
+        start = max(0, same - 10)
+        was, now = f"…{was[start : start + 30]}…", f"…{now[start : start + 30]}…"
+    return f"cached {'nothing' if was is None else repr(was)}, asked {'nothing' if now is None else repr(now)}"

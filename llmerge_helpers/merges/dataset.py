@@ -1,0 +1,296 @@
+"""`merges/<name>/dataset`: rows saved with a split that does not leak, and loaded with the columns that others use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.run.files import in_place, replace_folder, room_beside, write_atomic
+from llmerge_helpers.merges.foreign import from_question
+from llmerge_helpers.run.session import resolve, root, shown
+from llmerge_helpers.merges.similarity import conflict_text, group_near_duplicates, near_duplicates_of, sketches
+from llmerge_helpers.merges.splits import held_out_groups, split_keys
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
+    from pandas import DataFrame
+
+__all__ = ["COLUMNS", "dataset_path", "group_near_duplicates", "leakage_report", "load", "save", "write_dataset"]
+
+COLUMNS = (
+    "id", "repository", "family", "merge_commit", "parent_1", "parent_2", "path", "hunk", "committed_at", "license",
+    "language", "before", "ours", "base", "theirs", "after", "resolution", "kind", "label", "prefix", "suffix",
+    "question", "answer",
+)  # fmt: skip
+_TEXTS = ("before", "ours", "base", "theirs", "after", "resolution")
+_BUILD = "papermill notebooks/00_collect_merges.ipynb out.ipynb -p name"
+
+
+# ---------------------------------------------------------------------------------------------------------- saving
+
+
+def save(
+    rows: Iterable[Mapping[str, Any]],
+    path: str | os.PathLike,
+    *,
+    test_size: float = 0.2,
+    seed: int = 0,
+    threshold: float = 0.8,
+) -> DatasetDict:
+    """Write the rows as a `DatasetDict` with `train` and `test`, and give it back; the same rows give the same bytes.
+
+    No family of repositories is on both sides; with one family only, no file is. Rows of `train` that are nearly the
+    same as one of `test` (Jaccard similarity of at least `threshold`) are left out. Prints what it did. Rows go to disk
+    as they come; an older dataset at `path` is replaced when the new one is whole.
+    """
+    from datasets import DatasetDict
+
+    if not 0 <= test_size <= 1:
+        raise LlmergeError(f"test_size must lie between 0 and 1, not {test_size}.")
+    path = resolve(path)
+    with room_beside(path) as room:
+        everything, known = _write_rows(rows, room / "rows.arrow")
+        level, keys = split_keys(_whence(everything))
+        train, test = _sides(keys, test_size, seed)
+        copies = near_duplicates_of((known[n] for n in train), [known[n] for n in test], threshold)
+        dropped = sum(copy is not None for copy in copies)
+        train = [n for n, copy in zip(train, copies, strict=True) if copy is None]
+        # a split without rows cannot be loaded again: it is left out, and `load` puts it back
+        sides = {"train": train, "test": test}
+        whole = DatasetDict({side: _named(everything.select(rows), side) for side, rows in sides.items() if rows})
+        write_dataset(whole, path, room)
+    kept = f"{len(train)} rows to train on, {len(test)} to test on"
+    print(f"{shown(path)}: {kept}; split by {_SPLIT_BY[level]}.")
+    if dropped:
+        print(f"{dropped} rows were left out of train: nearly the same as a row of test.")
+    return load(path)
+
+
+def _whence(rows: Dataset) -> list[dict[str, str]]:
+    return rows.select_columns(["family", "repository", "path"]).to_list()
+
+
+def _sides(keys: Sequence[str], test_size: float, seed: int) -> tuple[list[int], list[int]]:
+    """The numbers of the rows to train on, and of those to test on."""
+    chosen = held_out_groups(keys, [1.0] * len(keys), test_size, seed)
+    return [n for n, key in enumerate(keys) if key not in chosen], [n for n, key in enumerate(keys) if key in chosen]
+
+
+def _schema() -> Any:
+    import pyarrow
+
+    return pyarrow.schema([(name, pyarrow.int64() if name == "hunk" else pyarrow.string()) for name in COLUMNS])
+
+
+def _write_rows(rows: Iterable[Mapping[str, Any]], path: Path) -> tuple[Dataset, list[Any]]:
+    """All rows in one memory-mapped file, and a sketch of each conflict."""
+    import pyarrow
+    from datasets import Dataset
+
+    known: list[Any] = []
+    batch: list[dict[str, Any]] = []
+    size = 0
+    with pyarrow.OSFile(str(path), "wb") as file, pyarrow.ipc.new_stream(file, _schema()) as stream:
+
+        def flush() -> None:
+            stream.write_batch(pyarrow.RecordBatch.from_pylist(batch, schema=_schema()))
+            known.extend(sketches(map(conflict_text, batch)))
+            batch.clear()
+
+        for row in rows:
+            missing = [column for column in COLUMNS if column not in row]
+            if missing:
+                raise LlmergeError(f"row {row.get('id', len(known))} has no {', '.join(missing)}.")
+            batch.append({column: row[column] for column in COLUMNS})
+            size += len(row["prefix"]) + len(row["suffix"])
+            if len(batch) == 256 or size > 50_000_000:
+                flush()
+                size = 0
+        if batch:
+            flush()
+    if not known:
+        raise LlmergeError("there is no row to save: no conflict of these sources has a resolution that is certain.")
+    return Dataset.from_file(str(path)), known
+
+
+_SPLIT_BY = {
+    "family": "family of repositories",
+    "file": "file, since all rows are of one family",
+    "conflict": "row, since all rows are of one file",
+}
+
+
+def _named(dataset: Dataset, split: str) -> Dataset:
+    """The dataset under a fingerprint made of its rows, where `datasets` would draw one by time and place."""
+    from datasets import Dataset, NamedSplit
+
+    with _quiet():
+        dataset = dataset.flatten_indices(keep_in_memory=True) if len(dataset) < 10_000 else dataset.flatten_indices()
+    mark = hashlib.sha256(split.encode())
+    for ident, answer in zip(dataset["id"], dataset["answer"], strict=True):
+        mark.update(f"{ident}\0{answer}\0".encode("utf-8", "surrogatepass"))
+    return Dataset(dataset.data, info=dataset.info, split=NamedSplit(split), fingerprint=mark.hexdigest()[:16])
+
+
+def write_dataset(dataset: DatasetDict, path: Path, room: Path, card: str = "") -> None:
+    """Write `dataset` and its card in `room`, then put both in the place of `path`, as a whole."""
+    with _quiet():
+        # an empty split gets no file by default, and then cannot be loaded
+        dataset.save_to_disk(room / "dataset", num_shards={s: None if len(p) else 1 for s, p in dataset.items()})
+    if card:
+        write_atomic(room / "dataset" / "README.md", card)
+    replace_folder(room / "dataset", path)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """`datasets` without its progress bars: each would leave dozens of lines in a saved notebook."""
+    import datasets
+
+    shown_before = datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if not shown_before:
+            datasets.enable_progress_bars()
+
+
+# --------------------------------------------------------------------------------------------------------- loading
+
+
+def dataset_path(name: str | os.PathLike = "auto") -> Path:
+    """Folder of a dataset, by name under `merges/` or by path; "auto" is repos_50 where it is built, else sample."""
+    text = os.fspath(name)
+    if text == "auto":
+        built = [root() / "merges" / each / "dataset" for each in ("repos_50", "sample")]
+        return next((folder for folder in built if _is_saved(folder)), built[-1])
+    candidates = [resolve(text), resolve(text) / "dataset"]
+    if "/" not in text and os.sep not in text:
+        candidates = [root() / "merges" / text / "dataset", root() / "merges" / text, *candidates]
+    return next((folder for folder in candidates if _is_saved(folder)), candidates[0])
+
+
+def _is_saved(folder: Path) -> bool:
+    folder = in_place(folder)
+    return (folder / "dataset_dict.json").exists() or (folder / "state.json").exists()
+
+
+def load(path: str | os.PathLike = "auto") -> DatasetDict:
+    """The dataset called `path` (a name under merges/, "auto", or a folder), with `train`, `test` and all COLUMNS.
+
+    Reads what `save` wrote, and any saved dataset with `question` and `answer`, as LLMerge and Merge-Bench have them:
+    the hunk is parsed back out of the question. A dataset without splits is split as `save` would.
+    """
+    from datasets import Dataset, DatasetDict, load_from_disk
+
+    folder = dataset_path(path)
+    if not _is_saved(folder):
+        name = folder.parent.name if folder.name == "dataset" else folder.name
+        where = "" if (root() / "merges" / name).exists() else " -p sources <a repository, URL, repos.csv or folder>"
+        raise LlmergeError(f"there is no dataset at {shown(folder)}: `{_BUILD} {name}{where}` builds it.")
+    try:
+        loaded = load_from_disk(str(in_place(folder)))
+    except Exception as error:  # datasets and pyarrow raise many kinds for a damaged folder
+        raise LlmergeError(f"{shown(folder)} cannot be read ({type(error).__name__}): build it again.") from error
+    if isinstance(loaded, Dataset):
+        loaded = DatasetDict(all=loaded)
+    for split, rows in loaded.items():
+        if not set(COLUMNS) <= set(rows.column_names):
+            loaded[split] = _completed(rows, f"{folder.parent.name}/{split}", folder)
+    if "all" in loaded:
+        loaded = _with_splits(loaded["all"])
+    if "train" not in loaded and "test" not in loaded:
+        raise LlmergeError(f"{shown(folder)} has neither a split train nor test, but {', '.join(loaded)}.")
+    for split in ("train", "test"):
+        if split not in loaded:
+            other = next(iter(loaded.values()))
+            loaded[split] = other.select([])
+    return loaded
+
+
+def choose(dataset: Mapping[str, Any], split: str = "train", limit: int = 0, seed: int = 0) -> list[dict[str, Any]]:
+    """The rows of a split, or `limit` of them drawn with a seed; a larger limit keeps those of a smaller one."""
+    if split not in dataset:
+        raise LlmergeError(f"there is no split '{split}' in this dataset: choose one of {', '.join(dataset)}.")
+    if limit < 0:
+        raise LlmergeError(f"limit is {limit}: give the number of conflicts, or 0 for all.")
+    rows = dataset[split]
+    if not len(rows):
+        raise LlmergeError(
+            f"the split '{split}' is empty: choose another one, or build the dataset with another test_size."
+        )
+    numbers = list(range(len(rows)))
+    if limit:
+        random.Random(seed).shuffle(numbers)
+    return rows.select(numbers[: limit or None]).to_list()
+
+
+def _with_splits(rows: Dataset) -> DatasetDict:
+    from datasets import DatasetDict
+
+    level, keys = split_keys(_whence(rows))
+    if level == "conflict":  # nothing to go by but the texts
+        keys = [str(group) for group in group_near_duplicates(rows["question"])]
+    train, test = _sides(keys, 0.2, 0)
+    return DatasetDict(train=rows.select(train), test=rows.select(test))
+
+
+def _completed(rows: Dataset, name: str, folder: Path) -> Dataset:
+    """The rows with every column of ours, from question and answer; those that do not fit are counted and left out."""
+    from datasets import Dataset, Features, Value
+
+    missing = [column for column in ("question", "answer") if column not in rows.column_names]
+    if missing:
+        raise LlmergeError(
+            f"{shown(folder)} is not a dataset of merges: it has no column {' and no column '.join(missing)}, "
+            f"but {', '.join(rows.column_names) or 'none at all'}. `{_BUILD} sample` shows what one looks like."
+        )
+    found = [from_question(row, COLUMNS, f"{name}#{number}") for number, row in enumerate(rows)]
+    kept = [row for row in found if row is not None]
+    if found and not kept:
+        raise LlmergeError(f"{shown(folder)}: no question holds a conflict, or no answer keeps the lines around it.")
+    if len(kept) < len(found):
+        print(
+            f"{name}: {len(found) - len(kept)} of {len(found)} rows left out, their answer does not fit the question."
+        )
+    features = Features({column: Value("int64" if column == "hunk" else "string") for column in COLUMNS})
+    return Dataset.from_list(kept, features=features)
+
+
+# --------------------------------------------------------------------------------------------------------- leakage
+
+
+def leakage_report(dataset: DatasetDict, threshold: float = 0.8) -> DataFrame:
+    """What `train` and `test` have in common, as a DataFrame: check, in train, in test, in both.
+
+    A row that is "in both" by near-duplicate stands in test and has a row of train at least `threshold` similar.
+    """
+    import pandas
+
+    train, test = dataset["train"], dataset["test"]
+    table = []
+
+    def compare(check: str, left: list, right: list) -> None:
+        table.append((check, len(set(left)), len(set(right)), len(set(left) & set(right))))
+
+    compare("families of repositories", train["family"], test["family"])
+    compare("repositories", train["repository"], test["repository"])
+    compare("merge commits", train["merge_commit"], test["merge_commit"])
+    files = [[f"{a}:{b}" for a, b in zip(side["repository"], side["path"], strict=True)] for side in (train, test)]
+    compare("files", *files)
+    hunks = [
+        [json.dumps([row[c] for c in _TEXTS[:5]]) for row in side.select_columns(_TEXTS)] for side in (train, test)
+    ]
+    compare("hunks, exactly", *hunks)
+    these, others = (list(sketches(map(conflict_text, side))) for side in (test, train))
+    close = near_duplicates_of(these, others, threshold)
+    table.append((f"rows, nearly ({threshold:.0%} alike)", len(train), len(test), sum(n is not None for n in close)))
+    return pandas.DataFrame(table, columns=["check", "in train", "in test", "in both"])

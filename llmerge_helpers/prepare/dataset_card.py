@@ -1,0 +1,186 @@
+"""Datasets on disk, each with a card that says what is in it and what is not; and the way to the Hub."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.merges.dataset import write_dataset
+from llmerge_helpers.run.files import room_beside
+from llmerge_helpers.run.session import resolve, shown
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+
+    from llmerge_helpers.prepare.datasets import Prepared
+
+TITLES = {
+    "full": "Merge conflicts with a teacher's reasoning: every finished reply",
+    "correct_only": "Merge conflicts with a teacher's reasoning: accepted replies",
+    "grpo": "Merge conflicts with the teacher's pass rate",
+}
+WHAT = {
+    "full": "Each row is one merge conflict (`prompt`) and one teacher reply, reasoning first (`completion`), "
+    "right or wrong: `match_type` says which.",
+    "correct_only": "Each row is one merge conflict (`prompt`) and one teacher reply, reasoning first "
+    "(`completion`), whose verdict was accepted.",
+    "grpo": "Each row is one merge conflict (`prompt`), what the rewards need to judge an answer, and how often the "
+    "teacher got it right (`pass_rate`).",
+}
+
+
+def data_card(name: str, prepared: Prepared, facts: Mapping[str, Any], max_tokens: int) -> str:
+    """The `README.md` of a dataset in the Hub's format: YAML head, then what a user of the data has to know.
+
+    `facts` may hold `dataset`, `teacher`, `served_models` and `prompt_version`.
+    """
+    dataset = prepared.datasets[name]
+    total = sum(len(part) for part in dataset.values())
+    used = {str(i) for part in dataset.values() for i in part["id"]}
+    candidates = [c for c in prepared.candidates if str(c.key) in used]
+    rows = {str(c.key): c.example["row"] for c in candidates}
+    licences = Counter(row.get("license") or "unknown" for row in rows.values())
+    head = {
+        "pretty_name": TITLES[name],
+        "license": "other" if len(licences) != 1 or "unknown" in licences else next(iter(licences)).lower(),
+        "language": ["en", "code"],
+        "task_categories": ["text-generation"],
+        "size_categories": [_size(total)],
+        "tags": ["git", "merge-conflict", "reasoning", "grpo" if name == "grpo" else "sft", "trl"],
+        "source_datasets": ["original"],
+        "annotations_creators": ["machine-generated"],
+    }
+    teachers = sorted({f"{c.example.get('teacher')} ({c.example.get('served_model')})" for c in candidates})
+    parts = [
+        _yaml(head),
+        f"# {TITLES[name]}",
+        WHAT[name] + (f" Accepted: {', '.join(prepared.accept)}." if name == "correct_only" else ""),
+        "## Counts",
+        _table(["split", "rows"], [(split, len(part)) for split, part in dataset.items()]),
+    ]
+    if name != "grpo":
+        parts += [
+            _counted("verdict", [m for part in dataset.values() for m in part["match_type"]]),
+            _counted("source of the reasoning", [s for part in dataset.values() for s in part["thinking_source"]]),
+            "## What was dropped",
+            _table(["step", "replies"], prepared.steps[name]),
+            f"A row has at most {max_tokens:,} tokens through the chat template of {prepared.tokenizer.name}"
+            f"{' (estimated)' if prepared.tokenizer.estimated else ''}; none was cut to fit.",
+        ]
+    parts += [
+        "## Split",
+        "\n".join(f"* {note}" for note in prepared.notes),
+        "## Sources and licences",
+        f"The conflicts come from {facts.get('dataset') or 'the dataset that 01_generate was run on'}. Each row's "
+        "code stays under the licence of its repository.",
+        _table(["repository", "licence", "conflicts"], _repositories(list(rows.values()))),
+        _counted("language", [row.get("language") or "unknown" for row in rows.values()]),
+        "## Teacher",
+        f"The reasoning and the answers were written by {', '.join(teachers) or 'no teacher'}"
+        + (f", prompt version {facts['prompt_version']}" if facts.get("prompt_version") else "")
+        + ". Check that the teacher's terms allow training on its output, and that your use fits the licences above.",
+        "## Limits",
+        "* A verdict compares with one committed resolution; another one may be as good, and counts as wrong here.\n"
+        "* Names, comments and code of the repositories are as their authors wrote them; nothing was anonymised.\n"
+        "* Reasoning with the source `facts` was written by a program from the conflict itself, not by the teacher.\n"
+        "* Conflicts near one of the test split, and near-duplicates of each other, are left out.",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def push_to_hub(path: str | Path, repo_id: str, private: bool = True) -> str:
+    """Send a prepared dataset and its card to the Hub (private unless told otherwise); the address comes back.
+
+    Nothing in the notebooks calls this. The token is the one of `huggingface-cli login` or `HF_TOKEN`.
+    """
+    from datasets import load_from_disk
+    from huggingface_hub import HfApi
+
+    path = resolve(path)
+    if not (path / "dataset_dict.json").exists():
+        raise LlmergeError(
+            f"{shown(path)} holds no dataset: run `papermill notebooks/02_inspect_and_prepare.ipynb out.ipynb`."
+        )
+    api = HfApi()
+    api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
+    api.upload_file(
+        path_or_fileobj=str(path / "README.md"), path_in_repo="README.md", repo_id=repo_id, repo_type="dataset"
+    )
+    load_from_disk(str(path)).push_to_hub(repo_id, private=private)  # adds its own fields to the card that is there
+    return f"https://huggingface.co/datasets/{repo_id}"
+
+
+def memory_mapped(rows: Mapping[str, list[dict[str, Any]]], features: Any, work: Path) -> DatasetDict:
+    """The rows of each split in memory-mapped files below `work`: a GRPO row holds a whole source file."""
+    import pyarrow
+    from datasets import Dataset, DatasetDict, DatasetInfo
+
+    built, schema, info = {}, features.arrow_schema, DatasetInfo(features=features)
+    for split, part in rows.items():
+        path = work / f"{len(list(work.iterdir()))}.arrow"
+        with pyarrow.OSFile(str(path), "wb") as file, pyarrow.ipc.new_stream(file, schema) as stream:
+            for start in range(0, len(part), 100):
+                stream.write_batch(pyarrow.RecordBatch.from_pylist(part[start : start + 100], schema=schema))
+        built[split] = Dataset.from_file(str(path), info=info) if part else Dataset(schema.empty_table(), info=info)
+    return DatasetDict(built)
+
+
+def save(dataset: DatasetDict, path: Path, card: str) -> DatasetDict:
+    """The dataset as read back from `path`, where it and its card were written as a whole.
+
+    Readers see the old folder or the new one, never a part. The bytes depend on the rows alone.
+    """
+    from datasets import load_from_disk
+
+    for part in dataset.values():  # the fingerprint goes to disk, and is drawn at random when left alone
+        content = hashlib.sha256()
+        for batch in part.data.table.to_batches(max_chunksize=256):
+            content.update(batch.serialize())
+        part._fingerprint = content.hexdigest()[:16]
+    with room_beside(path) as room:
+        write_dataset(dataset, path, room, card)
+    return load_from_disk(str(path))
+
+
+def _size(n: int) -> str:
+    """The Hub's word for a number of rows.
+
+    >>> _size(57), _size(1000), _size(12_345_678)
+    ('n<1K', '1K<n<10K', '10M<n<100M')
+    """
+    if n < 1000:
+        return "n<1K"
+    power = len(str(n)) - 1
+    names = [f"{10 ** (p % 3)}{'KMB'[p // 3 - 1]}" for p in (power, power + 1)]
+    return f"{names[0]}<n<{names[1]}"
+
+
+def _yaml(head: Mapping[str, Any]) -> str:
+    lines = ["---"]
+    for key, value in head.items():
+        lines += [f"{key}:", *(f"- {item}" for item in value)] if isinstance(value, list) else [f'{key}: "{value}"']
+    return "\n".join([*lines, "---"])
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    cells = [head, ["---"] * len(head), *rows]
+    return "\n".join(
+        "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in cells
+    )
+
+
+def _counted(name: str, values: Sequence[str]) -> str:
+    counts = Counter(values)
+    return _table([name, "rows"], sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _repositories(rows: Sequence[Mapping[str, Any]], most: int = 60) -> list[tuple[str, str, int]]:
+    counts = Counter((row.get("repository") or "unknown", row.get("license") or "unknown") for row in rows)
+    order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    shown_rows = [(repository, licence, count) for (repository, licence), count in order[:most]]
+    rest = sum(count for _, count in order[most:])
+    return [*shown_rows, (f"{len(order) - most} more", "", rest)] if rest else shown_rows

@@ -1,0 +1,311 @@
+"""From teacher replies to training data: every reply is kept, or dropped for one reason that is counted and written."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.merges.splits import group_by_shared_keys, held_out_groups, split_keys
+from llmerge_helpers.models.chat import render_prompt
+from llmerge_helpers.models.tokenizer import ChatTokenizer, load_chat_tokenizer
+from llmerge_helpers.prepare import candidates as filters
+from llmerge_helpers.prepare.candidates import PARTS, STEPS, STEPS_CORRECT, Candidate, conflict_of, conflict_text, drop
+from llmerge_helpers.prepare.dataset_card import data_card, memory_mapped, save
+from llmerge_helpers.prepare.thinking import FLAGS
+from llmerge_helpers.run.files import room_beside, write_atomic, write_jsonl
+from llmerge_helpers.run.session import resolve
+from llmerge_helpers.verdict.judge import MATCH_TYPES
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from datasets import DatasetDict
+
+# what the rewards and the evaluation of 04 need of a row, beside the prompt
+ROW_COLUMNS = (
+    "id", "repository", "path", "language", "kind", *PARTS, "resolution", "prefix", "suffix", "question", "answer",
+)  # fmt: skip
+
+
+@dataclass
+class Prepared:
+    """The datasets that were built, and what a person wants to know about how."""
+
+    datasets: dict[str, DatasetDict]  # full, correct_only, grpo
+    paths: dict[str, Path]
+    steps: dict[str, list[tuple[str, int]]]  # by dataset: all replies, then how many each step dropped
+    candidates: list[Candidate] = field(repr=False)
+    tokenizer: ChatTokenizer
+    accept: tuple[str, ...]
+    notes: list[str]
+    source: str = ""  # the merges dataset that the conflicts are of
+
+    def results(self) -> dict[str, Any]:
+        """The figures for run.json: where the conflicts are from, rows by dataset and split, what was dropped."""
+        rows = {name: {split: len(part) for split, part in d.items()} for name, d in self.datasets.items()}
+        dropped = {name: dict(steps[1:]) for name, steps in self.steps.items()}
+        more = {"dropped": dropped, "tokenizer": self.tokenizer.name, "notes": self.notes}
+        return {"dataset": self.source, "rows": rows, **more}
+
+    def counts(self) -> pd.DataFrame:
+        """Rows by dataset, split and verdict."""
+        import pandas as pd
+
+        rows = []
+        for name in ("full", "correct_only"):
+            for split, part in self.datasets.get(name, {}).items():
+                found = Counter(part["match_type"])
+                rows.append({"dataset": name, "split": split, "rows": len(part)} | {m: found[m] for m in MATCH_TYPES})
+        for split, part in self.datasets["grpo"].items():
+            rows.append({"dataset": "grpo", "split": split, "rows": len(part)})
+        frame = pd.DataFrame(rows, dtype=object)
+        frame = frame.loc[:, [c for c in frame if c not in MATCH_TYPES or frame[c].sum()]]
+        return frame.where(frame.notna(), "")
+
+    def flags(self) -> pd.DataFrame:
+        """How many replies have each flag."""
+        import pandas as pd
+
+        found = Counter(flag for c in self.candidates if c.match_type != "failed" for flag in c.thinking.flags)
+        return pd.DataFrame([{"flag": f, "meaning": FLAGS[f], "replies": found[f]} for f in FLAGS])
+
+    def sources(self) -> pd.DataFrame:
+        """Where the reasoning comes from, and how long it is."""
+        import pandas as pd
+
+        by_source: dict[str, list[int]] = {}
+        for c in [c for c in self.candidates if c.match_type != "failed"]:
+            by_source.setdefault(c.thinking.source, []).append(len(c.thinking.text.split()))
+        rows = [
+            {"thinking_source": s, "replies": len(w), "median words": sorted(w)[len(w) // 2]}
+            for s, w in by_source.items()
+        ]
+        return pd.DataFrame(rows).sort_values("replies", ascending=False, kind="stable")
+
+
+def prepare(
+    examples: Sequence[Mapping[str, Any]],
+    output_dir: str | Path = "outputs/sft_dataset",
+    *,
+    held_out: Iterable[Mapping[str, Any]] = (),
+    accept: str | Sequence[str] = ("exact_match", "normalized_match"),
+    correct_only: bool = False,
+    max_tokens: int = 8192,
+    base_model: str = "auto",
+    validation_size: float = 0.1,
+    keep: str = "shortest",
+    drop_flagged: bool = False,
+    seed: int = 0,
+    facts: Mapping[str, Any] | None = None,
+) -> Prepared:
+    """Build `full` and `correct_only` (only the latter with `correct_only`) and the GRPO dataset beside them.
+
+    `held_out` are the test rows of the merges dataset: nothing near one of them is used. `keep` is `shortest` (of
+    several right replies to a conflict, the one with the shortest reasoning) or `all`. `facts` go on the data cards.
+    Nothing is written before everything is built; the same input gives the same bytes. Raises `LlmergeError` where a
+    dataset would be empty, with the parameter to change.
+    """
+    held_out = list(held_out)
+    accept = _check(accept, max_tokens, validation_size, keep)
+    tokenizer, notes = load_chat_tokenizer(base_model), []
+    names = ["correct_only"] if correct_only else ["full", "correct_only"]
+    candidates = [filters.candidate_of(example) for example in examples]
+    if not candidates:
+        raise LlmergeError("there are no examples: run 01_generate with a larger limit.")
+    if tokenizer.estimated:
+        notes.append(f"Token lengths are estimated from characters: the tokenizer of {tokenizer.name} is out of reach.")
+
+    drop(candidates, "failed", lambda c: c.match_type == "failed")
+    drop(candidates, "truncated", lambda c: c.match_type == "truncated")
+    drop(candidates, "invalid", lambda c: c.match_type == "invalid_output")
+    held_out_keys = filters.number_groups(candidates, held_out)
+    drop(candidates, "test", lambda c: c.group in held_out_keys)
+    seen: set[tuple[str, str]] = set()
+    drop(candidates, "again", lambda c: (c.key, c.completion) in seen or seen.add((c.key, c.completion)))
+    filters.count_tokens(candidates, tokenizer)
+    drop(candidates, "long", lambda c: c.n_tokens > max_tokens)
+    chosen = filters.one_conflict_a_group(candidates, accept)  # of those whose replies can be used
+    drop(candidates, "duplicate", lambda c: chosen[c.group] != c.key)
+    drop(candidates, "wrong", lambda c: c.match_type not in accept, "correct_only")
+    if drop_flagged:
+        drop(candidates, "flagged", lambda c: bool(c.thinking.flags), "correct_only")
+    if keep == "shortest":
+        best = filters.shortest(candidates)
+        drop(candidates, "longer", lambda c: best[c.key] is not c, "correct_only")
+    for name in names:
+        _refuse_empty(candidates, name, accept, max_tokens)
+
+    pool = [c for c in candidates if c.group not in held_out_keys and chosen[c.group] == c.key]
+    notes.append(_split(pool, validation_size, seed))
+    output_dir = resolve(output_dir)
+    paths = {name: output_dir / name for name in names}
+    grpo = output_dir.name.replace("sft", "grpo") if "sft" in output_dir.name else output_dir.name + "_grpo"
+    paths["grpo"] = output_dir.with_name(grpo)
+    with room_beside(output_dir) as room:
+        built = {name: _sft(candidates, name, room) for name in names}
+        built["grpo"], hard = _grpo(pool, tokenizer, max_tokens, room)
+        steps = {name: _steps(candidates, name) for name in names}
+        source = str((facts or {}).get("dataset") or "")
+        prepared = Prepared(built, paths, steps, candidates, tokenizer, accept, [*notes, *hard], source)
+        assert_no_leak(prepared, held_out)
+        _write(prepared, output_dir, facts or {}, max_tokens)
+    return prepared
+
+
+def _check(accept: str | Sequence[str], max_tokens: int, validation_size: float, keep: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in (accept.split(",") if isinstance(accept, str) else accept) if name.strip())
+    unknown = [name for name in names if name not in MATCH_TYPES[:5]]
+    if unknown or not names:
+        raise LlmergeError(f"accept holds {unknown or 'nothing'}: give verdicts out of {', '.join(MATCH_TYPES[:5])}.")
+    if max_tokens < 1:
+        raise LlmergeError(f"max_tokens must be at least 1, got {max_tokens}.")
+    if not 0 <= validation_size < 1:
+        raise LlmergeError(f"validation_size is a share from 0 to below 1, got {validation_size}.")
+    if keep not in ("shortest", "all"):
+        raise LlmergeError(f"keep must be 'shortest' or 'all', got {keep!r}.")
+    return names
+
+
+def _steps(candidates: Sequence[Candidate], name: str) -> list[tuple[str, int]]:
+    found = Counter(c.dropped[name] for c in candidates if name in c.dropped)
+    words = STEPS | (STEPS_CORRECT if name == "correct_only" else {})
+    return [("all replies", len(candidates)), *((text, found[step]) for step, text in words.items())]
+
+
+def _refuse_empty(candidates: Sequence[Candidate], name: str, accept: Sequence[str], max_tokens: int) -> None:
+    if any(name not in c.dropped for c in candidates):
+        return
+    step = Counter(c.dropped[name] for c in candidates).most_common(1)[0][0]
+    lengths = [c.n_tokens for c in candidates if c.n_tokens]
+    advice = {
+        "test": "run 01_generate with split train",
+        "long": f"raise max_tokens (now {max_tokens}; the shortest example has {min(lengths, default=0)})",
+        "wrong": f"widen accept (now {', '.join(accept)}), or run 01_generate with a larger limit, more samples or a "
+        "better teacher",
+        "flagged": "set drop_flagged to False",
+        "truncated": "raise max_tokens of 01_generate",
+    }.get(step, "run 01_generate with a larger limit or another teacher")
+    why = "; ".join(f"{text}: {count}" for text, count in _steps(candidates, name)[1:] if count)
+    raise LlmergeError(f"{name} would be empty ({len(candidates)} replies; {why}): {advice}.")
+
+
+# ------------------------------------------------------------------------------------------------------- datasets
+
+
+_UNITS = {"family": "repository families", "file": "files", "conflict": "conflicts"}
+
+
+def _split(pool: Sequence[Candidate], validation_size: float, seed: int) -> str:
+    """Put whole families (else files, else conflicts) on the validation side; back comes the sentence that says so."""
+    rows = {c.key: c.example["row"] for c in pool}
+    level, keys = split_keys(list(rows.values()))
+    group = {c.key: c.group for c in pool}
+    units = [unit or f"conflict {key}" for unit, key in zip(keys, rows, strict=True)]
+    groups = group_by_shared_keys(list(zip(units, (group[key] for key in rows), strict=True)))
+    right = {c.key for c in pool if "correct_only" not in c.dropped}
+    with_right = {g for key, g in zip(rows, groups, strict=True) if key in right}
+    # in two goes, so that correct_only gets a validation side of the same share
+    weights = [(g, float(key in right)) for key, g in zip(rows, groups, strict=True) if g in with_right]
+    side = held_out_groups([g for g, _ in weights], [w for _, w in weights], validation_size, seed)
+    others = [g for g in groups if g not in with_right]
+    side |= held_out_groups(others, [1.0] * len(others), validation_size, seed, at_least_one=not side)
+    split = {key: "validation" if g in side else "train" for key, g in zip(rows, groups, strict=True)}
+    for c in pool:
+        c.split = split[c.key]
+    many = f"{len(set(groups))} {_UNITS[level]}"
+    alone = {
+        "family": "no family is on both sides",
+        "file": "there is only one repository family, so train and validation share it, but no file",
+        "conflict": "there is only one file (or none is named), so train and validation share it, but no conflict",
+    }[level]
+    count = Counter(split.values())
+    return f"Split by {level} ({many}): {count['train']} conflicts train, {count['validation']} validate; {alone}."
+
+
+def _sft(candidates: Sequence[Candidate], name: str, work: Path) -> DatasetDict:
+    from datasets import Features, List, Value
+
+    message = List({"role": Value("string"), "content": Value("string")})
+    texts = dict.fromkeys(("id", "match_type", "thinking_source"), Value("string"))
+    numbers = dict.fromkeys(("example_id", "sample", "n_tokens"), Value("int64"))
+    columns = {"prompt": message, "completion": message} | texts | numbers
+    order = ("prompt", "completion", "example_id", "sample", "id", "match_type", "thinking_source", "n_tokens")
+    features = Features({column: columns[column] for column in order})
+    kept = [c for c in candidates if name not in c.dropped]
+    return memory_mapped(
+        {s: [c.sft_row() for c in kept if c.split == s] for s in ("train", "validation")}, features, work
+    )
+
+
+def _grpo(
+    pool: Sequence[Candidate], tokenizer: ChatTokenizer, max_tokens: int, work: Path
+) -> tuple[DatasetDict, list[str]]:
+    """One row a conflict, with the teacher's pass rate over the replies that came."""
+    from datasets import Features, List, Value
+
+    replies: dict[str, list[Candidate]] = {}
+    for c in pool:
+        replies.setdefault(c.key, []).append(c)
+    uncounted = [some[0] for some in replies.values() if not any(c.n_prompt_tokens for c in some)]
+    counts = tokenizer.count(render_prompt(tokenizer, c.prompt) for c in uncounted)
+    for c, count in zip(uncounted, counts, strict=True):
+        c.n_prompt_tokens = count
+    rows: dict[str, list[dict[str, Any]]] = {"train": [], "validation": []}
+    left_out: Counter[str] = Counter()
+    for key, some in replies.items():
+        length = max(c.n_prompt_tokens for c in some)
+        came = [c for c in some if c.match_type != "failed"]
+        if not came or length > max_tokens:
+            left_out["a prompt over max_tokens" if came else "no reply to tell how hard they are"] += 1
+            continue
+        row, c = some[0].example["row"], some[0]
+        texts = {name: str(row.get(name, c.conflict.get(name)) or "") for name in ROW_COLUMNS}
+        texts |= {side: row.get(side) for side in ("prefix", "suffix")}  # None, where the rest of the file is not known
+        right = sum(bool(r.example["verdict"]["is_correct"]) for r in came)
+        numbers = {"pass_rate": right / len(came), "samples": len(came), "n_prompt_tokens": length}
+        rows[c.split].append({"prompt": c.prompt, **texts, "id": str(key), **numbers})
+    message = List({"role": Value("string"), "content": Value("string")})
+    features = {"prompt": message, **dict.fromkeys(ROW_COLUMNS, Value("string"))}
+    features |= {"pass_rate": Value("float64"), "samples": Value("int64"), "n_prompt_tokens": Value("int64")}
+    notes = [f"{count} conflicts are not in the GRPO dataset: {why}." for why, count in sorted(left_out.items())]
+    return memory_mapped(rows, Features(features), work), notes
+
+
+def assert_no_leak(prepared: Prepared, held_out: Iterable[Mapping[str, Any]] = ()) -> None:
+    """Raise unless no conflict, nor its question, stands both in train and in validation or the held-out rows."""
+    test = [conflict_of(row) for row in held_out]
+    conflict = {str(c.key): conflict_text(c.conflict) for c in prepared.candidates}
+    texts: dict[str, set[str]] = {"train": set(), "validation": set(), "test": {conflict_text(row) for row in test}}
+    for dataset in prepared.datasets.values():
+        for split, part in dataset.items():
+            texts[split] |= {message[-1]["content"] for message in part["prompt"]} | {conflict[i] for i in part["id"]}
+    for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        if texts[one] & texts[other]:
+            raise LlmergeError(
+                f"{len(texts[one] & texts[other])} conflicts are both in {one} and {other}: a bug, report it."
+            )
+
+
+def _write(prepared: Prepared, output_dir: Path, facts: Mapping[str, Any], max_tokens: int) -> None:
+    for name in {"full", "correct_only"} - set(prepared.datasets):
+        shutil.rmtree(output_dir / name, ignore_errors=True)  # of an earlier run with other parameters
+    cards = {name: data_card(name, prepared, facts, max_tokens) for name in prepared.datasets}
+    for name, path in prepared.paths.items():
+        prepared.datasets[name] = save(prepared.datasets[name], path, cards[name])
+    write_jsonl(output_dir / "rejects.jsonl", (c.reject() for c in prepared.candidates if c.dropped))
+    lines = [f"tokenizer: {prepared.tokenizer.name}", f"max_tokens: {max_tokens}", *prepared.notes]
+    for name, steps in prepared.steps.items():
+        left = steps[0][1] - sum(count for _, count in steps[1:])
+        lines += [f"{name}: {count} {text}" for text, count in steps] + [f"{name}: {left} kept"]
+    for name, dataset in prepared.datasets.items():
+        lines += [f"{name}/{split}: {len(part)} rows" for split, part in dataset.items()]
+    for c in prepared.candidates:
+        for name, step in c.dropped.items():
+            lines.append(
+                f"dropped from {name}: example {c.example['example_id']}.{c.example.get('sample') or 0}: {step}"
+            )
+    write_atomic(output_dir / "prepare_sft.log", "\n".join(lines) + "\n")

@@ -1,0 +1,136 @@
+"""Files and folders that are either whole or not there: atomic writes, JSON and JSON lines."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.run.paths import shown
+
+
+def write_atomic(path: str | os.PathLike, data: str | bytes) -> None:
+    """Write `data` to `path` so that a reader, or a crash, sees the old file or the new one, never a part.
+
+    Missing parent folders are made. Text is written as UTF-8 with its line ends kept.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    blob = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(blob)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: str | os.PathLike, value: Any) -> None:
+    """Write one JSON document atomically, readable by a person."""
+    write_atomic(path, json.dumps(value, ensure_ascii=False, indent=1, default=str) + "\n")
+
+
+def read_json(path: str | os.PathLike) -> Any:
+    """The JSON document in `path`; a torn or foreign file is an `LlmergeError` that names it."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise LlmergeError(
+            f"{shown(path)} is not readable JSON ({error}): delete it and run the step that writes it."
+        ) from None
+
+
+def write_jsonl(path: str | os.PathLike, rows: Iterable[Any]) -> None:
+    """Write JSON lines atomically, one row a line."""
+    write_atomic(path, "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows))
+
+
+def read_jsonl(path: str | os.PathLike) -> Iterator[dict]:
+    """The rows of a JSON lines file, one by one; a torn line is an `LlmergeError` that names file and line."""
+    with open(path, encoding="utf-8", errors="surrogatepass", newline="\n") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                yield json.loads(line)
+            except ValueError:
+                raise LlmergeError(
+                    f"{shown(path)}, line {number} is torn or not JSON: run the notebook that writes it again "
+                    "(answers that were paid for are in the cache)."
+                ) from None
+
+
+def remove_left(paths: Iterable[Path]) -> None:
+    """Remove the files and folders that nothing has touched for a day: a process that was killed left them."""
+    for path in paths:
+        if path.stat().st_mtime >= time.time() - 86_400:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def room_beside(path: Path) -> Iterator[Path]:
+    """A folder to work in beside `path`, gone afterwards; what cannot be written or read is an `LlmergeError`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_left(path.parent.glob(f".{glob.escape(path.name)}-*.tmp"))
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", suffix=".tmp", dir=path.parent) as room:
+            yield Path(room)
+    except OSError as error:
+        why, place = error.strerror or error, Path(os.path.abspath(path))
+        broken = Path(os.path.abspath(error.filename)) if isinstance(error.filename, str) else place
+        beside = str(place.with_name(f".{place.name}"))  # so begin the rooms, and what `replace_folder` puts aside
+        if broken not in place.parents and not broken.is_relative_to(place) and not str(broken).startswith(beside):
+            raise LlmergeError(
+                f"{shown(broken)} cannot be read ({why}), so {shown(path)} is not written: give permission, or run "
+                "the step that writes it again."
+            ) from None
+        raise LlmergeError(
+            f"{shown(path)} cannot be written ({why}): make room or give permission, or choose another folder."
+        ) from None
+
+
+def replace_folder(new: Path, path: Path) -> None:
+    """Put the folder `new` in the place of `path`; what was there is back if that fails, and `in_place` after a kill.
+
+    A folder cannot be replaced in one step. The old one ends up beside `new`, for the caller to remove.
+    """
+    aside = _aside(path)
+    if path.exists():
+        if aside.exists():  # a killed process left it, and a later one has filled the place
+            os.replace(aside, new.with_name("older"))
+        os.replace(path, aside)
+    try:
+        os.replace(new, path)
+    except BaseException:
+        if aside.exists() and not path.exists():
+            os.replace(aside, path)
+        raise
+    if aside.exists():
+        os.replace(aside, new.with_name("old"))
+
+
+def in_place(path: Path) -> Path:
+    """`path`, or where its old content lies since a process was killed in the middle of `replace_folder`."""
+    aside = _aside(path)
+    return aside if aside.exists() and not path.exists() else path
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.old")

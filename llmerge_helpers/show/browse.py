@@ -1,0 +1,207 @@
+"""Many conflicts: a table with the worst first, a handful of cards, and a browser for a live notebook."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.show.card import VERDICTS, ConflictView
+from llmerge_helpers.verdict.judge import verify
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILTERS = ("verdict", "kind", "language", "repository")
+
+
+def table(examples: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """One line an example, the worst verdicts first: id, verdict, kind, language, lines, tokens, cost, file."""
+    import pandas as pd
+
+    worst = {name: i for i, name in enumerate(reversed(VERDICTS))}
+    rows = []
+    for example in examples:
+        row, usage = example["row"], example.get("usage") or {}
+        sides = [row.get(side) or "" for side in ("ours", "base", "theirs")]
+        rows.append(
+            {
+                "example_id": example["example_id"],
+                "sample": example.get("sample") or 0,
+                "verdict": example["verdict"]["match_type"],
+                "kind": row.get("kind", ""),
+                "language": row.get("language", ""),
+                "lines": sum(side.count("\n") for side in sides) if any(sides) else row["question"].count("\n"),
+                "tokens": usage.get("completion_tokens") or 0,
+                "cost_usd": example.get("cost_usd") or 0.0,
+                "path": row.get("path", ""),
+            }
+        )
+    frame = pd.DataFrame(rows)
+    if frame.empty:
+        return frame
+    frame["_worst"] = frame["verdict"].map(worst)
+    frame = frame.sort_values(["_worst", "lines", "example_id", "sample"], ascending=[True, False, True, True])
+    return frame.drop(columns="_worst").reset_index(drop=True)
+
+
+def cards(items: Sequence[Any]) -> list[ConflictView]:
+    """Cards of examples, of dataset rows, or of cards."""
+    return [
+        item if isinstance(item, ConflictView)
+        else ConflictView.from_example(item) if "verdict" in item and "row" in item
+        else ConflictView(item)
+        for item in items
+    ]  # fmt: skip
+
+
+def answered(rows: Sequence[Mapping[str, Any]], table: pd.DataFrame, n: int = 3) -> list[ConflictView]:
+    """The first conflicts of an evaluation as cards: what each side did, what the model wrote, the verdict."""
+    lines = table.head(n).to_dict("records")
+    return [
+        ConflictView(row, line["reply"], verify(line["reply"], row, finish_reason=line["finish_reason"]), line["name"])
+        for row, line in zip(rows, lines, strict=False)
+    ]
+
+
+def show(items: Sequence[Any], n: int = 5, seed: int | None = None) -> None:
+    """Display the first `n` of `items` as cards; with a seed, `n` drawn at random."""
+    from IPython.display import display
+
+    picked = list(items) if seed is None else random.Random(seed).sample(list(items), min(n, len(items)))
+    for card in cards(picked[:n]):
+        display(card)
+
+
+def browse(examples: Sequence[Mapping[str, Any]], n: int = 3, widgets: bool | None = None) -> Any:
+    """A browser with buttons, filters, search and jump to id in a live notebook; elsewhere the first `n` cards.
+
+    A live notebook is one that JupyterLab, VS Code or Colab started; papermill and nbconvert get the cards, so that no
+    widget state is stored (GitHub then shows nothing at all). `widgets` decides it by hand.
+    """
+    if not examples:
+        raise LlmergeError("there is nothing to browse: the list of examples is empty.")
+    if widgets if widgets is not None else _live():
+        try:
+            return Browser(examples).widget
+        except ImportError:
+            print("ipywidgets is not installed: here are the first cards.")
+    show(examples, n)
+    return None
+
+
+def _live() -> bool:
+    if "google.colab" in sys.modules:
+        return True
+    # jupyter_server names the notebook in the kernel's environment, VS Code its own process; nbclient does neither
+    return "ipykernel" in sys.modules and any(os.environ.get(name) for name in ("JPY_SESSION_NAME", "VSCODE_PID"))
+
+
+class Browser:
+    """The examples one at a time, with ipywidgets; `.widget` is what to display, `.position` what is shown."""
+
+    def __init__(self, examples: Sequence[Mapping[str, Any]]):
+        import ipywidgets as w
+
+        self.examples = list(examples)
+        self.found: list[int] = list(range(len(self.examples)))
+        self.position = 0
+        narrow, wide = w.Layout(width="8.5em"), w.Layout(width="17em")
+        self.previous = w.Button(description="◀ previous", layout=narrow)
+        self.next = w.Button(description="next ▶", layout=narrow)
+        self.jump = w.Text(
+            placeholder="id, Enter", layout=narrow, continuous_update=False, tooltip="jump to an example"
+        )
+        self.search = w.Text(placeholder="search path, question, reply", layout=wide, continuous_update=False)
+        self.filters = {
+            name: w.Dropdown(
+                options=self._options(name), description=name, layout=wide, style={"description_width": "6em"}
+            )
+            for name in FILTERS
+        }
+        self.count, self.card = w.HTML(), w.HTML(layout=w.Layout(width="100%"))
+        self.previous.on_click(lambda _: self.move(-1))
+        self.next.on_click(lambda _: self.move(+1))
+        self.jump.observe(lambda change: self.jump_to(change["new"]), "value")
+        for control in (self.search, *self.filters.values()):
+            control.observe(lambda _: self.select(), "value")
+        buttons = w.HBox([self.previous, self.next, self.jump, self.search, self.count])
+        choices = w.HBox(list(self.filters.values()), layout=w.Layout(flex_flow="row wrap"))
+        self.widget = w.VBox([buttons, choices, self.card])
+        self.draw()
+
+    def _value(self, example: Mapping[str, Any], name: str) -> str:
+        return str(example["verdict"]["match_type"] if name == "verdict" else example["row"].get(name) or "(unknown)")
+
+    def _options(self, name: str) -> list[tuple[str, str]]:
+        counts: dict[str, int] = {}
+        for example in self.examples:
+            value = self._value(example, name)
+            counts[value] = counts.get(value, 0) + 1
+        order = sorted(counts, key=lambda value: (-counts[value], value))
+        return [(f"all ({len(self.examples)})", ""), *((f"{value} ({counts[value]})", value) for value in order)]
+
+    def select(self) -> None:
+        """Apply filters and search, and show the first example that is left."""
+        wanted = {name: control.value for name, control in self.filters.items() if control.value}
+        words = self.search.value.casefold().split()
+        self.found = [
+            i for i, example in enumerate(self.examples)
+            if all(self._value(example, name) == value for name, value in wanted.items())
+            and (not words or all(word in _haystack(example) for word in words))
+        ]  # fmt: skip
+        self.position = 0
+        self.draw()
+
+    def move(self, step: int) -> None:
+        """Go to the next or the previous example, round the end."""
+        if self.found:
+            self.position = (self.position + step) % len(self.found)
+            self.draw()
+
+    def jump_to(self, text: str) -> None:
+        """Show the example with this number (or whose id holds this text), whatever the filters say."""
+        text = text.strip()
+        if not text:
+            return
+        for i, example in enumerate(self.examples):
+            if (text.isdecimal() and example["example_id"] == int(text)) or (
+                not text.isdecimal() and text in str(example.get("id", ""))
+            ):
+                if i not in self.found:
+                    for control in (self.search, *self.filters.values()):
+                        control.value = ""
+                self.position = self.found.index(i)
+                self.jump.value = ""
+                self.draw()
+                return
+        self.count.value = "no example " + _escape(text)
+
+    def draw(self) -> None:
+        """Show the example at the position."""
+        if self.found:
+            self.card.value = ConflictView.from_example(self.examples[self.found[self.position]])._repr_html_()
+        else:
+            self.card.value = "<p>Nothing fits these filters.</p>"
+        total = f"of {len(self.found)}" + (
+            f" (of {len(self.examples)})" if len(self.found) < len(self.examples) else ""
+        )
+        self.count.value = f"{self.position + 1 if self.found else 0} {total}"
+        self.previous.disabled = self.next.disabled = len(self.found) < 2
+
+
+def _haystack(example: Mapping[str, Any]) -> str:
+    row = example["row"]
+    parts = (row.get("path"), row.get("question"), example.get("reasoning"), example.get("answer"), example.get("id"))
+    return "\n".join(part or "" for part in parts).casefold()
+
+
+def _escape(text: str) -> str:
+    import html
+
+    from llmerge_helpers.show.difftext import clip
+
+    return html.escape(clip(text, 40))

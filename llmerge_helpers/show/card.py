@@ -1,0 +1,298 @@
+"""A conflict as a card: what each side did, what the developer did, what the model thought and answered, and why.
+
+The same card reads in JupyterLab, Colab and GitHub (semantic HTML, nothing lost without CSS), in a terminal (`repr`),
+and in Markdown. All text of models and repositories is escaped, capped, and made visible down to control characters.
+"""
+
+from __future__ import annotations
+
+import html
+import itertools
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from llmerge_helpers.conflicts.prompts import SYSTEM_PROMPT, Reply, parse_question, split_reply
+from llmerge_helpers.show.difftext import Line, capped, clip, diff
+
+VERDICTS = {
+    "exact_match": "✓ the same as the developer's resolution",
+    "normalized_match": "✓ the same, but for comments or white space",
+    "unresolved": "✗ the conflict is still there",
+    "context_changed": "✗ changes the lines around the conflict",
+    "incorrect_resolution": "✗ differs from the developer's resolution",
+    "invalid_output": "✗ no code to read",
+    "truncated": "✗ cut off before the end",
+    "failed": "✗ no reply",
+}
+# -------------------------------------------------------------------------------------------------------- the card
+
+
+@dataclass(frozen=True)
+class ConflictView:
+    """One conflict, and where there is one the reply to it and its verdict, as a card that shows itself.
+
+    `reply` is a reply's text, an API message, or a `Reply`; `verdict` a `Verdict` or its `to_dict()`.
+    """
+
+    row: Mapping[str, Any]
+    reply: Reply | str | Mapping[str, Any] | None = None
+    verdict: Any = None
+    label: str = ""
+    prompt: Sequence[Mapping[str, str]] | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_example(cls, example: Mapping[str, Any]) -> ConflictView:
+        """The card of one record of `examples.jsonl`."""
+        sample = example.get("sample") or 0
+        label = f"{example['example_id']:04d}" + (f".{sample}" if sample else "")
+        reply = example.get("message") or example.get("answer") or None
+        return cls(example["row"], reply, example.get("verdict"), label, example.get("prompt"))
+
+    # what the card says, once
+
+    @cached_property
+    def _conflict(self) -> dict[str, Any]:
+        row = dict(self.row)
+        if "ours" not in row or "theirs" not in row:  # rows that have only question and answer
+            row = {**parse_question(row["question"]), **row}
+        for name in ("before", "ours", "base", "theirs", "after", "language", "path"):
+            row[name] = row.get(name) or ""
+        if row.get("answer") is None and row.get("resolution") is not None:
+            row["answer"] = row["before"] + row["resolution"] + row["after"]
+        texts = [row[name] for name in ("before", "ours", "base", "theirs", "after")] + [row.get("answer") or ""]
+        lines = "".join(texts)
+        row["crlf"] = "\r\n" in lines and "\n" not in lines.replace("\r\n", "")
+        return row
+
+    @cached_property
+    def _reply(self) -> Reply | None:
+        if self.reply is None or isinstance(self.reply, Reply):
+            return self.reply
+        return split_reply(self.reply)
+
+    @cached_property
+    def _verdict(self) -> dict[str, Any]:
+        verdict = self.verdict
+        return {} if verdict is None else dict(verdict) if isinstance(verdict, Mapping) else verdict.to_dict()
+
+    @property
+    def heading(self) -> str:
+        """Verdict, example, file and size, in one line."""
+        row, kind = self._conflict, self._verdict.get("match_type")
+        lines = sum(row[side].count("\n") for side in ("ours", "base", "theirs"))
+        parts = [VERDICTS.get(kind, kind) if kind else "conflict", self.label, row["path"], row["language"]]
+        parts += [row.get("kind") and f"developer's way: {row['kind'].replace('_', ' then ')}", f"{lines} lines"]
+        parts += ["CRLF line ends" if row["crlf"] else ""]
+        return " · ".join(clip(" ".join(str(part).split()), 90) for part in parts if part)
+
+    @property
+    def why(self) -> str:
+        """Why the verdict is what it is, and where the first difference lies."""
+        verdict = self._verdict
+        why = clip(" ".join((verdict.get("detail") or "").split()), 400)
+        where = verdict.get("first_difference") or {}
+        if where and verdict.get("match_type") in ("incorrect_resolution", "context_changed", "unresolved"):
+            expected, got = (_quoted(where.get(key)) for key in ("expected", "got"))
+            line = f" on line {where['line']} of the answer" if where.get("line") else ""
+            why += f"{' ' if why else ''}First difference{line}: expected {expected}, got {got}."
+        return why
+
+    def _text(self, text: str) -> str:
+        return text.replace("\r\n", "\n") if self._conflict["crlf"] else text
+
+    @cached_property
+    def _sections(self) -> list[tuple[str, list[Line]]]:
+        """The four panes, each a title and its lines."""
+        row = self._conflict
+        base, ours, theirs = (self._text(row[side]) for side in ("base", "ours", "theirs"))
+        of = "as a diff from base" if base else "git has no base text"
+        panes = [(f"ours, {of}", diff(base, ours)), (f"theirs, {of}", diff(base, theirs))]
+        expected, got = row.get("answer"), self._verdict.get("answer")
+        if expected is None:
+            return panes
+        expected = expected.replace("\r\n", "\n")  # as the verdict compares
+        developer, title = self._developer(expected), "developer's resolution (│), in its context"
+        if got is None:
+            what = "answer: none" if self.reply is not None or self._verdict else ""
+            return [*panes, (title, developer), *([(what, [])] if what else [])]
+        got = got.replace("\r\n", "\n").removesuffix("\n") + ("\n" if expected.endswith("\n") else "")
+        if got == expected:
+            return [*panes, ("answer: identical to the developer's resolution (│)", developer)]
+        return [*panes, (title, developer), ("answer, as a diff from the developer's resolution", diff(expected, got))]
+
+    def _developer(self, expected: str) -> list[Line]:
+        """The lines that the developers committed; those that stand in place of the conflict have a bar."""
+        before, after = (self._conflict[side].replace("\r\n", "\n") for side in ("before", "after"))
+        if not (expected.startswith(before) and expected[len(before) :].endswith(after)):
+            return diff(expected, expected)
+        middle = expected[len(before) : len(expected) - len(after)]
+        return [*diff(before, before), *[("│", line) for _, line in diff(middle, middle)], *diff(after, after)]
+
+    @cached_property
+    def _folded(self) -> list[tuple[str, str]]:
+        """The parts to unfold: title and text."""
+        parts, reply = [], self._reply
+        if reply is not None:
+            words = len(reply.reasoning.split())
+            source = f", from {reply.source}" if reply.source != "none" else ""
+            parts.append((f"reasoning ({words:,} words{source})", reply.reasoning or "(none)"))
+        prompt = self.prompt or (
+            [{"role": "user", "content": self.row["question"]}] if self.row.get("question") else []
+        )
+        if prompt:
+            said = [
+                {**m, "content": "(the instruction shown in 01)"} if m["content"] == SYSTEM_PROMPT else m
+                for m in prompt
+            ]
+            text = "\n\n".join(f"[{m['role']}]\n{m['content']}" for m in said)
+            parts.append((f"prompt ({len(text.split()):,} words)", text))
+        elif self._conflict["base"]:
+            parts.append(("base", self._conflict["base"]))
+        if self.reply is not None:
+            raw = self.reply
+            if isinstance(raw, Mapping):
+                fields = {k: v for k, v in raw.items() if v is not None}
+                if reply is not None and reply.source in fields:
+                    fields[reply.source] = "(above)"
+                raw = "\n".join(f"{key}:\n{_plain(value)}\n" for key, value in fields.items())
+            raw = raw.answer if isinstance(raw, Reply) else raw
+            parts.append(("raw reply", raw))
+        return parts
+
+    # three ways to show it
+
+    def _repr_html_(self) -> str:
+        panes = [(title, self._pane(title, lines)) for title, lines in self._sections]
+        rows = []
+        for i in range(0, len(panes), 2):
+            pair = panes[i : i + 2]
+            span = ' colspan="2"' if len(pair) == 1 else ""
+            rows.append("".join(f'<th{span} style="{_TH}">{html.escape(title)}</th>' for title, _ in pair))
+            rows.append("".join(f'<td{span} style="{_TD}">{body}</td>' for _, body in pair))
+        table = "".join(f'<tr style="background:none">{cells}</tr>' for cells in rows)
+        folded = "".join(
+            f"<details><summary>{html.escape(title)}</summary>"
+            f'<pre style="{_WRAP}">{html.escape(capped(text, width=1000))}</pre></details>'
+            for title, text in self._folded
+        )
+        verdict, _, rest = self.heading.partition(" · ")
+        why = f"<div>{html.escape(self.why)}</div>" if self.why else ""
+        return (
+            f'<div style="margin:0 0 1.2em 0"><div><b>{html.escape(verdict)}</b> · {html.escape(rest)}</div>{why}'
+            f'<table style="table-layout:fixed;width:100%;margin:.4em 0">{table}</table>{folded}</div>'
+        )
+
+    def _pane(self, title: str, lines: list[Line]) -> str:
+        marked, token = self._marked(lines) if title.startswith("answer, ") else (None, "")
+        texts = [html.escape(clip(_blanks(line) if sign in _TAGS else line)) for sign, line in lines]
+        if marked is not None:
+            texts[marked] = texts[marked].replace(token, f'<b style="{_MARK}">{token}</b>', 1)
+        out = []
+        for sign, run in itertools.groupby(range(len(lines)), key=lambda i: lines[i][0]):
+            block = "\n".join(f"{sign} {texts[i]}" for i in run)
+            tag, style = _TAGS.get(sign, ("i", "") if sign == "…" else ("", ""))
+            style = f' style="{style}"' if style else ""
+            out.append(f"<{tag}{style}>{block}</{tag}>" if tag else block)
+        return f'<pre style="{_PRE}">' + ("\n".join(out) or "(nothing)") + "</pre>"
+
+    def _marked(self, lines: list[Line]) -> tuple[int | None, str]:
+        """Which line of the answer's pane holds the first differing token, and that token, escaped."""
+        where = self._verdict.get("first_difference") or {}
+        code = (self._verdict.get("answer") or "").split("\n")
+        if not where.get("got") or not 0 < (where.get("line") or 0) <= len(code):
+            return None, ""
+        target, token = code[where["line"] - 1], html.escape(clip(str(where["got"])))
+        found = [i for i, (sign, line) in enumerate(lines) if line == target and sign in "+ "]
+        found.sort(key=lambda i: lines[i][0] == " ")
+        return (found[0], token) if found and token in html.escape(clip(target)) else (None, "")
+
+    def __repr__(self) -> str:
+        parts = [self.heading, *([self.why] if self.why else [])]
+        for title, lines in self._sections:
+            parts.append(f"--- {title}")
+            parts += _plain_lines(lines)
+        for title, text in self._folded[:1]:
+            if self._reply is not None:
+                parts += [f"--- {title}", capped(text, lines=12)]
+        return "\n".join(parts) + "\n"
+
+    def to_markdown(self) -> str:
+        """The card as Markdown with `diff` fences, for a README, an issue or a data card."""
+        verdict, _, rest = self.heading.partition(" · ")
+        parts = [f"**{verdict}** · {_markdown(rest)}"]
+        if self.why:
+            parts.append(_markdown(self.why))
+        for title, lines in self._sections:
+            body = "\n".join(_plain_lines(lines))
+            parts.append(f"{title}:\n\n{_fenced(body, 'diff')}")
+        for title, text in self._folded:
+            parts.append(f"<details><summary>{title}</summary>\n\n{_fenced(capped(text), 'text')}\n\n</details>")
+        return "\n\n".join(parts) + "\n"
+
+
+# tints are translucent, so that they read on white and on dark; the signs and tags carry the meaning without them
+_TAGS = {
+    "+": ("ins", "text-decoration:none;background:rgba(46,160,67,.25)"),
+    "-": ("del", "text-decoration:none;background:rgba(248,81,73,.25)"),
+}
+_MARK = "background:rgba(255,193,7,.3);outline:1px solid rgba(255,193,7,.9)"
+_PRE = "margin:0;white-space:pre;overflow-x:auto;font:.9em/1.35 monospace"
+_WRAP = _PRE + ";white-space:pre-wrap;word-break:normal"
+_TH = "text-align:left;width:50%"
+_TD = "text-align:left;vertical-align:top;max-width:0"
+
+
+def _blanks(line: str) -> str:
+    """A changed line with the blanks at its end as dots: often they are all that changed."""
+    end = len(line.rstrip(" \t"))
+    return line[:end] + line[end:].replace(" ", "·").replace("\t", "→")
+
+
+def _plain_lines(lines: Sequence[Line]) -> list[str]:
+    return [f"{sign} {clip(_blanks(x) if sign in _TAGS else x)}".rstrip() for sign, x in lines] or ["(nothing)"]
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1, default=str)
+
+
+def _quoted(token: Any) -> str:
+    return "the end" if token is None else "“" + clip(str(token).replace("\n", "⏎"), 60) + "”"
+
+
+def _markdown(text: str) -> str:
+    return re.sub(r"([\\`*_<>\[\]|#&])", r"\\\1", text.replace("\n", " "))
+
+
+def _fenced(body: str, info: str) -> str:
+    fence = "`" * max([3, *(len(run) + 1 for run in re.findall(r"`{3,}", body))])
+    return f"{fence}{info}\n{body}\n{fence}"
+
+
+@dataclass(frozen=True)
+class TrainingView:
+    """The text given to the model, and the text it learns to write (`<ins>`, `+`: the part with loss)."""
+
+    given: str
+    learned: str
+
+    def _repr_html_(self) -> str:
+        tag, style = _TAGS["+"]
+        given, learned = (
+            html.escape(capped(text, width=2000)) for text in (self.given.rstrip("\n"), self.learned.rstrip("\n"))
+        )
+        return (
+            f'<div><b>given</b> (no loss)<pre style="{_WRAP};opacity:.75">{given}</pre>'
+            f'<b>learned</b> (every token carries loss)<pre style="{_WRAP}">'
+            f'<{tag} style="{style}">{learned}</{tag}></pre></div>'
+        )
+
+    def __repr__(self) -> str:
+        given, learned = (
+            capped(text, width=2000).split("\n") for text in (self.given.rstrip("\n"), self.learned.rstrip("\n"))
+        )
+        return "\n".join([*(f"  {line}" for line in given), *(f"+ {line}" for line in learned)])

@@ -1,0 +1,363 @@
+"""Every figure of the series in one style: one colour a verdict, n in the title, intervals on rates, CSV beside PNG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmerge_helpers.evaluate.stats import wilson
+from llmerge_helpers.run.files import write_atomic
+from llmerge_helpers.run.session import resolve, shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart (https://jfly.uni-koeln.de/color/)
+COLOURS = {
+    "exact_match": "#009E73",
+    "normalized_match": "#56B4E9",
+    "unresolved": "#F0E442",
+    "context_changed": "#E69F00",
+    "incorrect_resolution": "#D55E00",
+    "invalid_output": "#CC79A7",
+    "truncated": "#0072B2",
+    "failed": "#000000",
+}
+WORDS = {name: name.replace("_", " ") for name in COLOURS}
+LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+GREY, INK = "#B8B8B8", "#333333"
+STYLE = {
+    "figure.figsize": (6, 3.5),
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.7,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "font.size": 9,
+    "svg.hashsalt": "llmerge",
+}
+
+
+def _styled(draw: Callable[..., Plot]) -> Callable[..., Plot]:
+    """Draw in the style of the series, whatever the user's own matplotlib is set to."""
+
+    @wraps(draw)
+    def drawn(*args: Any, **kwargs: Any) -> Plot:
+        from matplotlib import rc_context, rcdefaults
+
+        with rc_context():
+            rcdefaults()
+            with rc_context(STYLE):
+                return draw(*args, **kwargs)
+
+    return drawn
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A finished figure: it shows itself in a notebook, and its figures stand in `data`."""
+
+    title: str
+    data: pd.DataFrame = field(repr=False)
+    png: bytes = field(repr=False)
+    path: Path | None = None
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        return self.png, {"width": 600}  # drawn at 2×, so that it is sharp on every screen
+
+    def __repr__(self) -> str:
+        where = f" ({shown(self.path)})" if self.path else ""
+        return f"{self.title}{where}\n{self.data.to_string(index=False, max_rows=12)}"
+
+
+@_styled
+def verdicts_by(
+    results: pd.DataFrame, column: str | None = None, path: str | Path | None = None, top: int = 10
+) -> Plot:
+    """Shares of the verdicts for each value of `column` (None: all in one), most frequent values first.
+
+    The right answers come first in each bar, so the interval at their end is that of the rate of right answers.
+    """
+    groups = results.assign(_group=results[column].astype(str) if column else "all")
+    order = groups["_group"].value_counts(sort=True).sort_index().sort_values(ascending=False, kind="stable")
+    others = order.index[top:]
+    if len(others):
+        groups["_group"] = groups["_group"].where(~groups["_group"].isin(others), f"{len(others)} others")
+        order = order.iloc[:top].index.tolist() + [f"{len(others)} others"]
+    else:
+        order = order.index.tolist()
+    present = [name for name in COLOURS if (groups["match_type"] == name).any()]
+    rows = []
+    for value in order:
+        part = groups[groups["_group"] == value]
+        counts = {name: int((part["match_type"] == name).sum()) for name in present}
+        right = counts.get("exact_match", 0) + counts.get("normalized_match", 0)
+        low, high = wilson(right, len(part))
+        rows.append({column or "group": value, "n": len(part), **counts, "right": right, "low": low, "high": high})
+    data = _frame(rows, None if rows else [column or "group", "n", "right", "low", "high"])
+    title = f"Verdicts{f' by {column}' if column else ''} (n = {len(results)})"
+    figure, axes = _axes(height=1.5 + 0.3 * len(rows))
+    left = data["n"] * 0.0
+    for name in present:
+        share = data[name] / data["n"]
+        axes.barh(range(len(data)), share, left=left, color=COLOURS[name], label=WORDS[name], height=0.68)
+        left = left + share
+    rate = data["right"] / data["n"]
+    error = [rate - data["low"], data["high"] - rate]
+    for colour, width in (("white", 3.0), ("black", 1.2)):  # a white rim keeps it visible on every colour
+        axes.errorbar(
+            rate, range(len(data)), xerr=error, fmt="none", ecolor=colour, capsize=3, lw=width, capthick=width
+        )
+    axes.set_yticks(range(len(data)), [f"{v}  ({n})" for v, n in zip(data[column or "group"], data["n"], strict=True)])
+    axes.set_xlim(0, 1)
+    _percent(axes)
+    axes.set_xlabel("share of replies; the bar shows the 95 % interval of right answers")
+    _room_for(axes, len(data))
+    if present:
+        figure.legend(ncols=4, loc="outside lower center", columnspacing=1.2, handlelength=1.2)
+    return _save(figure, axes, title, data, path)
+
+
+@_styled
+def rates(counts: Mapping[str, tuple[int, int]], path: str | Path | None = None, title: str = "Right answers") -> Plot:
+    """Rates with 95 % intervals, one line a name, best first; `counts` gives (right, n) by name.
+
+    A teacher beside its baselines, or base, SFT and GRPO: the first name is drawn in colour, the others in grey.
+    """
+    rows = [{"name": name, "right": k, "n": n, "rate": k / n if n else 0.0} for name, (k, n) in counts.items()]
+    for row in rows:
+        row["low"], row["high"] = wilson(row["right"], row["n"])
+    lead = rows[0]["name"] if rows else ""
+    data = _frame(sorted(rows, key=lambda r: -r["rate"]), ["name", "right", "n", "rate", "low", "high"])
+    figure, axes = _axes(height=1.1 + 0.3 * len(data))
+    for y, row in enumerate(data.itertuples()):
+        colour = COLOURS["exact_match"] if row.name == lead else "#777777"
+        error = [[row.rate - row.low], [row.high - row.rate]]
+        axes.errorbar(row.rate, y, xerr=error, fmt="o", color=colour, capsize=3, ms=6, lw=1.6)
+        label = f"{100 * row.rate:.0f} %"
+        axes.annotate(label, (row.rate, y), (0, 6), textcoords="offset points", ha="center", fontsize=8)
+    axes.set_yticks(range(len(data)), [f"{r.name}  ({r.right} of {r.n})" for r in data.itertuples()])
+    axes.set_ylim(len(data) - 0.5, -0.7)
+    axes.set_xlim(0, 1)
+    _percent(axes)
+    axes.set_xlabel("rate of right answers, 95 % interval")
+    sizes = sorted({n for _, n in counts.values()})
+    many = f"n = {sizes[0]}" if len(sizes) == 1 else f"n = {sizes[0]}–{sizes[-1]}" if sizes else "n = 0"
+    return _save(figure, axes, f"{title} ({many})", data, path)
+
+
+@_styled
+def length_by_verdict(
+    lengths: Sequence[float], verdicts: Sequence[str], path: str | Path | None = None, unit: str = "words of reasoning"
+) -> Plot:
+    """How long the reasoning is for each verdict: one dot a reply, a bar at the median."""
+    import numpy as np
+    import pandas as pd
+
+    frame = pd.DataFrame({"length": list(lengths), "verdict": list(verdicts)})
+    present = [name for name in COLOURS if (frame["verdict"] == name).any()]
+    figure, axes = _axes(height=1.1 + 0.35 * len(present))
+    random = np.random.default_rng(0)
+    rows = []
+    for y, name in enumerate(present):
+        values = frame.loc[frame["verdict"] == name, "length"].to_numpy(dtype=float)
+        quarters = np.quantile(values, [0.25, 0.5, 0.75]).round(1)
+        rows.append({"verdict": name, "n": len(values), **dict(zip(("q25", "median", "q75"), quarters, strict=True))})
+        drawn = values if len(values) <= 2000 else random.choice(values, 2000, replace=False)
+        jitter = y + random.uniform(-0.27, 0.27, len(drawn))
+        axes.plot(np.maximum(drawn, 1), jitter, "o", ms=3.2, alpha=0.45, color=COLOURS[name], mec=INK, mew=0.2)
+        axes.plot([max(quarters[1], 1)] * 2, [y - 0.36, y + 0.36], color=INK, lw=2)
+    axes.set_yticks(range(len(present)), [f"{WORDS[r['verdict']]}  ({r['n']})" for r in rows])
+    axes.invert_yaxis()
+    wide = len(frame) and frame["length"].max() > 10 * max(frame["length"].min(), 1)
+    axes.set_xscale("log" if wide else "linear")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.set_xlabel(f"{unit}{' (logarithmic)' if wide else ''}; the upright bar is the median")
+    axes.grid(axis="y", visible=False)
+    axes.grid(axis="x")
+    return _save(figure, axes, f"Length of reasoning by verdict (n = {len(frame)})", _frame(rows), path)
+
+
+@_styled
+def token_lengths(lengths: Sequence[int], limit: int, path: str | Path | None = None, estimated: bool = False) -> Plot:
+    """How many tokens a training example has, and which of them the limit drops."""
+    import numpy as np
+
+    values = np.asarray(list(lengths), dtype=float)
+    over = int((values > limit).sum()) if limit else 0
+    top = values.max(initial=1)
+    limit_shown = bool(limit) and limit <= 3 * top  # a far limit would squeeze the bars; the legend says that none fell
+    top = max(top, limit) if limit_shown else top
+    width = limit / max(1, round(40 * limit / top)) if limit_shown else top / 40  # the limit falls between two bars
+    edges = np.arange(0, top + 2 * width, width)
+    kept, _ = np.histogram(values[values <= limit] - 0.5 if limit else values, edges)
+    cut, _ = np.histogram(values[values > limit] if limit else values[:0], edges)
+    figure, axes = _axes()
+    axes.bar(edges[:-1], kept, width, align="edge", color=COLOURS["truncated"], label=f"kept ({len(values) - over})")
+    axes.bar(
+        edges[:-1], cut, width, bottom=kept, align="edge", color=COLOURS["incorrect_resolution"], hatch="//",
+        edgecolor="white", label=f"over {limit:,}: dropped ({over})" if limit else f"dropped ({over})",
+    )  # fmt: skip
+    if limit_shown:
+        axes.axvline(limit, color=INK, lw=1.2, ls="--")
+        axes.annotate(
+            f"max_tokens {limit:,}", (limit, 0.97), (-4, 0), xycoords=("data", "axes fraction"),
+            textcoords="offset points", ha="right", va="top", fontsize=8, rotation=90,
+        )  # fmt: skip
+    axes.set_xlabel("tokens in the whole example" + (" (estimated from characters)" if estimated else ""))
+    axes.set_ylabel("examples")
+    axes.set_xlim(0, top * 1.03)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.legend(loc="best")
+    data = _frame({"from": edges[:-1].round(1), "to": edges[1:].round(1), "kept": kept, "dropped": cut})
+    return _save(figure, axes, f"Tokens per example (n = {len(values)})", data, path)
+
+
+@_styled
+def waterfall(steps: Iterable[tuple[str, int]], path: str | Path | None = None, title: str = "What was kept") -> Plot:
+    """From all to what is left: the first step is the start, every other one how many were dropped, and why."""
+    steps = list(steps)
+    rows, left = [], steps[0][1] if steps else 0
+    for i, (label, count) in enumerate(steps):
+        left -= count if i else 0
+        rows.append({"step": label, "dropped": count if i else 0, "left": left})
+    data = _frame(rows, ["step", "dropped", "left"])
+    drawn = data[(data["dropped"] > 0) | (data.index == 0)].reset_index(drop=True)
+    figure, axes = _axes(height=1.0 + 0.28 * len(drawn))
+    y = range(len(drawn))
+    axes.barh(y, drawn["left"], color=COLOURS["exact_match"], height=0.66)
+    axes.barh(y, drawn["dropped"], left=drawn["left"], color=GREY, hatch="//", edgecolor="white", height=0.66)
+    for i, row in enumerate(drawn.itertuples()):
+        label = f"{row.left:,}" + (f"  (−{row.dropped:,})" if row.dropped else "")
+        axes.annotate(label, (row.left + row.dropped, i), (4, 0), textcoords="offset points", va="center", fontsize=8)
+    axes.set_yticks(y, drawn["step"])
+    _room_for(axes, len(drawn))
+    axes.grid(axis="y", visible=False)
+    axes.set_xlim(0, (steps[0][1] if steps else 1) * 1.18 + 0.1)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_xlabel("left after the step; hatched: dropped by it")
+    return _save(figure, axes, f"{title} (n = {steps[0][1] if steps else 0})", data, path)
+
+
+@_styled
+def kinds_by(conflicts: pd.DataFrame, column: str = "language", path: str | Path | None = None, top: int = 8) -> Plot:
+    """How developers resolved conflicts: shares of the kinds for each value of `column`, most frequent values first."""
+    order = conflicts[column].value_counts().sort_index().sort_values(ascending=False, kind="stable").index.tolist()
+    groups = conflicts[column].where(conflicts[column].isin(order[:top]), f"{len(order) - top} others")
+    order = order[:top] + ([f"{len(order) - top} others"] if len(order) > top else [])
+    kinds = ("ours", "theirs", "ours_theirs", "theirs_ours", "base", "empty", "mixed")
+    present = [kind for kind in kinds if (conflicts["kind"] == kind).any()]
+    counts = [{kind: int((conflicts["kind"][groups == value] == kind).sum()) for kind in present} for value in order]
+    data = _frame([{column: v, "n": sum(c.values()), **c} for v, c in zip(order, counts, strict=True)])
+    figure, axes = _axes(height=1.5 + 0.3 * len(data))
+    left = data["n"] * 0.0
+    for kind in present:
+        colour = GREY if kind == "mixed" else LINES[kinds.index(kind)]
+        axes.barh(range(len(data)), data[kind] / data["n"], left=left, color=colour, height=0.68, label=_words(kind))
+        left = left + data[kind] / data["n"]
+    axes.set_yticks(range(len(data)), [f"{v}  ({n})" for v, n in zip(data[column], data["n"], strict=True)])
+    axes.set_xlim(0, 1)
+    _percent(axes)
+    axes.set_xlabel("share of conflicts; mixed: written anew, or of parts of both sides")
+    _room_for(axes, len(data))
+    figure.legend(ncols=4, loc="outside lower center", columnspacing=1.2, handlelength=1.2)
+    return _save(figure, axes, f"Kinds of resolution by {column} (n = {len(conflicts)})", data, path)
+
+
+def _words(kind: str) -> str:
+    return {"ours_theirs": "ours, then theirs", "theirs_ours": "theirs, then ours"}.get(kind, kind)
+
+
+@_styled
+def curves(
+    history: pd.DataFrame, columns: Sequence[str], path: str | Path | None = None, x: str = "step", window: int = 10,
+    title: str = "Training", ylabel: str = "",
+) -> Plot:  # fmt: skip
+    """Loss or reward over training: the raw values faint, their moving average (over `window` points) on top.
+
+    Columns that are missing or hold nothing are left out; a column with few values (evaluation) is drawn as dots.
+    """
+    columns = [c for c in columns if c in history and history[c].notna().any()]
+    data = history[[x, *columns]].dropna(subset=columns, how="all").reset_index(drop=True)
+    figure, axes = _axes()
+    for i, (colour, column) in enumerate(zip(LINES, columns, strict=False)):
+        part = data[[x, column]].dropna()
+        name = column.replace("_", " ")
+        if len(part) < max(3, len(data) / 3):
+            size = max(7 - 3 * i, 2)  # one on top of another shows
+            axes.plot(part[x], part[column], "o-", color=colour, ms=size, lw=1, label=name)
+            continue
+        span = max(1, min(window, len(part) // 3))
+        axes.plot(part[x], part[column], color=colour, alpha=0.3, lw=1)
+        axes.plot(part[x], part[column].rolling(span, min_periods=1).mean(), color=colour, lw=1.9, label=name)
+    axes.set_xlabel(f"{x}; faint: raw, strong: moving average")
+    axes.set_ylabel(ylabel)
+    if len(columns):
+        axes.legend(loc="best")
+    return _save(figure, axes, f"{title} (n = {data[x].nunique()} logged steps)", data, path)
+
+
+# --------------------------------------------------------------------------------------------------- one way to draw
+
+
+def _axes(height: float = 0) -> tuple[Figure, Axes]:
+    # without pyplot: no global state, no figure shown twice, no window; taller than the style only for many lines
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, max(3.5, height)), layout="constrained")
+    axes = figure.add_subplot()
+    axes.grid(axis="y")
+    return figure, axes
+
+
+def _percent(axes: Axes) -> None:
+    from matplotlib.ticker import PercentFormatter
+
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    axes.grid(axis="y", visible=False)
+    axes.grid(axis="x")
+
+
+def _room_for(axes: Axes, bars: int) -> None:
+    """The first bar on top; one or two bars stay slim, in the middle."""
+    empty = max(3 - bars, 0) / 2
+    axes.set_ylim(bars - 0.5 + empty, -0.5 - empty)
+
+
+def _frame(rows: Any, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(rows, columns=list(columns) if columns else None)
+
+
+def _save(figure: Figure, axes: Axes, title: str, data: pd.DataFrame, path: str | Path | None) -> Plot:
+    from PIL import Image
+
+    axes.set_title(title)
+    drawn, png = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, dpi=125, format="png")
+    # 32 colours are plenty for flat figures and a quarter of the bytes, which a notebook carries as base64
+    Image.open(drawn).convert("RGB").quantize(32).save(png, "png", optimize=True)
+    if path is not None:
+        path = resolve(path).with_suffix(".png")
+        write_atomic(path, png.getvalue())
+        write_atomic(path.with_suffix(".csv"), data.to_csv(index=False, lineterminator="\n"))
+    return Plot(title, data, png.getvalue(), path)

@@ -1,0 +1,131 @@
+"""Rows of 02 as a trainer takes them: whole or left out, never cut, and token by token what the model will see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.models import chat as rendering
+from llmerge_helpers.run.files import in_place
+from llmerge_helpers.run.session import require_finished, resolve, shown
+from llmerge_helpers.training.settings import GrpoSettings
+
+
+def load_rows(path: str, *, made_by: str) -> Any:
+    """The `DatasetDict` in a folder that 02 wrote; missing or empty is an `LlmergeError` that says what to run."""
+    from datasets import DatasetDict, load_from_disk
+
+    folder = in_place(resolve(path))
+    command = f"run `papermill notebooks/{made_by}.ipynb out.ipynb` first"
+    if not (folder / "dataset_dict.json").exists() and not (folder / "state.json").exists():
+        inside = sorted(p.parent.name for p in folder.glob("*/dataset_dict.json")) if folder.is_dir() else []
+        hint = f"it holds {' and '.join(inside)}: give one of them" if inside else command
+        raise LlmergeError(f"there is no dataset in {shown(folder)}: {hint}.")
+    for place in (folder, folder.parent):
+        refuse_unfinished(place, made_by)
+    try:
+        found = load_from_disk(str(folder))
+    except IndexError:  # what datasets makes of a saved dataset without rows
+        found = {}
+    except (OSError, ValueError, KeyError) as error:
+        raise LlmergeError(f"the dataset in {shown(folder)} cannot be read ({error}): {command}.") from None
+    found = found if isinstance(found, dict) else DatasetDict(train=found)
+    if not found.get("train") or not len(found["train"]):
+        why = " (no answer of the teacher was right)" if "correct_only" in folder.name else ""
+        raise LlmergeError(f"the dataset in {shown(folder)} is empty{why}: {command} with more conflicts.")
+    return found
+
+
+def refuse_unfinished(folder: Path, notebook: str) -> None:
+    """Raise `LlmergeError` where a run.json says that what lies in `folder` was not finished; none says nothing."""
+    if (folder / "run.json").exists():
+        require_finished(folder, notebook)
+
+
+def encode_rows(tokenizer: Any, rows: Sequence[Mapping[str, Any]], max_length: int) -> tuple[Any, dict[str, Any]]:
+    """Tokenised rows that fit `max_length` whole, with a report of lengths; each one is checked for parity.
+
+    Never cuts: a cut row teaches a reply without its end. Raises `LlmergeError` where nothing fits.
+    """
+    from datasets import Dataset
+
+    encoded = []
+    for row in rows:
+        tokens = rendering.encode(tokenizer, row["prompt"], row["completion"])
+        rendering.check_parity(tokenizer, tokens, row["prompt"], row["completion"])
+        encoded.append(tokens)
+    report = length_report([len(e["input_ids"]) for e in encoded], max_length)
+    kept = [(row, e) for row, e in zip(rows, encoded, strict=True) if len(e["input_ids"]) <= max_length]
+    if not kept:
+        raise LlmergeError(
+            f"no row fits max_length {max_length} (the shortest has {report['shortest']} tokens): "
+            f"set max_length to {report['max_length_for_95']}, which keeps 95 %."
+        )
+    report["completion_tokens_95"] = _quantile([sum(x >= 0 for x in e["labels"]) for _, e in kept], 0.95)
+    extra = {"prompt": [list(row["prompt"]) for row, _ in kept]}
+    columns = {k: [e[k] for _, e in kept] for k in ("input_ids", "labels")}
+    return Dataset.from_dict(columns | extra), report
+
+
+def length_report(lengths: Sequence[int], max_length: int) -> dict[str, Any]:
+    """How many rows fit whole, how long they are, and which max_length keeps 95 % of them.
+
+    >>> length_report([10, 20, 30], 25)["left_out"]
+    1
+    """
+    fits = [n for n in lengths if n <= max_length]
+    return {
+        "rows": len(lengths),
+        "used": len(fits),
+        "left_out": len(lengths) - len(fits),
+        "shortest": min(lengths, default=0),
+        "median": _quantile(lengths, 0.5),
+        "longest": max(lengths, default=0),
+        "max_length_for_95": _quantile(lengths, 0.95),
+        "tokens": sum(fits),
+    }
+
+
+def _quantile(values: Sequence[int], share: float) -> int:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0
+
+
+def curriculum(rows: Any) -> Any:
+    """GRPO rows from easy to hard by the teacher's `pass_rate`; what it never solved comes last, what it is not known
+    for keeps its place in the middle."""
+    if "pass_rate" not in rows.column_names:
+        return rows
+    rates = [0.5 if rate is None else float(rate) for rate in rows["pass_rate"]]
+    return rows.select(sorted(range(len(rates)), key=lambda i: -rates[i]))
+
+
+def grpo_rows(tokenizer: Any, rows: Any, settings: GrpoSettings, max_prompt_tokens: int) -> tuple[Any, dict[str, Any]]:
+    """Rows as `GRPOTrainer` takes them: the rendered prompt as text, the conflict's columns, and what was prefilled."""
+    from llmerge_helpers.conflicts.prompts import messages
+
+    rows = curriculum(rows) if settings.curriculum else rows
+    rows = rows.select(range(min(settings.limit, len(rows)))) if settings.limit else rows
+
+    def render(row: dict[str, Any]) -> dict[str, Any]:
+        prompt = row.get("prompt") or messages(row)
+        prompt = prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}]
+        text = rendering.trainer_prompt(tokenizer, prompt)
+        return {"prompt": text, "prefill": rendering.prefill(text)}
+
+    rendered = [render(row) for row in rows]
+    tokens = [len(tokenizer(r["prompt"])["input_ids"]) for r in rendered]
+    rows = rows.remove_columns([c for c in ("prompt", "prefill") if c in rows.column_names])
+    rows = rows.add_column("prompt", [r["prompt"] for r in rendered]).add_column(
+        "prefill", [r["prefill"] for r in rendered]
+    )
+    report = length_report(tokens, max_prompt_tokens)
+    kept = rows.select([i for i, n in enumerate(tokens) if n <= max_prompt_tokens])
+    if not len(kept):
+        raise LlmergeError(
+            f"no prompt fits max_prompt_tokens {max_prompt_tokens} (the shortest has {report['shortest']} "
+            "tokens): raise it, or take shorter conflicts."
+        )
+    return kept, report

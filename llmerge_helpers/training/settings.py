@@ -1,0 +1,167 @@
+"""The settings of a training run: the parameters of 03 and 04 under TRL's names, checked before anything is loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.models.device import Device, ModelSize, Plan, world_size
+
+# max_length=0: of a row in SFT. On a CPU 1024 would keep all 27 rows of the sample in place of 11, and replies that are
+# half as long again make every evaluation and every step of GRPO as much slower
+MAX_LENGTH = {"cpu": 640, "cuda": 8192}
+MAX_PROMPT_TOKENS = {"cpu": 1024, "cuda": 4096}  # max_prompt_tokens=0: of a question in GRPO
+CPU_STEPS = {"sft": 12, "grpo": 2}  # max_steps=0 on a CPU: what two cores do in a minute or two
+
+
+@dataclass(frozen=True)
+class SftSettings:
+    """The parameters of 03 and a few more, under TRL's names where it has them."""
+
+    dataset: str = "outputs/sft_dataset/correct_only"
+    limit: int = 0  # training rows; 0: all
+    base_model: str = "auto"
+    epochs: float = 1.0
+    max_steps: int = 0  # 0: by device (CPU: a short run; GPU: all epochs), -1: all epochs
+    batch_size: int = 0  # a device; 0: by plan
+    gradient_accumulation_steps: int = 1
+    learning_rate: float = 0.0  # 0: by size of the model
+    lora_rank: int = 16
+    max_length: int = 0  # tokens, 0: by device; longer rows are left out and counted, never cut
+    load_in_4bit: bool = False
+    report_to: str = "wandb"
+    resume: bool = True
+    output_dir: str = "outputs/sft_model"
+    seed: int = 0
+    packing: bool = False
+    save_steps: int = 0  # 0: a quarter of the run (half on a CPU)
+    samples: int = 2  # held-out conflicts answered at every evaluation
+
+
+@dataclass(frozen=True)
+class GrpoSettings:
+    """The parameters of 04 and a few more."""
+
+    sft_model: str = "outputs/sft_model"
+    dataset: str = "outputs/grpo_dataset"
+    limit: int = 0
+    max_steps: int = 0  # 0: by device, -1: once through the dataset
+    num_generations: int = 4
+    max_completion_length: int = 0  # 0: what the SFT replies needed, and an eighth more
+    learning_rate: float = 0.0  # 0: by size of the model
+    beta: float = 0.0
+    report_to: str = "wandb"
+    resume: bool = True
+    output_dir: str = "outputs/grpo_model"
+    seed: int = 0
+    base_model: str = ""  # "": the one that the adapter was trained on
+    load_in_4bit: bool = False
+    batch_size: int = 0  # a device; 0: by plan
+    gradient_accumulation_steps: int = 0  # 0: as many as one group needs
+    temperature: float = 1.0
+    max_prompt_tokens: int = 0  # 0: by device; longer prompts are left out and counted
+    curriculum: bool = True  # easy conflicts first, by the teacher's pass rate
+    use_vllm: str = "auto"
+    format_weight: float = 0.2
+    similarity: float = 0.0
+    patience: int = 10
+    save_steps: int = 0
+
+
+def settings_from(kind: type, values: Mapping[str, Any]) -> Any:
+    """Settings from plain values; an unknown name or a wrong type is an `LlmergeError`.
+
+    >>> settings_from(SftSettings, {"learning_rat": 1.0e-4})
+    Traceback (most recent call last):
+    llmerge_helpers.errors.LlmergeError: unknown setting 'learning_rat': did you mean 'learning_rate'?
+    """
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    for name, value in values.items():
+        if name not in fields:
+            close = difflib.get_close_matches(name, fields, 1)
+            raise LlmergeError(
+                f"unknown setting {name!r}: "
+                + (f"did you mean {close[0]!r}?" if close else "it is no field of SftSettings or GrpoSettings.")
+            )
+        expected = type(fields[name].default)
+        good = isinstance(value, (int, float) if expected is float else expected)
+        if not good or (isinstance(value, bool) and expected is not bool):
+            hint = "; write 1.0e-5 in place of 1e-5 in YAML" if expected is float else ""
+            raise LlmergeError(f"setting {name!r} must be {expected.__name__}, got {value!r}{hint}.")
+    return kind(**values)
+
+
+def check_numbers(settings: Any) -> None:
+    positive = ("epochs", "lora_rank", "temperature")
+    for name in positive:
+        if hasattr(settings, name) and getattr(settings, name) <= 0:
+            raise LlmergeError(f"{name} is {getattr(settings, name)}: it must be above 0.")
+    zero_or_more = "limit batch_size learning_rate max_length max_prompt_tokens max_completion_length beta"
+    for name in zero_or_more.split():
+        if hasattr(settings, name) and getattr(settings, name) < 0:
+            raise LlmergeError(f"{name} is {getattr(settings, name)}: it must be 0 or more.")
+    least = 0 if isinstance(settings, GrpoSettings) else 1
+    if settings.gradient_accumulation_steps < least:
+        raise LlmergeError(
+            f"gradient_accumulation_steps is {settings.gradient_accumulation_steps}: it must be {least} or more."
+        )
+    if settings.max_steps < -1:
+        raise LlmergeError(f"max_steps is {settings.max_steps}: 0 is by device, -1 all epochs, else a number of steps.")
+
+
+def check_report_to(report_to: str) -> None:
+    """Raise `LlmergeError` unless curves can go where they are asked to."""
+    if report_to not in ("wandb", "none", ""):
+        raise LlmergeError(f"report_to is {report_to!r}: use wandb (offline without a key) or none.")
+    if report_to == "wandb" and find_spec("wandb") is None:
+        raise LlmergeError("report_to is wandb, and the package is not there: `pip install wandb`, or report_to none.")
+
+
+def group_batches(settings: GrpoSettings, plan: Plan) -> tuple[Plan, int]:
+    """A batch and accumulation steps that hold whole groups; given ones that do not are an `LlmergeError`."""
+    world, n, batch = world_size(), settings.num_generations, plan.batch_size
+    accumulation = settings.gradient_accumulation_steps
+    if not settings.batch_size:  # the plan's is the largest that fits, and a smaller one may hold whole groups
+        fits = [d for d in range(1, batch + 1) if (d * accumulation * world % n if accumulation else n % d) == 0]
+        batch = max(fits, default=batch)
+    accumulation = accumulation or n // math.gcd(n, batch)
+    if batch * accumulation * world % n:
+        raise LlmergeError(
+            f"num_generations {n} does not divide the {batch * accumulation * world} completions of a step "
+            f"(batch_size {batch} x gradient_accumulation_steps {accumulation} x processes {world}): "
+            f"set batch_size to {n}, or num_generations to a divisor."
+        )
+    return dataclasses.replace(plan, batch_size=batch), accumulation
+
+
+def chosen_learning_rate(given: float, kind: str, size: ModelSize) -> float:
+    """`given`, or a rate that suits LoRA at this size: ten times that of full fine-tuning, more for small models.
+
+    >>> small = ModelSize(135_000_000, 30, 576, 49_152)
+    >>> chosen_learning_rate(0.0, "sft", small), chosen_learning_rate(3e-4, "sft", small)
+    (0.001, 0.0003)
+    """
+    rates = {"sft": (1e-3, 2e-4), "grpo": (5e-5, 1e-5)}[kind]
+    return given or rates[size.parameters > 500_000_000]
+
+
+def completion_budget(lineage: Mapping[str, Any]) -> int:
+    """Tokens that a reply may take: what 95 % of the SFT replies needed, and an eighth more."""
+    return max(64, (lineage.get("completion_tokens_95") or 400) * 9 // 8)
+
+
+def device_steps(max_steps: int, kind: str, device: Device) -> int:
+    if max_steps == 0:
+        return CPU_STEPS[kind] if device.kind == "cpu" else -1
+    return max_steps
+
+
+def total_steps(settings: Any, plan: Plan, rows: int, steps: int) -> int:
+    per_step = plan.batch_size * settings.gradient_accumulation_steps * world_size()
+    return steps if steps > 0 else max(1, int(-(-rows // per_step) * settings.epochs))

@@ -1,0 +1,438 @@
+"""One reply against one conflict: is it what the developers committed, and if not, why not?
+
+The same rules judge teacher answers, evaluation and reward. The code is read out of the reply without a look at the
+developer's resolution. Tokens are compared in the whole file where it is known, so that code which swallows the lines
+behind it is not called right. A change to comments only, in the lines around the conflict too, is a normalized match,
+unless the conflict is about comments.
+
+Line ends: models write `\\n`, so `\\r\\n` and `\\n` count as the same, and so does one line end more or less at the
+very end of the code. All else counts for an exact match, the first line's indentation included.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+from llmerge_helpers.conflicts.languages import language_of
+from llmerge_helpers.conflicts.prompts import Fence, fences, parse_question, split_reply
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.verdict.syntax import Word
+from llmerge_helpers.verdict.tokens import LAYOUT, Lexed, comparable, lex, parses
+
+MATCH_TYPES = (
+    "exact_match",
+    "normalized_match",
+    "unresolved",
+    "context_changed",
+    "incorrect_resolution",
+    "invalid_output",
+    "truncated",
+    "failed",
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a reply was judged.
+
+    `answer` is the code that was read, `fence` the number of its code block in the answer. `first_difference` has the
+    `index` of the first differing token of the snippet, the token `expected`, the one that was `got` (None: the snippet
+    ends) and its `line` in the code. `parses` says whether the whole file parses with the code in it (None: unknown).
+    """
+
+    match_type: str
+    is_correct: bool
+    answer: str | None = None
+    fence: int | None = None
+    first_difference: dict[str, Any] | None = None
+    parses: bool | None = None
+    detail: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The verdict as plain data, ready for JSON."""
+        return asdict(self)
+
+
+def verify(
+    reply: str | Mapping[str, Any] | None, row: Mapping[str, Any], *, finish_reason: str | None = None
+) -> Verdict:
+    """The verdict on a reply: a text with or without a <think> part, an API message, or None for a failed request.
+
+    `row` has an answer, or before, resolution and after. What else it has (question, prefix, suffix, language, path)
+    makes the verdict sharper. A `finish_reason` of "length" always means truncated.
+
+    >>> row = {"before": "f(", "resolution": "a+b", "after": ");", "language": "Java"}
+    >>> verify("```java\\nf(a + b); // sum\\n```", row).match_type
+    'normalized_match'
+    """
+    case = _case_of(row)
+    if reply is None:
+        return _verdict("failed", "There is no reply.")
+    parts = split_reply(reply)
+    code, number, closed = _read(parts.answer, case)
+    if finish_reason == "length":
+        return _verdict("truncated", "The reply was cut off at the token limit.", code, number)
+    if parts.truncated:
+        return _verdict("truncated", "The reply ends before its reasoning does.", code, number)
+    if not closed:
+        return _verdict("truncated", "The reply ends before its code block does.", code, number)
+    if code is None:
+        return _verdict("invalid_output", "There is no code block in the answer.")
+    if not code.strip() and case.answer.strip():
+        return _verdict("invalid_output", "The code block is empty.", code, number)
+    return _judge(code, number, case)
+
+
+def proposal(reply: str, row: Mapping[str, Any], *, finish_reason: str | None = None) -> str | None:
+    """What a reply puts in place of a conflict whose answer nobody knows; None where nothing can be taken as it is.
+
+    `row` has before, ours, base, theirs and after. The code has to be whole, with the lines around the conflict as they
+    were and no marker in it.
+
+    >>> row = {"before": "f(\\n", "ours": "a\\n", "base": "", "theirs": "b\\n", "after": ");\\n"}
+    >>> proposal("```\\nf(\\na, b\\n);\\n```", row)
+    'a, b\\n'
+    """
+    case = _case_of({**row, "resolution": "", "answer": None, "question": None})
+    parts = split_reply(reply)
+    code, _, closed = _read(parts.answer, case)
+    if finish_reason == "length" or parts.truncated or not closed or code is None or _left_markers(code, case):
+        return None
+    code, before, after = (text.replace("\r\n", "\n") for text in (code, row["before"], row["after"]))
+    code = code.removesuffix("\n") + "\n" * (not after or after.endswith("\n"))  # a block ends its last line
+    if len(code) < len(before) + len(after) or not (code.startswith(before) and code.endswith(after)):
+        return None
+    resolution = code[len(before) : len(code) - len(after)]
+    windows = "\r\n" in (row["ours"] or row["theirs"] or row["before"])
+    return resolution.replace("\n", "\r\n") if windows else resolution
+
+
+# ---- the row
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What a row says, with `\\n` line ends; answer = before + resolution + after."""
+
+    before: str
+    after: str
+    answer: str
+    prefix: str
+    suffix: str
+    whole: bool  # prefix + answer + suffix is the file
+    language: str
+    sides: tuple[str, ...]  # ours, base, theirs, as far as they are known
+
+    @cached_property
+    def head(self) -> str:
+        """What the lexer has to see before the code."""
+        return self.prefix if self.whole else _open_comment(self.answer)
+
+    def lex(self, code: str, *, all_words: bool = False) -> Lexed:
+        """The tokens of the file with this code in it (summed up outside of the code), or of the code alone."""
+        window = None if all_words else (len(self.head), len(self.head) + len(code))
+        return lex(self.head + code + self.suffix, self.language, window)
+
+    @cached_property
+    def expected(self) -> Lexed:
+        return self.lex(self.answer)
+
+    @cached_property
+    def expected_file(self) -> Lexed:
+        return self.lex(self.answer, all_words=True)
+
+    @cached_property
+    def parses(self) -> bool | None:
+        return parses(self.prefix + self.answer + self.suffix, self.language) if self.whole else None
+
+    @cached_property
+    def about_comments(self) -> bool:
+        """True if ours and theirs have the same tokens and other letters: what was decided stands in comments alone.
+
+        Such a conflict would otherwise be "resolved" by any answer, one without the comment included.
+        """
+        if len(self.sides) < 3 or _solid(self.sides[0]) == _solid(self.sides[-1]):
+            return False
+        snippets = [self.before + side + self.after for side in (self.sides[0], self.sides[-1])]
+        start = len(self.head)
+        ours, theirs = (_words(self.lex(text), start, start + len(text)) for text in snippets)
+        return [(w[0], *w[2:]) for w in ours] == [(w[0], *w[2:]) for w in theirs]
+
+    @cached_property
+    def lines(self) -> frozenset[str]:
+        return frozenset(line.strip() for text in (self.answer, *self.sides) for line in text.split("\n"))
+
+    @cached_property
+    def context(self) -> tuple[list[str], list[str]]:
+        return _bare_lines(self.before), _bare_lines(self.after)
+
+    @cached_property
+    def markers(self) -> frozenset[str]:
+        """Lines of the expected answer that look like markers, and so are code."""
+        return frozenset(_marker_lines(self.answer))
+
+    @cached_property
+    def has_fences(self) -> bool:
+        return any("```" in text or "~~~" in text for text in (self.answer, *self.sides))
+
+
+_COLUMNS = ("before", "resolution", "after", "answer", "prefix", "suffix", "language", "path", "ours", "base", "theirs")
+
+
+def _case_of(row: Mapping[str, Any]) -> _Case:
+    values = {name: row.get(name) for name in _COLUMNS}
+    known = values["before"] is not None and values["after"] is not None
+    return _build_case(*values.values(), None if known else row.get("question"))
+
+
+@lru_cache(maxsize=32)
+def _build_case(
+    before: str | None,
+    resolution: str | None,
+    after: str | None,
+    answer: str | None,
+    prefix: str | None,
+    suffix: str | None,
+    language: str | None,
+    path: str | None,
+    ours: str | None,
+    base: str | None,
+    theirs: str | None,
+    question: str | None,
+) -> _Case:
+    if question is not None:
+        try:
+            asked = parse_question(question)
+        except LlmergeError:  # then only the answer is known
+            asked = {}
+        before, ours, base = asked.get("before"), asked.get("ours"), asked.get("base")
+        theirs, after = asked.get("theirs"), asked.get("after")
+        language = language or asked.get("language")
+    if answer is None:
+        if resolution is None:
+            raise LlmergeError("A row needs an `answer`, or `before`, `resolution` and `after`, to judge replies by.")
+        answer = f"{before or ''}{resolution}{after or ''}"
+    elif resolution is None and not any("```" in (text or "") for text in (before, ours, base, theirs, after)):
+        answer = _unfence(answer)
+    before, after, answer, *sides = [
+        (text or "").replace("\r\n", "\n") for text in (before, after, answer, ours, base, theirs)
+    ]
+    if not answer.startswith(before):
+        before = ""
+    after = after.removesuffix("\n") + "\n" * (answer.endswith("\n") and after != "")
+    if not answer[len(before) :].endswith(after):
+        after = ""
+    whole = prefix is not None and suffix is not None
+    return _Case(
+        before=before,
+        after=after,
+        answer=answer,
+        prefix=prefix.replace("\r\n", "\n") if whole else "",
+        suffix=suffix.replace("\r\n", "\n") if whole else "",
+        whole=whole,
+        language=language or language_of(path or ""),
+        sides=tuple(sides),
+    )
+
+
+def _unfence(answer: str) -> str:
+    """The answer of a dataset of questions and answers, where it is one code block and nothing else, as bare code."""
+    blocks = fences(answer)
+    if len(blocks) == 1 and blocks[0].closed and answer.strip() == answer[blocks[0].start : blocks[0].end].strip():
+        return blocks[0].body
+    return answer
+
+
+def _open_comment(text: str) -> str:
+    """`/*` and a line end if a piece of a file starts inside a block comment (one in ten does), else nothing."""
+    comment, end, _ = text.partition("*/")
+    return "/*\n" if end and all(re.match(r"\s*(\*|\Z)", line) for line in (comment + "*").split("\n")) else ""
+
+
+# ---- the code in the answer
+
+
+def _read(answer: str, case: _Case) -> tuple[str | None, int | None, bool]:
+    """The code, the number of its block, and whether the last block is closed."""
+    blocks = fences(answer)
+    whole = _between_ends(answer, blocks) if case.has_fences and len(blocks) > 1 else None
+    if len(blocks) > 1 and not blocks[-1].closed and not blocks[-1].body.strip():
+        blocks.pop()  # a stray fence at the very end
+    if not blocks:
+        return None, None, True
+    if whole and not _left_markers(whole, case) and _has_context(whole, case):
+        return whole, 0, True  # code with code blocks in it, and a fence too short around it
+    if not blocks[-1].closed:
+        return blocks[-1].body, len(blocks) - 1, False
+    number = max(range(len(blocks)), key=lambda number: (_fitness(blocks[number].body, case), number))
+    return blocks[number].body, number, True
+
+
+def _fitness(code: str, case: _Case) -> int:
+    """How well code can be the answer: not at all if it is blank, badly with conflict markers, best in its context."""
+    if not code.strip():
+        return 0
+    return 1 if _left_markers(code, case) else 3 if _has_context(code, case) else 2
+
+
+def _between_ends(answer: str, blocks: Sequence[Fence]) -> str | None:
+    """All between the opening of the first block and the last line that could be an end."""
+    lines = answer[blocks[0].start :].split("\n")
+    last = next((n for n in range(len(lines) - 1, 0, -1) if re.fullmatch(r"[ \t]*(`{3,}|~{3,})\s*", lines[n])), 0)
+    return "".join(line + "\n" for line in lines[1:last]) if last else None
+
+
+def _has_context(code: str, case: _Case) -> bool:
+    """True if the code starts with the lines before the conflict and ends with those after it, white space aside."""
+    lines, (before, after) = _bare_lines(code), case.context
+    enough = len(lines) >= len(before) + len(after)
+    return enough and lines[: len(before)] == before and lines[len(lines) - len(after) :] == after
+
+
+def _bare_lines(text: str) -> list[str]:
+    return [bare for line in text.split("\n") if (bare := " ".join(line.split()))]
+
+
+_MARKER_LINE = re.compile(r"^(?:[ \t]*(?:<{7,}+|>{7,}+)(?: .*)?|={7}|\|{7}(?: .*)?)[ \t\r]*$", re.MULTILINE)
+
+
+def _marker_lines(text: str) -> Iterator[str]:
+    if "<<<<<<<" in text or ">>>>>>>" in text or "=======" in text or "|||||||" in text:
+        for match in _MARKER_LINE.finditer(text):
+            yield match[0].strip()
+
+
+def _left_markers(code: str, case: _Case) -> list[str]:
+    """The lines of the code that can only be conflict markers: no text of the row has them."""
+    return [
+        line for line in _marker_lines(code) if line not in case.markers and (line[0] in "<>" or line not in case.lines)
+    ]
+
+
+# ---- the judgement
+
+
+def _solid(text: str) -> str:
+    """The text without white space: of two texts with the same tokens, it differs where their comments do."""
+    return "".join(text.split())
+
+
+def _verdict(match_type: str, detail: str, code: str | None = None, number: int | None = None, **more: Any) -> Verdict:
+    correct = match_type in ("exact_match", "normalized_match")
+    return Verdict(match_type, correct, answer=code, fence=number, detail=detail, **more)
+
+
+def _judge(answer: str, number: int | None, case: _Case) -> Verdict:
+    code = answer.replace("\r\n", "\n").removesuffix("\n") + "\n" * case.answer.endswith("\n")
+    if code == case.answer:
+        detail = "Character by character what the developers committed."
+        return _verdict("exact_match", detail, answer, number, parses=case.parses)
+    if markers := _left_markers(code, case):
+        return _verdict("unresolved", f"A conflict marker is left: {markers[0][:60]}", answer, number)
+    if len(code) > 2 * len(case.answer) + 20_000:  # it cannot be right, and need not be parsed
+        return _verdict("incorrect_resolution", "The code is far longer than the snippet.", answer, number)
+    expected, got, difference = _compare(case, code)
+    if difference is None and _breaks(case, code, expected, got):
+        match_type, detail = "incorrect_resolution", "The tokens are the same, but the code does not parse like this."
+    elif difference is None and _solid(code) != _solid(case.answer) and case.about_comments:
+        match_type, detail = "incorrect_resolution", "The sides differ in comments only, so here comments count."
+    elif difference is None:
+        match_type, detail = "normalized_match", "The same tokens; only comments or white space differ."
+    else:
+        match_type, detail = _classify(expected, got, case, code)
+    spliced = got.clean if case.whole else None
+    return _verdict(match_type, detail, answer, number, first_difference=difference, parses=spliced)
+
+
+def _compare(case: _Case, code: str) -> tuple[Lexed, Lexed, dict[str, Any] | None]:
+    """The tokens of both files, and where they first differ."""
+    expected, got = case.expected, case.lex(code)
+    start = len(case.head)
+    left = _words(expected, start, start + len(case.answer))
+    right = _words(got, start, start + len(code))
+    if difference := _first_difference(left, right, case, code):
+        return expected, got, difference
+    strict = comparable(expected, got)
+    if not strict or _first_difference(expected.rows(strict), got.rows(strict), case, code):
+        # The code alone does not tell, so look at all of the file.
+        expected, got = case.expected_file, case.lex(code, all_words=True)
+        difference = _first_difference(expected.rows(strict), got.rows(strict), case, code)
+    return expected, got, difference
+
+
+def _breaks(case: _Case, code: str, expected: Lexed, got: Lexed) -> bool:
+    """True if the developers' code parses and this one does not, even without comments (some trip grammars up)."""
+    if not expected.clean or got.clean is not False:
+        return False
+    text, pieces, done = case.head + code + case.suffix, [], 0
+    for word, start, kind, _ in case.lex(code, all_words=True).words:
+        if kind not in LAYOUT:
+            pieces += re.sub(r"[^\n]", " ", text[done:start]), word
+            done = start + len(word)
+    return not parses("".join(pieces) + "\n", case.language)
+
+
+def _first_difference(left: list[Word], right: list[Word], case: _Case, code: str) -> dict[str, Any] | None:
+    pairs = zip(left, right, strict=False)
+    same = next((n for n, (a, b) in enumerate(pairs) if a[0] != b[0] or a[2:] != b[2:]), min(len(left), len(right)))
+    if same == len(left) == len(right):
+        return None
+    start = len(case.head)
+    first = sum(word[1] < start for word in left[:same])
+    shown = []
+    for words, end in ((left, start + len(case.answer)), (right, start + len(code))):
+        word = words[same] if same < len(words) else None
+        shown.append(None if word is None or word[1] >= end else word[0] or f"<{word[2]}>")
+    position = right[same][1] - start if same < len(right) else len(code)
+    line = code.rstrip("\n").count("\n", 0, max(position, 0)) + 1
+    return {"index": same - first, "expected": shown[0], "got": shown[1], "line": line}
+
+
+def _classify(expected: Lexed, got: Lexed, case: _Case, code: str) -> tuple[str, str]:
+    """context_changed or incorrect_resolution, and why."""
+    start, end = len(case.head), len(case.head) + len(case.answer)
+    middle = start + len(case.before), end - len(case.after)
+    spans = (
+        (expected, start, middle[0]),
+        (expected, *middle),
+        (expected, middle[1], end),
+        (got, start, start + len(code)),
+    )
+    before, resolution, after, words = [[(text, kind) for text, _, kind, _ in _words(*span)] for span in spans]
+    lines_kept = (
+        code.startswith(case.before) and code.endswith(case.after) and len(code) >= len(case.before + case.after)
+    )
+    if words == before + resolution + after:  # only indentation or a line end differs, or what the file makes of it
+        match_type = "incorrect_resolution" if lines_kept or before == after == [] else "context_changed"
+        return match_type, "The tokens are the same, but in the file they mean something else."
+    tokens_kept = (
+        len(words) >= len(before) + len(after)
+        and words[: len(before)] == before
+        and words[len(words) - len(after) :] == after
+    )
+    if lines_kept or tokens_kept:
+        return "incorrect_resolution", "The lines around the conflict are kept; the resolution is another one."
+    context = Counter(before) + Counter(after)
+    rest = Counter(words) - Counter(resolution)
+    shared = (context & rest).total()
+    if _contains(words, resolution) and 2 * shared >= min(context.total(), rest.total()):
+        return "context_changed", "The resolution is there, but the lines around it are not what they were."
+    return "incorrect_resolution", "The resolution is another one, and the lines around it are not what they were."
+
+
+def _words(lexed: Lexed, start: int, end: int) -> list[Word]:
+    """The tokens between two offsets, without those for line ends and indentation, and without their roles."""
+    skipped = (*LAYOUT, "tree")
+    return [word for word in lexed.rows(strict=False) if start <= word[1] < end and word[2] not in skipped]
+
+
+def _contains(words: list[tuple[str, str]], part: list[tuple[str, str]]) -> bool:
+    """True if the part stands in the words without a gap (found as a substring, in linear time)."""
+    letters: dict[tuple[str, str], str] = {}
+    coded = ["".join(letters.setdefault(word, chr(0x100 + len(letters))) for word in each) for each in (words, part)]
+    return coded[1] in coded[0]
