@@ -36,17 +36,17 @@ test: $(STAMP)   ## the tests: offline, about five minutes on two cores
 	$(BIN)/pytest -n 2
 
 browser: $(STAMP) ## notebook 02 in JupyterLab in a headless Chromium
-	$(BIN)/pytest -m browser -rs tests/test_browser.py
+	$(BIN)/pytest -m browser -rs tests/notebooks/test_browser.py
 
 readme: $(STAMP) ## every command of the README, in a clean clone with an empty HOME: half an hour
-	$(BIN)/python tests/readme_commands.py
+	$(BIN)/python tests/support/readme_commands.py
 
 lint: $(STAMP)   ## ruff, notebooks included
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 notebooks: $(STAMP) ## run the notebooks on the sample and keep their outputs in the files that are committed
-	$(BIN)/python tests/notebook_runs.py $(DEMO)
+	$(BIN)/python tests/support/notebook_runs.py $(DEMO)
 
 clean:           ## remove what runs and tests wrote; cached answers stay (they may have been paid for)
 	find outputs -mindepth 1 -maxdepth 1 ! -name .gitkeep ! -name deepseek_cache -exec rm -rf {} +

@@ -29,7 +29,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
 from fault_server import FAULTS, FaultServer, make_rows, take_ours  # noqa: E402
 
@@ -55,7 +55,7 @@ def say(**figures: object) -> None:
 @contextlib.contextmanager
 def server(**options: object) -> Iterator[str]:
     """A fault server in its own process; its base_url."""
-    command = [sys.executable, str(ROOT / "tests" / "fault_server.py"), json.dumps(options)]
+    command = [sys.executable, str(ROOT / "tests" / "support" / "fault_server.py"), json.dumps(options)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         yield process.stdout.readline().strip()

@@ -3,8 +3,8 @@
     python benchmarks/verdicts.py [path/to/repository …]
 
 Without a repository, the bundled sample is judged. Four replies to each hunk: the developer's resolution, ours, theirs,
-and both. The errors are those on the adversarial set of tests/verdict_cases.py. Prints a Markdown table; the speeds are
-those of one core, in this one run.
+and both. The errors are those on the adversarial set of tests/support/verdict_cases.py. Prints a
+Markdown table; the speeds are those of one core, in this one run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from llmerge_helpers.conflicts.prompts import render_answer
 from llmerge_helpers.merges.dataset import load
 from llmerge_helpers.verdict.judge import verify
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from verdict_cases import OTHER_PAIRS, PAIRS, TOP_LEVEL_PAIRS, example
 
 HASH_COMMENTS = ("Python", "Ruby", "PHP", "Shell", "YAML", "TOML", "INI", "Makefile")

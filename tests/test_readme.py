@@ -24,7 +24,7 @@ def commands() -> list[str]:
 
 
 def test_the_parameter_tables_are_those_of_the_notebooks():
-    assert with_tables(README) == README, "run `python tests/readme_tables.py`"
+    assert with_tables(README) == README, "run `python tests/support/readme_tables.py`"
     assert README.count("| parameter | default | meaning |") == 5
 
 

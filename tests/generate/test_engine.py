@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-import test_generate
-import test_ledger
+import test_asking
+import test_reply_cache
 from fault_server import FAULTS, FaultServer, make_rows, take_ours
 
 from llmerge_helpers.errors import LlmergeError
@@ -25,7 +25,7 @@ from llmerge_helpers.generate.limiter import Limiter
 from llmerge_helpers.generate.prices import Budget
 from llmerge_helpers.generate.reply_cache import Ledger
 
-UNPRICED = test_generate.UNPRICED
+UNPRICED = test_asking.UNPRICED
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ HARMLESS = ("keep_alive", "wrong_model")
 
 
 def test_every_fault_of_the_server_is_tested():
-    stops = [fault for fault, _ in test_generate.STOPS]
+    stops = [fault for fault, _ in test_asking.STOPS]
     assert {*ONE_MORE, *FAIL_THE_ROW, *HARMLESS, *stops, "length"} == set(FAULTS)
 
 
@@ -446,8 +446,8 @@ def mutants():
     for part in ("messages", "max_tokens", "model", "thinking", "top_p", "base_url", "sample"):
         yield f"key without {part}", key_without(part), check
     atomic = [(ledger, "write_atomic", plain_write)]
-    yield "writes that are not atomic", atomic, test_ledger.check_a_failed_write_leaves_the_old_reply
-    length = test_generate.check_a_cut_off_reply_is_asked_once_more_with_more_room
+    yield "writes that are not atomic", atomic, test_reply_cache.check_a_failed_write_leaves_the_old_reply
+    length = test_asking.check_a_cut_off_reply_is_asked_once_more_with_more_room
     whole = [(where, "is_cut_off", lambda record: False) for where in (engine, generate)]
     yield "a cut-off reply is taken for whole", whole, length
     same = [(engine, "ESCALATION", 1), (generate, "ESCALATION", 1)]

@@ -22,7 +22,8 @@ from llmerge_helpers.generate.prices import Budget
 from llmerge_helpers.generate.reply_cache import Ledger
 from llmerge_helpers.generate.request import _paired
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
+SUPPORT = ROOT / "tests" / "support"
 UNPRICED = {"name": "openai", "model": "m", "extra_body": {}}
 
 
@@ -525,7 +526,7 @@ print(len(results), sum(r.verdict.is_correct for r in results))
 
 
 def child(server, cache, count):
-    code = CHILD.format(root=str(ROOT), tests=str(ROOT / "tests"), url=server.url, cache=str(cache), count=count)
+    code = CHILD.format(root=str(ROOT), tests=str(SUPPORT), url=server.url, cache=str(cache), count=count)
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
 
 

@@ -1,4 +1,4 @@
-"""The parameter tables of README.md, read from the notebooks. `python tests/readme_tables.py` writes them in."""
+"""The parameter tables of README.md, read from the notebooks; run as a script, this writes them in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import papermill
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"(<!-- parameters -->\n).*?(<!-- /parameters -->)", re.S)
 
 

@@ -13,7 +13,7 @@ from llmerge_helpers.conflicts.languages import language_of
 from llmerge_helpers.conflicts.markers import Hunk, parse
 from llmerge_helpers.verdict.tokens import parses
 
-SAMPLE = Path(__file__).parents[1] / "merges" / "sample"
+SAMPLE = Path(__file__).parents[2] / "merges" / "sample"
 SIDES = ("ours", "base", "theirs", "resolution")
 KINDS = {"ours", "theirs", "ours_theirs", "theirs_ours", "base", "empty", "mixed"}
 SCENARIOS = sorted(path.parent for path in SAMPLE.glob("*/*/about.md"))

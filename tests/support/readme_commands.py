@@ -22,7 +22,7 @@ from llmerge_helpers.collect.mining import build_scenarios
 from llmerge_helpers.conflicts.markers import make_hunk
 from llmerge_helpers.generate.rule_server import serve_rules
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 REPLACED = {
     # a server of the same protocol on this machine, with the bundled rule teacher behind it

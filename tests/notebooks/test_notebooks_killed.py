@@ -23,7 +23,7 @@ RUN += "notebook_runs.papermill(Path(sys.argv[2]), *sys.argv[3:])"
 
 def kill_after_a_checkpoint(root: Path, folder: Path, *command: str) -> int:
     """Start a notebook, and kill it and its kernel once there is a checkpoint; its step comes back."""
-    started = subprocess.Popen([sys.executable, "-c", RUN, str(ROOT / "tests"), str(root), *command])
+    started = subprocess.Popen([sys.executable, "-c", RUN, str(ROOT / "tests" / "support"), str(root), *command])
     deadline = time.monotonic() + 900
     while not (found := list(folder.glob("checkpoints/checkpoint-*/trainer_state.json"))):
         assert started.poll() is None and time.monotonic() < deadline, "no checkpoint was written"

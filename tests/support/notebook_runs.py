@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SECRETS = ("DEEPSEEK_API_KEY", "OPENAI_API_KEY", "WANDB_API_KEY", "HF_TOKEN")
 
 

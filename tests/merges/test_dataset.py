@@ -20,7 +20,7 @@ from llmerge_helpers.merges.dataset import (
     save,
 )
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def row(number: int, *, family: str = "f", path: str = "", words: str = "", **more) -> dict:

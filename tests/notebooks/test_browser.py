@@ -24,7 +24,7 @@ from replies_by_hand import THOUGHT, conflict, example, right, twelve, wrong
 
 from llmerge_helpers.run.files import write_json, write_jsonl
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = "02_inspect_and_prepare.ipynb"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)

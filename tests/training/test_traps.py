@@ -23,12 +23,12 @@ import re
 import textwrap
 
 import pytest
-import test_models
-import test_rendering
+import test_adapter as test_models
+import test_chat as test_rendering
 import test_rewards
-import test_training
-from test_models import base, other  # noqa: F401 (fixtures)
-from test_training import few_threads, here, letters, sft_run  # noqa: F401 (fixtures)
+import test_train as test_training
+from test_adapter import base, other  # noqa: F401 (fixtures)
+from test_train import few_threads, here, letters, sft_run  # noqa: F401 (fixtures)
 from tiny import tiny_model
 
 from llmerge_helpers import rewards

@@ -211,7 +211,7 @@ def test_what_was_answered_before_a_kill_is_not_asked_again(empty):
     with FaultServer(latency_s=0.1) as server:
         command = [sys.executable, "-c", "import sys; sys.path.insert(0, sys.argv[1]); import notebook_runs as n; "
                    "from pathlib import Path; n.papermill(Path(sys.argv[2]), '01_generate', *sys.argv[3:])",
-                   str(ROOT / "tests"), str(empty), *openai(server, *arguments)]  # fmt: skip
+                   str(ROOT / "tests" / "support"), str(empty), *openai(server, *arguments)]  # fmt: skip
         running = subprocess.Popen(command, start_new_session=True)
         deadline = time.monotonic() + 120
         while server.books.requests < 60 and time.monotonic() < deadline:

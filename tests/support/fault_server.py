@@ -1,8 +1,8 @@
 """A loopback fake of the teacher's API, streaming and not, with seeded faults and books of what it answered and billed.
 
 In a test: `with FaultServer(faults={"blank": 0.1}) as server: ... server.url ... server.books`. Or as a process:
-`python tests/fault_server.py '{"latency_s": 2}'` prints its address; GET /books gives the books, POST /options changes
-options while it runs.
+`python tests/support/fault_server.py '{"latency_s": 2}'` prints its address; GET /books gives the books,
+POST /options changes options while it runs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from llmerge_helpers.conflicts.prompts import parse_question
 from llmerge_helpers.generate.rule_server import read_request
