@@ -1,5 +1,12 @@
-"""What costs nothing, and what every model has to beat."""
+"""What costs nothing, and what every model has to beat: one side, both, a token merge, stated rules.
 
-from llmerge_helpers.baselines.simple import NAMES, explain, resolve
+In comes a row (or its `Conflict`), out comes the text that stands in place of the conflict, or None; no label is ever
+read. The rules are the rule teacher as well: `baselines.explain` tells, in words, why they decide as they do.
 
-__all__ = ["NAMES", "explain", "resolve"]
+>>> resolve("union", {"ours": "a\\n", "base": "", "theirs": "b\\n"})
+'a\\nb\\n'
+"""
+
+from llmerge_helpers.baselines.simple import NAMES, resolve
+
+__all__ = ["NAMES", "resolve"]

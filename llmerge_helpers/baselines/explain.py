@@ -5,37 +5,62 @@ from __future__ import annotations
 import re
 from os.path import commonprefix
 
-from llmerge_helpers.baselines.sides import CODE, Conflict
-from llmerge_helpers.baselines.threeway import changes
-from llmerge_helpers.conflicts.markers import split_lines
+from llmerge_helpers.baselines.rules import decide, statement
+from llmerge_helpers.conflicts import Conflict, split_lines
+from llmerge_helpers.conflicts.changes import changes
+from llmerge_helpers.conflicts.conflict import CODE
 
+SHORTEST_REASONING, LONGEST_REASONING = 40, 200  # words
 _WIDTH = 60  # characters of a quoted line
 _SHORT = 40  # of a quoted piece of a line
 _ONES = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
+def explain(conflict: Conflict) -> tuple[str, str]:
+    """The rules' resolution and the reasoning that leads to it, in 40 to 200 words.
+
+    It says what each side changed, which rule decides, and which lines stay. It follows from the question alone.
+
+    >>> resolution, reasoning = explain(Conflict(ours="f(a, 2)\\n", base="f(a, 1)\\n", theirs="g(a, 1)\\n"))
+    >>> resolution
+    'g(a, 2)\\n'
+    >>> print(reasoning)  # doctest: +ELLIPSIS, +NORMALIZE_WHITESPACE
+    The base has one line here. Ours changes `1` to `2` in `f(a, 1)`. Theirs changes `f` to `g` in `f(a, 1)`...
+    """
+    rule, answer = decide(conflict)
+    # a long conflict is told with fewer examples, so that every reasoning fits a small model's context
+    for most in (3, 2, 1):
+        changes, result = explain_change(conflict, most), explain_result(conflict, answer.resolution, most)
+        reasoning = "\n\n".join([changes, answer.why, result])
+        if len(reasoning.split()) <= LONGEST_REASONING:
+            break
+    if len(reasoning.split()) < SHORTEST_REASONING:
+        reasoning = "\n\n".join([changes, f"{answer.why} The rule: {statement(rule)}", result])
+    return answer.resolution, reasoning
+
+
 def explain_change(c: Conflict, most: int = 3) -> str:
     """What each side did to the base, `most` changes a side.
 
-    >>> explain_change(Conflict("b\\n", "a\\n", ""))
+    >>> explain_change(Conflict(ours="b\\n", base="a\\n", theirs=""))
     'The base has one line here. Ours changes `a` to `b`. Theirs removes `a`.'
     """
-    if not c.base.strip():
-        sides = (f"{side.capitalize()} adds {_quoted(c.text(side), most)}." for side in ("ours", "theirs"))
+    if not c.known_base.strip():
+        sides = (f"{side.capitalize()} adds {_quoted(c.side(side), most)}." for side in ("ours", "theirs"))
         return " ".join(["There is no base text here to compare with.", *sides])
-    start = f"The base has {_lines(len(split_lines(c.base)))} here."
+    start = f"The base has {_lines(len(split_lines(c.known_base)))} here."
     return " ".join(
-        [start, *(f"{side.capitalize()} {_change(c.base, c.text(side), most)}." for side in ("ours", "theirs"))]
+        [start, *(f"{side.capitalize()} {_change(c.known_base, c.side(side), most)}." for side in ("ours", "theirs"))]
     )
 
 
 def explain_result(c: Conflict, resolution: str, most: int = 3) -> str:
     """Which lines stay, and which of a side's lines do not.
 
-    >>> explain_result(Conflict("b\\n", "a\\n", "c\\n"), "c\\n")
+    >>> explain_result(Conflict(ours="b\\n", base="a\\n", theirs="c\\n"), "c\\n")
     'So theirs is taken as it is: `c`. What goes is `b` of ours.'
     """
-    others = c.ours + c.base + c.theirs
+    others = c.ours + c.known_base + c.theirs
     if not resolution.strip():
         kept = "So nothing stays in place of the conflict"
     elif resolution in (c.ours, c.theirs):
@@ -47,7 +72,7 @@ def explain_result(c: Conflict, resolution: str, most: int = 3) -> str:
     stay = {_bare(line) for line in split_lines(resolution)}
     lost = []
     for side in ("ours", "theirs"):
-        gone = [line for line in split_lines(c.text(side)) if line.strip() and _bare(line) not in stay]
+        gone = [line for line in split_lines(c.side(side)) if line.strip() and _bare(line) not in stay]
         if gone:
             lost.append(f"{_quoted(''.join(gone), 1, resolution)} of {side}")
     return f"{kept}. What goes is {' and '.join(lost)}." if lost else f"{kept}. No line of either side is lost."
@@ -58,12 +83,12 @@ def _bare(line: str) -> str:
     return line.strip().rstrip(",;") or line.strip()
 
 
-def quote(text: str, width: int = _WIDTH, near: int = 0) -> str:
+def inline(text: str, width: int = _WIDTH, near: int = 0) -> str:
     """The text as a short inline quotation that cannot be taken for a marker, a fence or a tag.
 
     Of a long text the part around character number `near` is shown.
 
-    >>> quote("  if (a  <<<<<<< b) {")
+    >>> inline("  if (a  <<<<<<< b) {")
     '`if (a <<<… b) {`'
     """
     start = max(0, near - width // 2) if len(text.strip()) > width else 0
@@ -91,7 +116,7 @@ def _change(base: str, side: str, most: int) -> str:
         elif tag == "replace":
             said.append(_block_change("".join(old[i:j]), "".join(new[k:m])))
         elif tag == "insert":
-            where = f" after {quote(old[i - 1])}" if i and old[i - 1].strip() else ""
+            where = f" after {inline(old[i - 1])}" if i and old[i - 1].strip() else ""
             said.append(f"adds {_quoted(''.join(new[k:m]), 2)}{where}")
         else:
             said.append(f"removes {_quoted(''.join(old[i:j]), 2)}")
@@ -121,10 +146,10 @@ def _line_change(old: str, new: str) -> str:
     near = len(commonprefix([old, new]))
     before, after = _piece(old, i, j), _piece(new, k, m)
     if i == j:
-        return f"puts {quote(after, _SHORT)} into {quote(old, near=near)}"
+        return f"puts {inline(after, _SHORT)} into {inline(old, near=near)}"
     if k == m:
-        return f"takes {quote(before, _SHORT)} out of {quote(old, near=near)}"
-    return f"changes {quote(before, _SHORT)} to {quote(after, _SHORT)} in {quote(old, near=near)}"
+        return f"takes {inline(before, _SHORT)} out of {inline(old, near=near)}"
+    return f"changes {inline(before, _SHORT)} to {inline(after, _SHORT)} in {inline(old, near=near)}"
 
 
 def _piece(line: str, start: int, end: int) -> str:
@@ -145,7 +170,7 @@ def _quoted(text: str, most: int, other: str = "") -> str:
     for line in lines[:most]:
         rivals = split_lines(other) if len(line) > _WIDTH else []
         near = max((len(commonprefix([line, rival])) for rival in rivals if rival != line), default=0)
-        shown.append(quote(line, near=near))
+        shown.append(inline(line, near=near))
     more = len(lines) - most
     return ", ".join(shown) + (f" and {_number(more)} more {'line' if more == 1 else 'lines'}" if more > 0 else "")
 

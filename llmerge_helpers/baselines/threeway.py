@@ -3,50 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Sequence
-from difflib import SequenceMatcher
+from collections.abc import Callable
 
-from llmerge_helpers.conflicts.markers import split_lines
+from llmerge_helpers.conflicts import split_lines
+from llmerge_helpers.conflicts.changes import _Matcher, too_slow
 
 Overlap = Callable[[list[str], list[str], list[str]], "str | None"]  # tokens of ours, base, theirs -> text or no answer
 
-MAX_PAIRS = 60_000  # equal pairs that difflib may look at; beyond it an alignment costs much and means little
 _TOKEN = re.compile(r"\r?\n|[^\S\n]+|\d+(?:\.\d+)+|\w+|[^\w\s]")
-
-
-class _Matcher(SequenceMatcher):
-    """difflib without its guess that frequent tokens are noise."""
-
-    def __init__(self, isjunk: None = None, a: Sequence = "", b: Sequence = "", autojunk: bool = False) -> None:
-        super().__init__(None, a, b, autojunk=False)
-
-
-def changes(old: Sequence, new: Sequence) -> list[tuple[str, int, int, int, int]]:
-    """difflib's opcodes without the equal stretches; one replacement of everything where an alignment would be slow.
-
-    >>> changes("abcd", "abxd")
-    [('replace', 2, 3, 2, 3)]
-    """
-    head = 0
-    while head < min(len(old), len(new)) and old[head] == new[head]:
-        head += 1
-    tail = 0
-    while tail < min(len(old), len(new)) - head and old[-1 - tail] == new[-1 - tail]:
-        tail += 1
-    old, new = old[head : len(old) - tail], new[head : len(new) - tail]
-    if not old and not new:
-        return []
-    if too_slow(old, new):
-        return [("replace", head, head + len(old), head, head + len(new))]
-    opcodes = _Matcher(None, old, new).get_opcodes()
-    return [(tag, i + head, j + head, k + head, m + head) for tag, i, j, k, m in opcodes if tag != "equal"]
-
-
-def too_slow(first: Sequence, *others: Sequence) -> bool:
-    """True if aligning these would cost difflib more than it is worth."""
-    counts = Counter(first)
-    return any(sum(counts[item] * n for item, n in Counter(other).items()) > MAX_PAIRS for other in others)
 
 
 def merge_tokens(ours: str, base: str, theirs: str, on_overlap: Overlap | None = None) -> str | None:

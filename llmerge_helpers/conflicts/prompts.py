@@ -6,11 +6,14 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from llmerge_helpers.conflicts.languages import fence_of, language_of, language_of_fence
-from llmerge_helpers.conflicts.markers import MARKER_SIZE, Hunk, make_hunk, marker_sizes, parse
+from llmerge_helpers.conflicts.markers import MARKER_SIZE, Hunk, marker_sizes, parse
 from llmerge_helpers.errors import LlmergeError
+
+if TYPE_CHECKING:  # a conflict is built on this room, and handed to it
+    from llmerge_helpers.conflicts.conflict import Conflict
 
 PROMPT_VERSION = "1"
 SYSTEM_PROMPT = (
@@ -20,39 +23,44 @@ SYSTEM_PROMPT = (
     "unchanged, keep the indentation, and leave no conflict marker. If you cannot decide, return the snippet with its "
     "conflict as it is."
 )
-_TEXTS = ("before", "ours", "base", "theirs", "after")
+TEXTS = ("before", "ours", "base", "theirs", "after")  # what makes a conflict, in the order of the file
+
+
+class Message(TypedDict):
+    """One turn of a chat, as chat templates and APIs take it."""
+
+    role: str
+    content: str
 
 
 # ---- the question
 
 
-def render_question(row: Mapping[str, Any]) -> str:
+def render_question(conflict: Conflict) -> str:
     """The user message: the conflict in its context, in one fenced block.
 
-    `row` has before, ours, base, theirs, after and, where known, language and path. A base of None gives a conflict in
-    merge style. What a fenced block cannot show is said in words, so that `parse_question` returns the same texts.
+    A base of None gives a conflict in merge style. What a fenced block cannot show is said in words, so that
+    `parse_question` returns the same texts.
 
-    >>> row = {"before": "a\\n", "ours": "b\\n", "base": "", "theirs": "c\\n", "after": "", "path": "x.py"}
-    >>> render_question(row).splitlines()[:6]
+    >>> from llmerge_helpers.conflicts import Conflict
+    >>> conflict = Conflict(before="a\\n", ours="b\\n", base="", theirs="c\\n", path="x.py")
+    >>> render_question(conflict).splitlines()[:6]
     ['Resolve the merge conflict in x.py:', '', '```python', 'a', '<<<<<<< ours', 'b']
     """
-    texts = {name: row.get(name) or "" for name in _TEXTS}
-    path = row.get("path") or ""
-    language = row.get("language") or language_of(path)
-    newline = "\r\n" if _has_crlf(texts) else "\n"
+    texts = {name: getattr(conflict, name) or "" for name in TEXTS}
+    # markers of a length that no line of the texts has: what stands in the code can then never be taken for one
     taken = set().union(*map(marker_sizes, texts.values()))
     size = next(size for size in range(MARKER_SIZE, MARKER_SIZE + len(taken) + 1) if size not in taken)
     open_ended = [name for name, text in texts.items() if text and not text.endswith("\n")]
-    texts |= {name: texts[name] + newline for name in open_ended}
-    base = None if row.get("base") is None else texts["base"]
-    hunk = make_hunk(texts["ours"], base, texts["theirs"], newline=newline, marker_size=size)
-    body = f"{texts['before']}{hunk}{texts['after']}"
+    body = conflict.marked(size)
     fence = _fence_around(body)
+    path = conflict.path
     head = [f"Resolve the merge conflict in {_quote(path)}:" if path else "Resolve the merge conflict:"]
     if size != MARKER_SIZE:
         head.append(f"The conflict markers are {size} characters long.")
     if open_ended:
         head.append(f"No line end at the end of: {', '.join(open_ended)}.")
+    language = conflict.language or language_of(path)
     return "\n".join(head) + f"\n\n{fence}{fence_of(language)}\n{body}{fence}"
 
 
@@ -65,7 +73,7 @@ _QUESTION = re.compile(
 
 
 def parse_question(question: str) -> dict[str, str | None]:
-    """The before, ours, base, theirs, after, language and path that a question shows.
+    """The before, ours, base, theirs, after, language and path that a question shows: the fields of a `Conflict`.
 
     Reads `render_question`'s own text, exactly, and any other text with a conflict in it, such as the questions of
     LLMerge and Merge-Bench: a fenced conflict, usually without its base (then base is None). Of several conflicts the
@@ -85,12 +93,6 @@ def parse_question(question: str) -> dict[str, str | None]:
     raise LlmergeError("There is no complete conflict (<<<<<<<, =======, >>>>>>>) in this question.")
 
 
-def messages(row: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The chat that is sent: system prompt and question."""
-    question = row.get("question") or render_question(row)
-    return [{"role": "system", "content": SYSTEM_PROMPT}, {"role": "user", "content": question}]
-
-
 def _texts(parts: list[str | Hunk], open_ended: list[str] = ()) -> dict[str, str | None] | None:
     hunks = [n for n, part in enumerate(parts) if isinstance(part, Hunk)]
     if not hunks:
@@ -108,10 +110,11 @@ def _texts(parts: list[str | Hunk], open_ended: list[str] = ()) -> dict[str, str
     return {name: text and text.removesuffix(newline) if name in open_ended else text for name, text in texts.items()}
 
 
-def _has_crlf(texts: Mapping[str, str]) -> bool:
-    """As git does, the markers end like the lines of the hunk's first text."""
-    first = next((texts[name] for name in ("ours", "theirs", "base", "before", "after") if "\n" in texts[name]), "")
-    return first[: first.find("\n") + 1].endswith("\r\n")
+def newline_of(conflict: Conflict) -> str:
+    """The line end of the markers: as git does, that of the hunk's first text."""
+    texts = (conflict.ours, conflict.theirs, conflict.base or "", conflict.before, conflict.after)
+    first = next((text for text in texts if "\n" in text), "")
+    return "\r\n" if first[: first.find("\n") + 1].endswith("\r\n") else "\n"
 
 
 def _quote(path: str) -> str:
@@ -145,7 +148,7 @@ class Reply:
     truncated: bool = False
 
 
-def split_reply(message: str | Mapping[str, Any]) -> Reply:
+def split_reply(message: str | Mapping[str, object]) -> Reply:
     """The reasoning and the answer in a model's text or in an API's message.
 
     >>> split_reply("so b wins\\n</think>\\n\\nb").reasoning  # the chat template wrote the opening <think>
@@ -200,7 +203,7 @@ def _trim(answer: str) -> str:
     return answer.lstrip("\r\n").rstrip()
 
 
-def _text_of(value: Any) -> str:
+def _text_of(value: object) -> str:
     """The text in a field of a message: a string, or a list of parts (OpenAI's content, OpenRouter's details)."""
     if isinstance(value, str):
         return value

@@ -1,5 +1,14 @@
-"""One reply against one conflict: is it what the developers committed, and if not, why not?"""
+"""One reply against one conflict: is it what the developers committed, and if not, why not?
 
-from llmerge_helpers.verdict.judge import MATCH_TYPES, Verdict, proposal, verify
+In come a reply (text or API message) and a row; out comes a `Verdict`, with the first token that differs. The same
+rules filter the data, measure models and give the reward, so nothing else in this package judges. Code is compared
+token by token, in its whole file where that is known; `proposal` reads a reply to a conflict that nobody resolved.
 
-__all__ = ["MATCH_TYPES", "Verdict", "proposal", "verify"]
+>>> row = {"before": "f(", "resolution": "a+b", "after": ");", "language": "Java"}
+>>> verify("```java\\nf(a + b); // sum\\n```", row).match_type
+'normalized_match'
+"""
+
+from llmerge_helpers.verdict.judge import CORRECT, MATCH_TYPES, Verdict, VerdictRecord, proposal, verify
+
+__all__ = ["CORRECT", "MATCH_TYPES", "Verdict", "VerdictRecord", "proposal", "verify"]

@@ -16,10 +16,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import NamedTuple, TypedDict
 
-from llmerge_helpers.conflicts.languages import language_of
-from llmerge_helpers.conflicts.prompts import Fence, fences, parse_question, split_reply
+from llmerge_helpers.conflicts import Conflict, Row, fences, language_of, split_reply
+from llmerge_helpers.conflicts.prompts import TEXTS, Fence, parse_question
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.verdict.syntax import Word
 from llmerge_helpers.verdict.tokens import LAYOUT, Lexed, comparable, lex, parses
@@ -34,6 +34,28 @@ MATCH_TYPES = (
     "truncated",
     "failed",
 )
+CORRECT = ("exact_match", "normalized_match")  # what counts as right, everywhere
+
+
+class Difference(TypedDict):
+    """Where the tokens of two snippets first differ."""
+
+    index: int
+    expected: str | None
+    got: str | None
+    line: int
+
+
+class VerdictRecord(TypedDict):
+    """A `Verdict` as it stands in examples.jsonl."""
+
+    match_type: str
+    is_correct: bool
+    answer: str | None
+    fence: int | None
+    first_difference: Difference | None
+    parses: bool | None
+    detail: str
 
 
 @dataclass(frozen=True)
@@ -49,18 +71,16 @@ class Verdict:
     is_correct: bool
     answer: str | None = None
     fence: int | None = None
-    first_difference: dict[str, Any] | None = None
+    first_difference: Difference | None = None
     parses: bool | None = None
     detail: str = ""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> VerdictRecord:
         """The verdict as plain data, ready for JSON."""
         return asdict(self)
 
 
-def verify(
-    reply: str | Mapping[str, Any] | None, row: Mapping[str, Any], *, finish_reason: str | None = None
-) -> Verdict:
+def verify(reply: str | Mapping[str, object] | None, row: Row, *, finish_reason: str | None = None) -> Verdict:
     """The verdict on a reply: a text with or without a <think> part, an API message, or None for a failed request.
 
     `row` has an answer, or before, resolution and after. What else it has (question, prefix, suffix, language, path)
@@ -88,28 +108,22 @@ def verify(
     return _judge(code, number, case)
 
 
-def proposal(reply: str, row: Mapping[str, Any], *, finish_reason: str | None = None) -> str | None:
+def proposal(reply: str, conflict: Conflict, *, finish_reason: str | None = None) -> str | None:
     """What a reply puts in place of a conflict whose answer nobody knows; None where nothing can be taken as it is.
 
-    `row` has before, ours, base, theirs and after. The code has to be whole, with the lines around the conflict as they
-    were and no marker in it.
+    The code has to be whole, with the lines around the conflict as they were and no marker in it.
 
-    >>> row = {"before": "f(\\n", "ours": "a\\n", "base": "", "theirs": "b\\n", "after": ");\\n"}
-    >>> proposal("```\\nf(\\na, b\\n);\\n```", row)
+    >>> conflict = Conflict(before="f(\\n", ours="a\\n", base="", theirs="b\\n", after=");\\n")
+    >>> proposal("```\\nf(\\na, b\\n);\\n```", conflict)
     'a, b\\n'
     """
-    case = _case_of({**row, "resolution": "", "answer": None, "question": None})
+    unknown = _Known(resolution="", **{name: getattr(conflict, name) for name in (*TEXTS, "language", "path")})
+    case = _build_case(unknown)
     parts = split_reply(reply)
     code, _, closed = _read(parts.answer, case)
     if finish_reason == "length" or parts.truncated or not closed or code is None or _left_markers(code, case):
         return None
-    code, before, after = (text.replace("\r\n", "\n") for text in (code, row["before"], row["after"]))
-    code = code.removesuffix("\n") + "\n" * (not after or after.endswith("\n"))  # a block ends its last line
-    if len(code) < len(before) + len(after) or not (code.startswith(before) and code.endswith(after)):
-        return None
-    resolution = code[len(before) : len(code) - len(after)]
-    windows = "\r\n" in (row["ours"] or row["theirs"] or row["before"])
-    return resolution.replace("\n", "\r\n") if windows else resolution
+    return conflict.cut(code)
 
 
 # ---- the row
@@ -181,61 +195,60 @@ class _Case:
         return any("```" in text or "~~~" in text for text in (self.answer, *self.sides))
 
 
-_COLUMNS = ("before", "resolution", "after", "answer", "prefix", "suffix", "language", "path", "ours", "base", "theirs")
+class _Known(NamedTuple):
+    """What a row says, as it says it: the key under which its case is kept."""
+
+    before: str | None = None
+    resolution: str | None = None
+    after: str | None = None
+    answer: str | None = None
+    prefix: str | None = None
+    suffix: str | None = None
+    language: str | None = None
+    path: str | None = None
+    ours: str | None = None
+    base: str | None = None
+    theirs: str | None = None
+    question: str | None = None
 
 
-def _case_of(row: Mapping[str, Any]) -> _Case:
-    values = {name: row.get(name) for name in _COLUMNS}
-    known = values["before"] is not None and values["after"] is not None
-    return _build_case(*values.values(), None if known else row.get("question"))
+def _case_of(row: Row) -> _Case:
+    known = _Known(**{name: row.get(name) for name in _Known._fields})
+    asked = known.before is None or known.after is None  # the question is read only where the columns do not tell
+    return _build_case(known if asked else known._replace(question=None))
 
 
-@lru_cache(maxsize=32)
-def _build_case(
-    before: str | None,
-    resolution: str | None,
-    after: str | None,
-    answer: str | None,
-    prefix: str | None,
-    suffix: str | None,
-    language: str | None,
-    path: str | None,
-    ours: str | None,
-    base: str | None,
-    theirs: str | None,
-    question: str | None,
-) -> _Case:
-    if question is not None:
+@lru_cache(maxsize=32)  # several replies to one conflict are judged one after the other, and a case holds its trees
+def _build_case(row: _Known) -> _Case:
+    if row.question is not None:
         try:
-            asked = parse_question(question)
+            asked = parse_question(row.question)
         except LlmergeError:  # then only the answer is known
             asked = {}
-        before, ours, base = asked.get("before"), asked.get("ours"), asked.get("base")
-        theirs, after = asked.get("theirs"), asked.get("after")
-        language = language or asked.get("language")
+        row = row._replace(**{name: asked.get(name) for name in TEXTS}, language=row.language or asked.get("language"))
+    answer = row.answer
     if answer is None:
-        if resolution is None:
+        if row.resolution is None:
             raise LlmergeError("A row needs an `answer`, or `before`, `resolution` and `after`, to judge replies by.")
-        answer = f"{before or ''}{resolution}{after or ''}"
-    elif resolution is None and not any("```" in (text or "") for text in (before, ours, base, theirs, after)):
+        answer = f"{row.before or ''}{row.resolution}{row.after or ''}"
+    elif row.resolution is None and not any("```" in (getattr(row, name) or "") for name in TEXTS):
         answer = _unfence(answer)
-    before, after, answer, *sides = [
-        (text or "").replace("\r\n", "\n") for text in (before, after, answer, ours, base, theirs)
-    ]
+    texts = (row.before, row.after, answer, row.ours, row.base, row.theirs)
+    before, after, answer, *sides = [(text or "").replace("\r\n", "\n") for text in texts]
     if not answer.startswith(before):
         before = ""
     after = after.removesuffix("\n") + "\n" * (answer.endswith("\n") and after != "")
     if not answer[len(before) :].endswith(after):
         after = ""
-    whole = prefix is not None and suffix is not None
+    whole = row.prefix is not None and row.suffix is not None
     return _Case(
         before=before,
         after=after,
         answer=answer,
-        prefix=prefix.replace("\r\n", "\n") if whole else "",
-        suffix=suffix.replace("\r\n", "\n") if whole else "",
+        prefix=row.prefix.replace("\r\n", "\n") if whole else "",
+        suffix=row.suffix.replace("\r\n", "\n") if whole else "",
         whole=whole,
-        language=language or language_of(path or ""),
+        language=row.language or language_of(row.path or ""),
         sides=tuple(sides),
     )
 
@@ -322,9 +335,15 @@ def _solid(text: str) -> str:
     return "".join(text.split())
 
 
-def _verdict(match_type: str, detail: str, code: str | None = None, number: int | None = None, **more: Any) -> Verdict:
-    correct = match_type in ("exact_match", "normalized_match")
-    return Verdict(match_type, correct, answer=code, fence=number, detail=detail, **more)
+def _verdict(
+    match_type: str,
+    detail: str,
+    code: str | None = None,
+    number: int | None = None,
+    difference: Difference | None = None,
+    parses: bool | None = None,
+) -> Verdict:
+    return Verdict(match_type, match_type in CORRECT, code, number, difference, parses, detail)
 
 
 def _judge(answer: str, number: int | None, case: _Case) -> Verdict:
@@ -346,10 +365,10 @@ def _judge(answer: str, number: int | None, case: _Case) -> Verdict:
     else:
         match_type, detail = _classify(expected, got, case, code)
     spliced = got.clean if case.whole else None
-    return _verdict(match_type, detail, answer, number, first_difference=difference, parses=spliced)
+    return _verdict(match_type, detail, answer, number, difference, spliced)
 
 
-def _compare(case: _Case, code: str) -> tuple[Lexed, Lexed, dict[str, Any] | None]:
+def _compare(case: _Case, code: str) -> tuple[Lexed, Lexed, Difference | None]:
     """The tokens of both files, and where they first differ."""
     expected, got = case.expected, case.lex(code)
     start = len(case.head)
@@ -377,7 +396,7 @@ def _breaks(case: _Case, code: str, expected: Lexed, got: Lexed) -> bool:
     return not parses("".join(pieces) + "\n", case.language)
 
 
-def _first_difference(left: list[Word], right: list[Word], case: _Case, code: str) -> dict[str, Any] | None:
+def _first_difference(left: list[Word], right: list[Word], case: _Case, code: str) -> Difference | None:
     pairs = zip(left, right, strict=False)
     same = next((n for n, (a, b) in enumerate(pairs) if a[0] != b[0] or a[2:] != b[2:]), min(len(left), len(right)))
     if same == len(left) == len(right):

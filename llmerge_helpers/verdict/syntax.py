@@ -9,9 +9,13 @@ import importlib
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-Word = tuple[str, int, str, Any]
+if TYPE_CHECKING:
+    from pygments.lexer import Lexer
+    from tree_sitter import Parser, Tree
+
+Word = tuple[str, int, str, int | tuple[int, int, int, int]]  # the last: a number, or what sums a subtree up
 
 # ---- tree-sitter
 
@@ -27,7 +31,7 @@ _DESCEND, _KEEP, _DROP, _JSX, _MACRO = range(5)
 class Parsed(NamedTuple):
     """A syntax tree; `clean` if it has no error, and the grammar that it was parsed with."""
 
-    tree: Any
+    tree: Tree
     clean: bool
     grammar: tuple[str, str]
 
@@ -45,7 +49,7 @@ _SINGLE_BYTE = _SingleByte()
 
 
 @lru_cache
-def _grammar(module: str, function: str) -> tuple[Any, bytes]:
+def _grammar(module: str, function: str) -> tuple[Parser, bytes]:
     """The parser, and what to do with each kind of node."""
     from tree_sitter import Language, Parser
 
@@ -78,7 +82,7 @@ def parse(text: str, grammars: Iterable[tuple[str, str]]) -> Parsed | None:
     return first
 
 
-def _parse(source: bytes, parser: Any) -> Any:
+def _parse(source: bytes, parser: Parser) -> Tree | None:
     steps, limit = 0, 1000 + len(source) // 10  # five times what any of 3,600 files from real merges took
 
     def lost(_offset: int, _has_error: bool) -> bool:
@@ -185,7 +189,7 @@ def _jsx_text(text: str) -> str:
 
 
 @lru_cache
-def _lexer(name: str) -> Any:
+def _lexer(name: str) -> Lexer:
     from pygments.lexers import get_lexer_by_name
 
     return get_lexer_by_name(name)

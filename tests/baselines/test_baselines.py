@@ -13,14 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmerge_helpers.baselines import NAMES, resolve
+from llmerge_helpers.baselines import explain as explaining
 from llmerge_helpers.baselines import simple as baselines
-from llmerge_helpers.baselines.explain import quote
-from llmerge_helpers.baselines.import_lines import merge_imports
-from llmerge_helpers.baselines.rules import RULES, decide, statement
-from llmerge_helpers.baselines.sides import Conflict
-from llmerge_helpers.baselines.simple import NAMES, explain, resolve
-from llmerge_helpers.baselines.threeway import changes, merge_tokens
-from llmerge_helpers.conflicts.prompts import parse_question, render_question
+from llmerge_helpers.baselines.explain import inline
+from llmerge_helpers.baselines.rules import RULES, decide, merge_imports, statement
+from llmerge_helpers.baselines.threeway import merge_tokens
+from llmerge_helpers.conflicts import Conflict
+from llmerge_helpers.conflicts.changes import changes
+from llmerge_helpers.conflicts.prompts import parse_question
 from llmerge_helpers.errors import LlmergeError
 
 MARKER = re.compile(r"^(<{7}|>{7}|={7}|\|{7})", re.MULTILINE)
@@ -29,6 +30,10 @@ MARKER = re.compile(r"^(<{7}|>{7}|={7}|\|{7})", re.MULTILINE)
 def row(ours: str, base: str | None, theirs: str, before: str = "", after: str = "") -> dict[str, Any]:
     texts = {"ours": ours, "base": base, "theirs": theirs, "before": before, "after": after}
     return texts | {"language": "Java", "path": "A.java"}
+
+
+def explain(row: Mapping[str, Any]) -> tuple[str, str]:
+    return explaining.explain(Conflict.of(row))
 
 
 class Sealed(Mapping):
@@ -111,14 +116,14 @@ BY_NAME = {rule.__name__: rule for rule in RULES}
 
 @pytest.mark.parametrize(("rule", "texts", "resolution"), DECIDED)
 def test_rule_decides(rule, texts, resolution):
-    name, answer = decide(Conflict(*texts))
+    name, answer = decide(Conflict.of(row(*texts)))
     assert (name, answer.resolution) == (rule, resolution)
     assert resolve("rules", row(*texts)) == explain(row(*texts))[0] == resolution
 
 
 @pytest.mark.parametrize(("rule", "texts"), UNDECIDED)
 def test_rule_declines(rule, texts):
-    assert BY_NAME[rule](Conflict(*texts)) is None
+    assert BY_NAME[rule](Conflict.of(row(*texts))) is None
 
 
 def test_every_rule_is_stated_and_tested():
@@ -241,14 +246,14 @@ def test_labels_are_not_read(texts):
 def test_served_from_the_question_alone(texts):
     """The rule server sees only the question; it must say the same."""
     full = row(*texts, before="int a;\n", after="int z;\n")
-    question = render_question(full)
+    question = Conflict.of(full).question()
     assert explain(parse_question(question)) == explain(full) == explain({"question": question})
 
 
 def test_same_words_in_every_process():
     code = (
-        "from llmerge_helpers.baselines import explain\n"
-        f"for texts in {TEXTS!r}:\n    print(explain(dict(zip(('ours', 'base', 'theirs'), texts))))"
+        "from llmerge_helpers.baselines.explain import explain\nfrom llmerge_helpers.conflicts import Conflict\n"
+        f"for texts in {TEXTS!r}:\n    print(explain(Conflict(**dict(zip(('ours', 'base', 'theirs'), texts)))))"
     )
     outputs = set()
     for seed in ("1", "2"):
@@ -268,7 +273,7 @@ def test_reasoning_is_short_prose(texts):
     assert not MARKER.search(reasoning) and "```" not in reasoning and "think>" not in reasoning
     assert "Ours " in reasoning and "Theirs " in reasoning
     for line in resolution.splitlines()[:2]:
-        assert not line.strip() or quote(line) in reasoning
+        assert not line.strip() or inline(line) in reasoning
 
 
 def test_reasoning_names_what_changed():
@@ -301,9 +306,9 @@ def test_quotes_are_harmless():
         "~~~~",
         "a\0b\x1b[31m",
     ):
-        quoted = quote(text)
+        quoted = inline(text)
         assert not re.search(r"[<>=|~]{4}|think>|``|[\x00-\x1f]", quoted), quoted
-        assert len(quote(text * 100)) < 80
+        assert len(inline(text * 100)) < 80
 
 
 NASTY = st.lists(
@@ -348,9 +353,9 @@ def test_any_text(ours, base, theirs, around):
 @settings(deadline=None, derandomize=True, max_examples=200)
 def test_sides_swap(ours, base, theirs):
     """Where a rule prefers the longer, newer or bolder side, it does not matter which one is called ours."""
-    name, answer = decide(Conflict(ours, base, theirs))
+    name, answer = decide(Conflict(ours=ours, base=base, theirs=theirs))
     if name in ("one_side_only", "larger_number", "deletion", "larger_rewrite", "contained"):
-        assert answer.resolution == decide(Conflict(theirs, base, ours))[1].resolution
+        assert answer.resolution == decide(Conflict(ours=theirs, base=base, theirs=ours))[1].resolution
 
 
 @given(TEXT, TEXT, TEXT)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmerge_helpers.conflicts.markers import Hunk, has_markers, make_hunk, marker_sizes, parse, render, split_lines
+from llmerge_helpers.conflicts import Hunk, has_markers, make_hunk, parse, render, split_lines
+from llmerge_helpers.conflicts.markers import marker_sizes
 
 SETTINGS = settings(deadline=None, derandomize=True, max_examples=300)
 STYLES = ("merge", "diff3", "zdiff3")

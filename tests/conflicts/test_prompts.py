@@ -6,18 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmerge_helpers.conflicts import languages
-from llmerge_helpers.conflicts.prompts import (
-    SYSTEM_PROMPT,
+from llmerge_helpers.conflicts import (
+    Conflict,
     Reply,
     fences,
+    languages,
     messages,
-    parse_question,
     render_answer,
-    render_question,
     render_reply,
     split_reply,
 )
+from llmerge_helpers.conflicts.prompts import SYSTEM_PROMPT, parse_question
 from llmerge_helpers.errors import LlmergeError
 
 SETTINGS = settings(deadline=None, derandomize=True, max_examples=300)
@@ -35,7 +34,7 @@ ROW = {
 
 
 def test_the_question_is_short_and_plain():
-    assert render_question(ROW) == (
+    assert Conflict.of(ROW).question() == (
         "Resolve the merge conflict in src/A.java:\n"
         "\n"
         "```java\n"
@@ -86,7 +85,7 @@ text = (
 def test_parse_question_undoes_render_question(before, ours, base, theirs, after, language, path):
     row = {"before": before, "ours": ours, "base": base, "theirs": theirs, "after": after}
     row |= {"language": language, "path": path}
-    question = render_question(row)
+    question = Conflict.of(row).question()
     assert parse_question(question) == row
     assert parse_question(question + "\n") == row
     blocks = fences(question)  # a person, or a model, sees one closed block with all of it
@@ -94,11 +93,11 @@ def test_parse_question_undoes_render_question(before, ours, base, theirs, after
 
 
 def test_what_a_code_block_cannot_show_is_said():
-    question = render_question(ROW | {"ours": "<<<<<<< here", "after": "x"})
+    question = Conflict.of(ROW | {"ours": "<<<<<<< here", "after": "x"}).question()
     assert "The conflict markers are 8 characters long.\nNo line end at the end of: ours, after.\n" in question
     assert "\n<<<<<<<< ours\n<<<<<<< here\n|||||||| base\n" in question
-    assert render_question(ROW | {"ours": "```\n"}).splitlines()[2] == "````java"
-    crlf = render_question({name: value.replace("\n", "\r\n") for name, value in ROW.items()})
+    assert Conflict.of(ROW | {"ours": "```\n"}).question().splitlines()[2] == "````java"
+    crlf = Conflict.of({name: value.replace("\n", "\r\n") for name, value in ROW.items()}).question()
     assert "\n<<<<<<< ours\r\n  int a;\r\n" in crlf
 
 
@@ -133,7 +132,7 @@ def test_messages():
         {"role": "system", "content": SYSTEM_PROMPT},
         {"role": "user", "content": "q"},
     ]
-    assert messages(ROW)[1]["content"] == render_question(ROW)
+    assert messages(ROW)[1]["content"] == Conflict.of(ROW).question()
 
 
 # ---- replies

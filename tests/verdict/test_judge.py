@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from verdict_cases import FILES, OTHER_PAIRS, PAIRS, TOP_LEVEL_PAIRS, example
 
-from llmerge_helpers.conflicts.prompts import render_answer, render_question, render_reply
+from llmerge_helpers.conflicts import Conflict, render_answer, render_reply
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.verdict.judge import MATCH_TYPES, verify
+from llmerge_helpers.verdict import MATCH_TYPES, verify
 
 SETTINGS = settings(deadline=None, derandomize=True, max_examples=150)
 
@@ -27,7 +27,7 @@ ROW = {
     "after": "        end(2);\n    }\n",
     "suffix": "\n    void g() {}\n    /* rest */\n}\n",
 }
-ROW["question"] = render_question(ROW)
+ROW["question"] = Conflict.of(ROW).question()
 ROW["answer"] = ROW["before"] + ROW["resolution"] + ROW["after"]
 ANSWER = ROW["answer"]
 QUOTE = ROW["question"].split("\n\n", 1)[1]  # the question's code block
@@ -272,7 +272,7 @@ def test_code_that_has_marker_lines():
     row["resolution"] = "```\n<<<<<<< HEAD\na\n=======\nb\n>>>>>>> topic\n"
     row |= {"ours": row["resolution"], "base": "", "theirs": row["resolution"].replace("topic", "main")}
     answer = row["before"] + row["resolution"] + row["after"]
-    question = render_question(row)
+    question = Conflict.of(row).question()
     assert match(render_answer(answer, "Markdown"), row) == "exact_match"
     assert match(question, row) == "unresolved"
     assert match(render_answer(answer.replace("topic", "main"), "Markdown"), row) == "unresolved"
@@ -296,7 +296,7 @@ def test_code_that_has_code_blocks():
     assert match(block(readme, "markdown"), row) == "exact_match"  # a fence that is too short
     assert match(f"Here:\n{block(readme, 'markdown')}\nDone.", row) == "exact_match"
     assert (
-        match(f"{render_question(row | {'base': '', 'theirs': ''})}\n\n{render_answer(readme, 'Markdown')}", row)
+        match(f"{Conflict.of(row | {'base': '', 'theirs': ''}).question()}\n\n{render_answer(readme, 'Markdown')}", row)
         == "exact_match"
     )
 
@@ -462,7 +462,7 @@ texts = st.lists(
 def test_the_developers_answer_is_always_exact(before, resolution, after, language, final):
     after = after if final else after.rstrip()
     row = {"before": before, "ours": "o\n", "base": "", "theirs": "t\n", "after": after, "language": language}
-    row["question"] = render_question(row)
+    row["question"] = Conflict.of(row).question()
     row["resolution"] = resolution
     answer = before + resolution + after
     assert match(render_answer(answer, language), row) == "exact_match"

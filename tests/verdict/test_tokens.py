@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from llmerge_helpers.conflicts import languages
-from llmerge_helpers.conflicts.languages import fence_of, is_known, language_of, language_of_fence
+from llmerge_helpers.conflicts import language_of, languages
+from llmerge_helpers.conflicts.languages import fence_of, is_known, language_of_fence
+from llmerge_helpers.verdict import tokens as tokens_room
 from llmerge_helpers.verdict.tokens import _GRAMMARS, _layout, lex, parses
 
 SETTINGS = settings(deadline=None, derandomize=True, max_examples=60)
@@ -128,7 +129,7 @@ def test_no_character_is_lost(text, language):
     text = re.sub(r"\\+(?=\r?\n)", "", text)
     found = tokens(text, language)
     assert [start for _, start, _ in found] == sorted(start for _, start, _ in found)
-    kept = "".join(word for word, _, kind in found if kind not in languages.LAYOUT)
+    kept = "".join(word for word, _, kind in found if kind not in tokens_room.LAYOUT)
     assert re.sub(r"\s+", "", kept, flags=re.ASCII) == re.sub(r"\s+", "", text.removeprefix("\ufeff"), flags=re.ASCII)
 
 
