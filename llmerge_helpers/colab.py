@@ -14,7 +14,7 @@ from pathlib import Path
 
 from llmerge_helpers.collect.repository import git_version
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.run.session import check_loaded
+from llmerge_helpers.run import check_loaded
 
 ROOT = Path(__file__).resolve().parent.parent
 

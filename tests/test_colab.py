@@ -15,9 +15,8 @@ import pytest
 from notebook_runs import ROOT, SECRETS
 from packaging.requirements import Requirement
 
-from llmerge_helpers import colab
+from llmerge_helpers import colab, run
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.run import session as run
 from llmerge_helpers.run.files import write_json
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from llmerge_helpers.collect.labels import Label, align, kind_of
+from llmerge_helpers.collect.labels import Label, align
 from llmerge_helpers.collect.replay import REPLAY_MARKER_SIZE, CatFile, Merge, Replay, entries
-from llmerge_helpers.conflicts.languages import language_of
-from llmerge_helpers.conflicts.markers import Hunk, has_markers, make_hunk, parse, render, split_lines
-from llmerge_helpers.conflicts.prompts import render_question
-
-__all__ = ["ConflictedFile", "digest", "read_file"]
+from llmerge_helpers.collect.sources import Source
+from llmerge_helpers.conflicts import (
+    Conflict,
+    Hunk,
+    Row,
+    has_markers,
+    language_of,
+    make_hunk,
+    parse,
+    render,
+    split_lines,
+)
+from llmerge_helpers.conflicts.prompts import TEXTS
 
 MAX_FILE_BYTES = 1_000_000  # generated files, mostly
 MAX_HUNK_CHARS = 40_000  # about 12,000 tokens of question: lock files and rewrites of whole files
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Why a file or a hunk gives no row."""
+
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -42,7 +55,7 @@ class ConflictedFile:
         return render(_usual(part) if isinstance(part, Hunk) else part for part in self.parts)
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, str | int]:
         """Where it comes from, and what is in it, for a small table."""
         found = ", ".join(label.found or label.reason for label in self.labels)
         return {
@@ -85,43 +98,51 @@ class ConflictedFile:
         told = [f"{at + 1:>5}  {stands[at]:<18} │ {line}" for at, line in enumerate(lines)]
         return _excerpt(told, label.start, label.end - label.start, margin)
 
-    def rows(self, facts: Mapping[str, Any], context_lines: int) -> Iterator[dict[str, Any] | str]:
+    def rows(self, facts: Row, context_lines: int) -> Iterator[Row | Drop]:
         """A row for each hunk that has a label, and for each other one the reason why not."""
         lines = split_lines(self.committed)
         for number, (hunk, label) in enumerate(zip(self.hunks, self.labels, strict=True)):
             if not label.found:
-                yield label.reason
+                yield Drop(label.reason)
                 continue
             top, bottom = label.start - min(label.before, context_lines), label.end + min(label.after, context_lines)
-            row = dict(facts) | {
-                "id": f"{facts['repository']}@{self.merge.sha[:12]}:{self.path}#{number}",
-                "merge_commit": self.merge.sha,
-                "parent_1": self.merge.parent_1,
-                "parent_2": self.merge.parent_2,
-                "committed_at": datetime.fromtimestamp(self.merge.time, UTC).isoformat(),
-                "path": self.path,
-                "hunk": number,
-                "language": language_of(self.path),
-                "before": "".join(lines[top : label.start]),
-                "ours": hunk.ours,
-                "base": hunk.base or "",
-                "theirs": hunk.theirs,
-                "after": "".join(lines[label.end : bottom]),
-                "resolution": "".join(lines[label.start : label.end]),
-                "label": label.found,
-                "prefix": "".join(lines[:top]),
-                "suffix": "".join(lines[bottom:]),
-            }
-            row["answer"] = row["before"] + row["resolution"] + row["after"]
-            row["kind"] = kind_of(hunk, row["resolution"])
-            reason = _unfit(row, hunk)
-            if reason:
-                yield reason
+            before, after = "".join(lines[top : label.start]), "".join(lines[label.end : bottom])
+            conflict = Conflict.of_hunk(hunk, before, after, self.path)
+            resolution = "".join(lines[label.start : label.end])
+            if reason := _unfit(conflict, resolution, hunk):
+                yield Drop(reason)
                 continue
-            row["question"] = render_question(row)
+            row = Row(
+                **facts,
+                id=f"{facts['repository']}@{self.merge.sha[:12]}:{self.path}#{number}",
+                merge_commit=self.merge.sha,
+                parent_1=self.merge.parent_1,
+                parent_2=self.merge.parent_2,
+                committed_at=datetime.fromtimestamp(self.merge.time, UTC).isoformat(),
+                path=self.path,
+                hunk=number,
+                language=conflict.language,
+                before=before,
+                ours=conflict.ours,
+                base=conflict.base,
+                theirs=conflict.theirs,
+                after=after,
+                resolution=resolution,
+                label=label.found,
+                prefix="".join(lines[:top]),
+                suffix="".join(lines[bottom:]),
+                answer=conflict.with_(resolution),
+                kind=conflict.kind_of(resolution),
+                question=conflict.question(),
+            )
             assert row["prefix"] + row["answer"] + row["suffix"] == self.committed
             assert not any(has_markers(row[column]) for column in ("before", "after", "answer"))
             yield row
+
+    def first_row(self, source: Source, context_lines: int = 5) -> Row:
+        """The row of the first conflict that gives one; `source` is where the file comes from."""
+        facts = Row(repository=source.name, family="", license=source.license)
+        return next(row for row in self.rows(facts, context_lines) if not isinstance(row, Drop))
 
 
 def _excerpt(lines: list[str], start: int, size: int, margin: int) -> str:
@@ -142,19 +163,19 @@ def _usual(hunk: Hunk) -> Hunk:
 
 def read_file(
     replay: Replay, path: bytes, objects: CatFile, languages: frozenset[str] | None = None
-) -> ConflictedFile | str:
+) -> ConflictedFile | Drop:
     """The conflicted file at `path`, or the reason why there is none to learn from."""
     name = _text(path)
     if languages and language_of(name) not in languages:
-        return "another language"
+        return Drop("another language")
     texts = _both_texts(replay, path, objects)
     if isinstance(texts, str):
-        return texts
+        return Drop(texts)
     if is_generated(name, texts[1]):
-        return "generated file"
+        return Drop("generated file")
     parts = parse(texts[0], REPLAY_MARKER_SIZE)
     if not any(isinstance(part, Hunk) for part in parts):
-        return "no conflicting lines"
+        return Drop("no conflicting lines")
     return ConflictedFile(replay.merge, name, parts, texts[1], align(parts, split_lines(texts[1])))
 
 
@@ -199,6 +220,7 @@ def _both_texts(replay: Replay, path: bytes, objects: CatFile) -> tuple[str, str
     if b"<" * REPLAY_MARKER_SIZE not in pair[0]:
         complete = {2, 3} <= replay.files[path].keys()
         return "no conflicting lines" if complete else "deleted or renamed on one side"
+    # Latin-1 decodes any bytes at all, so it is tried last, and only where nothing speaks against it
     for encoding in ("utf-8", "latin-1"):
         if encoding == "utf-8" or all(_is_latin1(data) for data in pair):
             try:
@@ -228,23 +250,17 @@ def _text(path: bytes) -> str:
         return path.decode("latin-1")
 
 
-def _unfit(row: dict[str, Any], hunk: Hunk) -> str:
+def _unfit(conflict: Conflict, resolution: str, hunk: Hunk) -> str:
     """Why a labelled hunk makes no row, or ""."""
-    if hunk.base is None:
+    if conflict.base is None:
         return "its markers are text of the file"  # the replay always shows a base
     if hunk.ambiguous:
         return "its text can be read in two ways"
-    texts = [row[column] for column in ("before", "ours", "base", "theirs", "after", "resolution")]
-    if "<" * (REPLAY_MARKER_SIZE + 1) in row["base"]:
+    texts = [*(getattr(conflict, name) for name in TEXTS), resolution]
+    if "<" * (REPLAY_MARKER_SIZE + 1) in conflict.base:
         return "its base is a conflict too"  # a criss-cross merge
     if any(map(has_markers, texts)):
         return "conflict markers in the text"
     if sum(map(len, texts)) > MAX_HUNK_CHARS:
         return "too long"
     return ""
-
-
-def digest(row: dict[str, Any]) -> bytes:
-    """What makes two hunks the same: both sides, base and context, whatever came of them."""
-    texts = "\0".join(row[column] for column in ("before", "ours", "base", "theirs", "after"))
-    return hashlib.blake2b(texts.encode("utf-8", "surrogatepass"), digest_size=16).digest()

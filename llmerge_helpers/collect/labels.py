@@ -11,9 +11,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from llmerge_helpers.conflicts.markers import Hunk, split_lines
-
-__all__ = ["Label", "align", "kind_of"]
+from llmerge_helpers.conflicts import Conflict, Hunk, split_lines
 
 OUTSIDE_EDITS = "lines beside the hunk were edited"
 AMBIGUOUS = "the place of the resolution is ambiguous"
@@ -45,10 +43,10 @@ def align(parts: Sequence[str | Hunk], committed: Sequence[str]) -> list[Label]:
     [Label(found='exact', start=1, end=3, before=1, after=1, reason='')]
     """
     texts: list[list[str]] = [[]]
-    hunks: list[Hunk] = []
+    hunks: list[Conflict] = []
     for part in parts:
         if isinstance(part, Hunk):
-            hunks.append(part)
+            hunks.append(Conflict.of_hunk(part))
             texts.append([])
         else:
             texts[-1] = split_lines(part)
@@ -56,7 +54,7 @@ def align(parts: Sequence[str | Hunk], committed: Sequence[str]) -> list[Label]:
     return _exact(texts, hunks, committed) or _aligned(texts, hunks, committed)
 
 
-def _exact(texts: list[list[str]], hunks: list[Hunk], lines: list[str]) -> list[Label] | None:
+def _exact(texts: list[list[str]], hunks: list[Conflict], lines: list[str]) -> list[Label] | None:
     """Labels if the committed file is the texts in order with something in place of each hunk, else None."""
     first, last = len(texts[0]), len(lines) - len(texts[-1])
     if first > last or lines[:first] != texts[0] or lines[last:] != texts[-1]:
@@ -65,7 +63,7 @@ def _exact(texts: list[list[str]], hunks: list[Hunk], lines: list[str]) -> list[
 
 
 def _between(
-    texts: list[list[str]], hunks: list[Hunk], lines: list[str], first: int, last: int, how: str
+    texts: list[list[str]], hunks: list[Conflict], lines: list[str], first: int, last: int, how: str
 ) -> list[Label] | None:
     """Labels of neighbouring hunks from line `first` to line `last`, all texts between them being intact, else None.
 
@@ -120,7 +118,7 @@ def _occurrences(text: list[str], lines: list[str], first: int, last: int) -> It
 
 def _by_sides(
     inner: list[list[str]],
-    hunks: list[Hunk],
+    hunks: list[Conflict],
     lines: list[str],
     span: tuple[int, int],
     upper: list[int],
@@ -146,7 +144,7 @@ def _by_sides(
     return places, found
 
 
-def _choices(inner: list[list[str]], hunks: list[Hunk], lines: list[str], start: int, end: int) -> list[list[int]]:
+def _choices(inner: list[list[str]], hunks: list[Conflict], lines: list[str], start: int, end: int) -> list[list[int]]:
     """At most two ways to place the texts so that each hunk's resolution is made of its sides, as whole texts."""
     ways: dict[int, list[list[int]]] = {start: [[]]}  # first line after the last placed text -> the places so far
     for text, hunk in zip(inner, hunks, strict=False):
@@ -163,11 +161,11 @@ def _choices(inner: list[list[str]], hunks: list[Hunk], lines: list[str], start:
     return natural[:2]
 
 
-def _is_natural(hunk: Hunk, resolution: str) -> bool:
-    return kind_of(hunk, resolution) not in ("mixed", "empty")
+def _is_natural(hunk: Conflict, resolution: str) -> bool:
+    return hunk.kind_of(resolution) not in ("mixed", "empty")
 
 
-def _aligned(texts: list[list[str]], hunks: list[Hunk], lines: list[str]) -> list[Label]:
+def _aligned(texts: list[list[str]], hunks: list[Conflict], lines: list[str]) -> list[Label]:
     """Labels where lines outside the hunks differ too: from the unchanged runs of lines right beside each hunk.
 
     A run holds on its own if it has a word in it. Blank lines and lone brackets stand everywhere: a text of nothing
@@ -218,14 +216,14 @@ def _holds(run: list[str], text: list[str], is_edge: bool) -> bool:
 
 
 def _only_natural(
-    runs: list[list[str]], hunks: list[Hunk], lines: list[str], befores: list[int], afters: list[int]
+    runs: list[list[str]], hunks: list[Conflict], lines: list[str], befores: list[int], afters: list[int]
 ) -> list[Label]:
     """Labels if of all places for the first and last run just one gives every hunk one of its sides, whole."""
     if len(befores) * len(afters) > 400:
         return [Label("", reason=AMBIGUOUS)] * len(hunks)
     spans = ((first, last) for first in befores for last in afters if first <= last)
     if len(hunks) == 1:
-        lengths = {side.count("\n") for side in _sides(hunks[0]).values()}
+        lengths = {side.count("\n") for side in hunks[0].whole_sides().values()}
         spans = ((first, last) for first, last in spans if last - first in lengths)
     ways = ((first, last, way) for first, last in spans for way in _choices(runs[1:-1], hunks, lines, first, last))
     two = list(itertools.islice(ways, 2))
@@ -239,7 +237,7 @@ def _only_natural(
 
 
 def _not_elsewhere(
-    labels: list[Label], hunks: list[Hunk], anchors: list[str | None], lines: list[str], match: list[int]
+    labels: list[Label], hunks: list[Conflict], anchors: list[str | None], lines: list[str], match: list[int]
 ) -> list[Label]:
     """The labels, without those for which lines moved between the hunk and the rest of the file.
 
@@ -251,7 +249,7 @@ def _not_elsewhere(
     removed = _telling(line for line, at in zip(anchors, match, strict=True) if at < 0 and line is not None)
     for number, (label, hunk) in enumerate(zip(labels, hunks, strict=True)):
         if label.found and (added or removed):
-            sides, base = _telling(split_lines(hunk.ours + hunk.theirs)), _telling(split_lines(hunk.base or ""))
+            sides, base = _telling(split_lines(hunk.ours + hunk.theirs)), _telling(split_lines(hunk.known_base))
             resolution = _telling(lines[label.start : label.end])
             if (sides - base - resolution) & added or (resolution - sides - base) & removed:
                 labels[number] = Label("", reason=ELSEWHERE)
@@ -298,34 +296,3 @@ def _matches(anchors: list[str | None], lines: list[str]) -> list[int]:
         for k in range(size):
             match[top + a + k] = top + b + k
     return match
-
-
-# ------------------------------------------------------------------------------------------------------------ kinds
-
-
-def kind_of(hunk: Hunk, resolution: str) -> str:
-    """How a hunk was resolved: ours, theirs, ours_theirs, theirs_ours, base, empty or mixed.
-
-    A missing line end at the end of the file makes no difference: git adds one before it writes a marker.
-
-    >>> kind_of(Hunk("a\\n", None, "b\\n"), "b")
-    'theirs'
-    """
-    open_ended = resolution != "" and not resolution.endswith("\n")
-    for kind, text in _sides(hunk).items():
-        if resolution == text or (open_ended and resolution == text.removesuffix("\n").removesuffix("\r")):
-            return kind
-    return "mixed"
-
-
-def _sides(hunk: Hunk) -> dict[str, str]:
-    """The resolutions that are made of whole sides; of equal ones the first counts."""
-    pair = hunk.ours, hunk.theirs
-    return {
-        "ours": hunk.ours,
-        "theirs": hunk.theirs,
-        "ours_theirs": "".join(pair),
-        "theirs_ours": "".join(reversed(pair)),
-        "empty": "",
-        "base": hunk.base or "",
-    }

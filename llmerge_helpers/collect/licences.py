@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["is_licence_file", "spdx_of"]
-
 _RULES = (  # of the rules whose every phrase stands in the text, the one that stands first
     ("AGPL-3.0", "gnu affero general public license", "version 3"),
     ("LGPL-3.0", "gnu lesser general public license", "version 3"),

@@ -3,35 +3,55 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import re
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
-from llmerge_helpers.collect.conflicted_file import digest
-from llmerge_helpers.collect.one_repository import check_languages, collect_repository, family_name, look, mine
-from llmerge_helpers.collect.replay import REPLAY_MARKER_SIZE
+from llmerge_helpers.collect.conflicted_file import ConflictedFile, Drop, read_file
+from llmerge_helpers.collect.licences import is_licence_file, spdx_of
+from llmerge_helpers.collect.replay import REPLAY_MARKER_SIZE, CatFile, Replay, Workshop, entries
 from llmerge_helpers.collect.repository import Repository, git_version, without_password
-from llmerge_helpers.collect.scenarios import build_scenarios
-from llmerge_helpers.collect.sources import Source, find_sources, sources_of
+from llmerge_helpers.collect.sources import Source, find_sources
+from llmerge_helpers.conflicts import Conflict, Row
+from llmerge_helpers.conflicts.languages import is_known
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.run import from_root, progress, redact
 from llmerge_helpers.run.files import remove_left
-from llmerge_helpers.run.session import progress, redact, resolve
+from llmerge_helpers.run.screen import Progress
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = [
-    "Collection", "Source", "build_scenarios", "collect", "collect_repository", "find_sources", "look", "sources_of",
-    "waterfall",
-]  # fmt: skip
 
 _FORMAT = 5  # part files written by other code are not reused
+
+
+class MiningOptions(TypedDict):
+    """What shapes the rows of a repository: a part file belongs to these."""
+
+    context_lines: int
+    languages: list[str]  # empty: all
+    max_merges: int | None
+
+
+class Report(TypedDict, total=False):
+    """What is known of one repository: how it was mined, or why it could not be."""
+
+    repository: str
+    git: str
+    roots: list[str]
+    counts: Counter[str]
+    seconds: float
+    part: str
+    error: str
 
 
 @dataclass
@@ -39,10 +59,10 @@ class Collection:
     """Finished part files, one a repository, and what is known of each."""
 
     parts: list[Path]
-    reports: list[dict[str, Any]]
+    reports: list[Report]
     duplicates: int = field(default=0)
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[Row]:
         """All rows, repository by repository; repositories that share a first commit get one family.
 
         A hunk that an earlier repository had already, a fork say, is left out and counted in `duplicates`.
@@ -50,7 +70,8 @@ class Collection:
         families, seen, self.duplicates = _families(self.reports), set(), 0
         for part in self.parts:
             for row in _rows_of(part):
-                key = digest(row)
+                # a fork has the same conflicts under other commit names
+                key = Conflict.of(row).digest()
                 if key in seen:
                     self.duplicates += 1
                     continue
@@ -79,6 +100,12 @@ class Collection:
         """Where every merge, file and hunk went; call it when `rows` has been read, which finds the last duplicates."""
         return waterfall(self.reports, self.duplicates)
 
+    def steps(self, unit: str) -> list[tuple[str, int]]:
+        """Where every one of `unit` (merges, files, hunks) went: all, then what was dropped and why; for a figure."""
+        table = self.waterfall()
+        lines = table[table["unit"] == unit]
+        return list(zip(lines["what"].str.removeprefix("− "), lines["count"], strict=True))
+
 
 def collect(
     sources: str | os.PathLike | Iterable[str | os.PathLike | Source],
@@ -96,13 +123,12 @@ def collect(
     """
     git_version()
     found = find_sources(sources)
-    folder = resolve(work_dir)
+    folder = from_root(work_dir)
     folder.mkdir(parents=True, exist_ok=True)
     remove_left(folder.glob("*.tmp"))
-    options = {"context_lines": context_lines, "languages": sorted(check_languages(languages) or ())}
-    options |= {"max_merges": max_merges or None}
+    options = mining_options(context_lines, languages, max_merges)
     jobs = [(source, str(folder), options) for source in found]
-    done: dict[int, dict[str, Any]] = {}
+    done: dict[int, Report] = {}
     if len(jobs) == 1 or workers == 1:
         for number, job in enumerate(jobs):
             with progress(1, job[0].name) as line:
@@ -137,7 +163,7 @@ def collect(
     return Collection([Path(report["part"]) for report in reports if "part" in report], reports)
 
 
-def _part(source: Source, folder: str, options: dict[str, Any], line: Any = None) -> dict[str, Any]:
+def _part(source: Source, folder: str, options: MiningOptions, line: Progress | None = None) -> Report:
     """Mine one source into its part file, unless it is there; its report, with `part`, or with `error`."""
     try:
         with source.open() as repository:
@@ -154,17 +180,16 @@ def _part(source: Source, folder: str, options: dict[str, Any], line: Any = None
     return {"repository": source.name, "error": redact(without_password(problem))}
 
 
-def _write_part(part: Path, source: Source, repository: Repository, options: dict[str, Any], line: Any) -> None:
-    report: dict[str, Any] = {}
+def _write_part(
+    part: Path, source: Source, repository: Repository, options: MiningOptions, line: Progress | None
+) -> None:
+    report: Report = {}
 
     def tell(done: int, total: int, rows: int) -> None:
         line.total = total
         line.update(done, rows=rows)
 
-    languages = check_languages(options["languages"])
-    rows = mine(
-        source, repository, options["context_lines"], languages, options["max_merges"], report, tell if line else None
-    )
+    rows = mine(source, repository, options, report, tell if line else None)
     handle, temporary = tempfile.mkstemp(prefix=f"{part.stem}-", suffix=".tmp", dir=part.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -179,7 +204,7 @@ def _write_part(part: Path, source: Source, repository: Repository, options: dic
         Path(temporary).unlink(missing_ok=True)
 
 
-def _rows_of(part: Path) -> Iterator[dict[str, Any]]:
+def _rows_of(part: Path) -> Iterator[Row]:
     with open(part, encoding="utf-8", newline="\n") as file:
         for line in file:
             row = json.loads(line)
@@ -189,11 +214,12 @@ def _rows_of(part: Path) -> Iterator[dict[str, Any]]:
 
 def _last_line(part: Path) -> str:
     with open(part, "rb") as file:
+        # the report stands last, and rows may be gigabytes
         file.seek(max(0, file.seek(0, os.SEEK_END) - 1_000_000))
         return file.read().decode("utf-8", "replace").rstrip("\n").rsplit("\n", 1)[-1]
 
 
-def _families(reports: list[dict[str, Any]]) -> dict[str, str]:
+def _families(reports: list[Report]) -> dict[str, str]:
     """The common family of each repository's own: all that share a first commit, directly or through others."""
     groups: list[set[str]] = []
     for report in reports:
@@ -207,7 +233,7 @@ def _families(reports: list[dict[str, Any]]) -> dict[str, str]:
     }
 
 
-def waterfall(reports: Iterable[dict[str, Any]], duplicates: int = 0) -> DataFrame:
+def waterfall(reports: Iterable[Report], duplicates: int = 0) -> DataFrame:
     """A DataFrame that says where every merge, file and hunk went: unit, what became of it, how many.
 
     `duplicates` are the hunks that another repository had already.
@@ -228,3 +254,158 @@ def waterfall(reports: Iterable[dict[str, Any]], duplicates: int = 0) -> DataFra
             table.append((unit, "merges with conflicts", conflicted))
     table.append(("rows", "rows: hunks with a label", counts["rows"]))
     return pandas.DataFrame(table, columns=["unit", "what", "count"])
+
+
+# ------------------------------------------------------------------------------------------------------ one repository
+
+
+def collect_repository(
+    source: str | os.PathLike | Source,
+    *,
+    context_lines: int = 5,
+    languages: Iterable[str] | None = None,
+    max_merges: int | None = None,
+    report: Report | None = None,
+    cache_dir: Path | None = None,
+    on_merge: Callable[[int, int, int], None] | None = None,
+) -> Iterator[Row]:
+    """The rows of one repository, oldest merge first: one for each conflict hunk whose resolution is certain.
+
+    `languages` (names as in `languages.py`) and `max_merges` (the newest ones; 0 or None: all) choose. `report`, a
+    dict, is filled with counts of everything kept and dropped; `on_merge` is called with (done, of, rows). The source
+    is only read. A folder of several services of scenarios gives the rows of all of them.
+    """
+    options = mining_options(context_lines, languages, max_merges)
+    report = {} if report is None else report
+    for one in [source] if isinstance(source, Source) else find_sources([source]):
+        with one.open(cache_dir) as repository:
+            yield from mine(one, repository, options, report, on_merge)
+
+
+def mining_options(context_lines: int, languages: Iterable[str] | None, max_merges: int | None) -> MiningOptions:
+    """The options as they stand in the name of a part file; an unknown language is an `LlmergeError`."""
+    names = sorted(check_languages(languages) or ())
+    return MiningOptions(context_lines=context_lines, languages=names, max_merges=max_merges or None)
+
+
+def check_languages(languages: Iterable[str] | None) -> frozenset[str] | None:
+    """The set of language names, or None for all; an unknown name is an `LlmergeError`."""
+    names = frozenset(languages or ())
+    for name in sorted(names):
+        if not is_known(name) and name != "Text":
+            raise LlmergeError(
+                f"unknown language {name!r}: write it as in llmerge_helpers/conflicts/languages.py, e.g. Java."
+            )
+    return names or None
+
+
+def mine(
+    source: Source,
+    repository: Repository,
+    options: MiningOptions,
+    report: Report,
+    on_merge: Callable[[int, int, int], None] | None = None,
+) -> Iterator[Row]:
+    """The rows of an open repository; `report` gets a count of everything kept and dropped."""
+    started = time.monotonic()
+    counts = report.setdefault("counts", Counter())
+    report["repository"] = source.name
+    report["git"] = ".".join(map(str, git_version()))
+    report["roots"] = repository.roots()
+    family, seen = family_name(report["roots"]), set()
+    with Workshop.open(repository) as workshop, workshop.cat_file() as objects:
+        total = workshop.merges(options["max_merges"])
+        counts["merges"] += total
+        licences = _Licences(objects, source.license)
+        for done, replay in enumerate(workshop.replays(), 1):
+            counts[f"merges: {replay.status}"] += 1
+            if replay.status == "conflict":
+                facts = Row(repository=source.name, family=family, license=licences.at(replay.merge.sha))
+                for file in _files(replay, objects, options, counts):
+                    yield from _fresh_rows(file, facts, options, counts, seen)
+            if on_merge:
+                on_merge(done, total, counts["rows"])
+        answered = sum(counts[f"merges: {status}"] for status in ("clean", "conflict", "failed"))
+        if answered != counts["merges"]:  # one report may add up several sources
+            raise LlmergeError(f"git merge-tree answered {answered} of {counts['merges']} merges of {source.name}.")
+    report["seconds"] = round(report.get("seconds", 0) + time.monotonic() - started, 3)
+
+
+def _files(replay: Replay, objects: CatFile, options: MiningOptions, counts: Counter[str]) -> Iterator[ConflictedFile]:
+    """The files in conflict that can be learned from; the others are counted under the reason why not."""
+    languages = frozenset(options["languages"]) or None
+    for path in replay.files:
+        counts["files"] += 1
+        file = read_file(replay, path, objects, languages)
+        if isinstance(file, Drop):
+            counts[f"files: {file.reason}"] += 1
+        else:
+            counts["hunks"] += len(file.hunks)
+            yield file
+
+
+def _fresh_rows(
+    file: ConflictedFile, facts: Row, options: MiningOptions, counts: Counter[str], seen: set[bytes]
+) -> Iterator[Row]:
+    """The rows of a file that no earlier one of the repository had; the other hunks are counted under their reason."""
+    for row in file.rows(facts, options["context_lines"]):
+        if not isinstance(row, Drop) and (key := Conflict.of(row).digest()) in seen:
+            row = Drop("duplicate")
+        if isinstance(row, Drop):
+            counts[f"hunks: {row.reason}"] += 1
+            continue
+        seen.add(key)
+        counts["rows"] += 1
+        counts[f"label: {row['label']}"] += 1
+        yield row
+
+
+def family_name(roots: Iterable[str]) -> str:
+    """A name for all repositories that grew from these first commits."""
+    return hashlib.sha256("\n".join(sorted(roots)).encode()).hexdigest()[:16]
+
+
+class _Licences:
+    """The licence at a commit, read once for each version of the licence file."""
+
+    def __init__(self, objects: CatFile, listed: str):
+        self._objects, self._listed, self._known = objects, listed, {}
+
+    def at(self, commit: str) -> str:
+        tree = self._objects.get(f"{commit}^{{tree}}".encode())
+        found = "unknown"
+        for mode, name, oid in entries(tree[1] if tree else b"", len(commit) // 2):
+            if mode.startswith(b"100") and is_licence_file(name.decode("latin-1")):
+                if oid not in self._known:
+                    blob = self._objects.get(oid.hex().encode())
+                    self._known[oid] = spdx_of(blob[1][:100_000].decode("utf-8", "replace")) if blob else "unknown"
+                found = self._known[oid]
+            if found != "unknown":
+                break
+        return self._listed or "unknown" if found == "unknown" else found
+
+
+def look(
+    sources: str | os.PathLike | Iterable[str | os.PathLike | Source],
+    number: int = 0,
+    languages: Iterable[str] | None = None,
+) -> ConflictedFile:
+    """The conflicted file with this number, oldest merge first, in the first source that has so many with a row."""
+    wanted = check_languages(languages)
+    problem = None
+    for source in find_sources(sources):
+        try:
+            with source.open() as repository, Workshop.open(repository) as workshop, workshop.cat_file() as objects:
+                workshop.merges()
+                pairs = ((replay, path) for replay in workshop.replays() for path in replay.files)
+                files = (read_file(replay, path, objects, wanted) for replay, path in pairs)
+                facts = Row(repository=source.name, family="", license=source.license)
+                good = (
+                    f for f in files
+                    if isinstance(f, ConflictedFile) and not all(isinstance(row, Drop) for row in f.rows(facts, 5))
+                )  # fmt: skip
+                if file := next(itertools.islice(good, number, None), None):
+                    return file
+        except LlmergeError as error:  # one of many that cannot be cloned, say
+            problem = problem or error
+    raise problem or LlmergeError("no conflict of these sources has a resolution that is certain.")

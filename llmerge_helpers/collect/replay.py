@@ -19,9 +19,7 @@ from typing import IO
 
 from llmerge_helpers.collect.repository import Repository, git_environment, git_version
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.run.paths import shown
-
-__all__ = ["REPLAY_MARKER_SIZE", "CatFile", "Merge", "Replay", "Workshop", "entries"]
+from llmerge_helpers.run import shown
 
 # Wider than any banner in real code: a text line `=======` in a file can never be mistaken for a marker of the replay.
 REPLAY_MARKER_SIZE = 41

@@ -13,12 +13,11 @@ from functools import cache
 from pathlib import Path
 
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.run.paths import shown
-
-__all__ = ["Repository", "clone", "git_environment", "git_version", "is_url", "url_name", "without_password"]
+from llmerge_helpers.run import shown
 
 OLDEST_GIT = (2, 39)
 
+# any of these would send git to another repository than the one that was named
 _ELSEWHERE = {"GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_NAMESPACE", "GIT_PREFIX"}
 _ELSEWHERE |= {"GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_SHALLOW_FILE", "GIT_GRAFT_FILE"}
 
@@ -55,6 +54,7 @@ def _git(*arguments: str, cwd: str | os.PathLike | None = None, problem: str) ->
     done = subprocess.run(["git", *arguments], cwd=cwd, env=git_environment(), capture_output=True)
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"exit {done.returncode}"]
+        # git may say a lot before it says what is wrong
         errors = [line for line in said if line.startswith(("fatal:", "error:"))]
         raise LlmergeError(f"{problem}: git says {without_password((errors or said)[0])!r}.")
     return done.stdout

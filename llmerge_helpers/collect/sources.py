@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -12,12 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmerge_helpers.collect.repository import Repository, clone, is_url, url_name
-from llmerge_helpers.collect.scenarios import build_scenarios, scenario_folders
+from llmerge_helpers.collect.repository import Repository, clone, git_environment, git_version, is_url, url_name
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.run.session import resolve, shown
-
-__all__ = ["Source", "find_sources", "sources_of"]
+from llmerge_helpers.run import from_root, shown
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Source:
             with tempfile.TemporaryDirectory(prefix="llmerge-") as folder:
                 yield Repository.open(build_scenarios(self.location, Path(folder) / "scenarios"))
         elif is_url(self.location):
-            yield Repository.open(clone(self.location, cache_dir or resolve("merges/.cache/clones")))
+            yield Repository.open(clone(self.location, cache_dir or from_root("merges/.cache/clones")))
         else:
             yield Repository.open(self.location)
 
@@ -59,7 +57,7 @@ def find_sources(sources: str | os.PathLike | Iterable[str | os.PathLike | Sourc
         if is_url(source):
             found.append(Source(source, url_name(source)))
             continue
-        path = resolve(source)
+        path = from_root(source)
         if path.suffix == ".csv":
             found += _listed(path)
         elif path.is_dir() and (folders := scenario_folders(path)):
@@ -75,7 +73,7 @@ def find_sources(sources: str | os.PathLike | Iterable[str | os.PathLike | Sourc
 
 def sources_of(name: str) -> str:
     """What the folder `merges/<name>` says it is made from: its repos.csv, or the scenarios in it."""
-    folder = resolve("merges") / name
+    folder = from_root("merges") / name
     if (folder / "repos.csv").exists():
         return str(folder / "repos.csv")
     if folder.is_dir() and scenario_folders(folder):
@@ -96,6 +94,7 @@ def _listed(path: Path) -> list[Source]:
     if not path.exists():
         raise LlmergeError(f"{shown(path)} does not exist: write one line a repository, under repository,url,license.")
     found = []
+    # spreadsheets put a byte order mark in front
     with open(path, encoding="utf-8-sig", newline="") as file:
         for row in csv.DictReader(line for line in file if not line.startswith("#")):
             row = {(key or "").strip().lower(): (value or "").strip() for key, value in row.items() if key}
@@ -104,10 +103,85 @@ def _listed(path: Path) -> list[Source]:
                 continue
             url = url or f"https://github.com/{name}"
             if not is_url(url):
-                url = str((path.parent / url).resolve()) if (path.parent / url).exists() else str(resolve(url))
+                url = str((path.parent / url).resolve()) if (path.parent / url).exists() else str(from_root(url))
             found.append(
                 Source(url, name or (url_name(url) if is_url(url) else Path(url).name), row.get("license", ""))
             )
     if not found:
         raise LlmergeError(f"{shown(path)} names no repository: it needs a column `repository` or `url`.")
     return found
+
+
+# ----------------------------------------------------------------------------------------------------------- scenarios
+
+
+STAGES = ("base", "ours", "theirs", "resolution")
+
+
+_EPOCH = 1_700_000_000  # commits carry fixed times and names, so that the same folders give the same commits
+
+
+def is_scenario_folder(folder: Path) -> bool:
+    """Whether `folder` holds scenarios: subfolders with ours, theirs and resolution."""
+    return any(_is_scenario(child) for child in folder.iterdir())
+
+
+def _is_scenario(folder: Path) -> bool:
+    return all((folder / stage).is_dir() for stage in STAGES[1:])
+
+
+def scenario_folders(folder: Path) -> list[Path]:
+    """`folder` itself if it holds scenarios, else those of its subfolders that do; each becomes one repository."""
+    if is_scenario_folder(folder):
+        return [folder]
+    return [child for child in sorted(folder.iterdir()) if child.is_dir() and is_scenario_folder(child)]
+
+
+def build_scenarios(folder: str | Path, target: str | Path) -> Path:
+    """The bare repository `target`, made from the scenarios in `folder`: one branch with one merge for each.
+
+    All branches grow from one root commit, which makes the folder one family of repositories.
+    """
+    git_version()
+    folder, target = Path(folder), Path(target)
+    scenarios = sorted(child for child in folder.iterdir() if child.is_dir() and _is_scenario(child))
+    if not scenarios:
+        raise LlmergeError(f"{folder} holds no scenario: each is a folder with {', '.join(STAGES)} in it.")
+    clash = [s.name for s in scenarios if re.search(r"[\s~^:?*\[\\]|\.\.|\.lock$|^-", s.name)]
+    if clash:
+        raise LlmergeError(f"{folder / clash[0]} cannot be a branch name: use letters, digits and hyphens.")
+    environment = git_environment(pinned=True)
+    subprocess.run(["git", "init", "--quiet", "--bare", "--template=", str(target)], check=True, env=environment)
+    common = {"README.md": f"# {folder.name}\n\nWritten for this project, MIT licensed.\n".encode()}
+    common["LICENSE"] = b"SPDX-License-Identifier: MIT\n"
+    stream = [_commit("root", _EPOCH, 1, [], "Start", common)]
+    for number, scenario in enumerate(scenarios):
+        # from the name where it can be: a scenario added between two others leaves their commits as they are
+        number = int(found[0]) if (found := re.match(r"\d+", scenario.name)) else number
+        files = {stage: common | _files(scenario / stage) for stage in STAGES}
+        time, mark, name = _EPOCH + number * 3600, 10 * number + 10, scenario.name
+        for step, (stage, parents) in enumerate(
+            [("base", [1]), ("ours", [mark]), ("theirs", [mark]), ("resolution", [mark + 1, mark + 2])]
+        ):
+            words = {"base": "Start of", "ours": "Our side of", "theirs": "Their side of", "resolution": "Merge"}[stage]
+            stream.append(_commit(name, time + step * 600, mark + step, parents, f"{words} {name}", files[stage]))
+    subprocess.run(
+        ["git", "fast-import", "--quiet", "--force"], input=b"".join(stream), check=True, cwd=target, env=environment
+    )
+    return target
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    found = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+def _commit(branch: str, time: int, mark: int, parents: list[int], message: str, files: dict[str, bytes]) -> bytes:
+    who = f"Scenario Writer <scenarios@example.org> {time} +0000"
+    head = f"commit refs/heads/{branch}\nmark :{mark}\nauthor {who}\ncommitter {who}\n"
+    links = "".join(f"{word} :{parent}\n" for word, parent in zip(("from", "merge"), parents, strict=False))
+    parts = [f"{head}data {len(message)}\n{message}\n{links}deleteall\n".encode()]
+    for path, data in files.items():
+        quoted = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        parts.append(f'M 100644 inline "{quoted}"\ndata {len(data)}\n'.encode() + data + b"\n")
+    return b"".join(parts) + b"\n"

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from llmerge_helpers.conflicts import Conflict, Row, fences
+from llmerge_helpers.conflicts.prompts import TEXTS
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.merges.splits import (
+    group_near_duplicates,
+    held_out_groups,
+    near_duplicates_of,
+    sketches,
+    split_keys,
+)
+from llmerge_helpers.run import from_root, root, shown
 from llmerge_helpers.run.files import in_place, replace_folder, room_beside, write_atomic
-from llmerge_helpers.merges.foreign import from_question
-from llmerge_helpers.run.session import resolve, root, shown
-from llmerge_helpers.merges.similarity import conflict_text, group_near_duplicates, near_duplicates_of, sketches
-from llmerge_helpers.merges.splits import held_out_groups, split_keys
 
 if TYPE_CHECKING:
+    import pyarrow
     from datasets import Dataset, DatasetDict
-    from pandas import DataFrame
-
-__all__ = ["COLUMNS", "dataset_path", "group_near_duplicates", "leakage_report", "load", "save", "write_dataset"]
+    from datasketch import MinHash
 
 COLUMNS = (
     "id", "repository", "family", "merge_commit", "parent_1", "parent_2", "path", "hunk", "committed_at", "license",
     "language", "before", "ours", "base", "theirs", "after", "resolution", "kind", "label", "prefix", "suffix",
     "question", "answer",
 )  # fmt: skip
-_TEXTS = ("before", "ours", "base", "theirs", "after", "resolution")
 _BUILD = "papermill notebooks/00_collect_merges.ipynb out.ipynb -p name"
 
 
@@ -37,7 +40,7 @@ _BUILD = "papermill notebooks/00_collect_merges.ipynb out.ipynb -p name"
 
 
 def save(
-    rows: Iterable[Mapping[str, Any]],
+    rows: Iterable[Row],
     path: str | os.PathLike,
     *,
     test_size: float = 0.2,
@@ -54,7 +57,7 @@ def save(
 
     if not 0 <= test_size <= 1:
         raise LlmergeError(f"test_size must lie between 0 and 1, not {test_size}.")
-    path = resolve(path)
+    path = from_root(path)
     with room_beside(path) as room:
         everything, known = _write_rows(rows, room / "rows.arrow")
         level, keys = split_keys(_whence(everything))
@@ -83,25 +86,25 @@ def _sides(keys: Sequence[str], test_size: float, seed: int) -> tuple[list[int],
     return [n for n, key in enumerate(keys) if key not in chosen], [n for n, key in enumerate(keys) if key in chosen]
 
 
-def _schema() -> Any:
+def _schema() -> pyarrow.Schema:
     import pyarrow
 
     return pyarrow.schema([(name, pyarrow.int64() if name == "hunk" else pyarrow.string()) for name in COLUMNS])
 
 
-def _write_rows(rows: Iterable[Mapping[str, Any]], path: Path) -> tuple[Dataset, list[Any]]:
+def _write_rows(rows: Iterable[Row], path: Path) -> tuple[Dataset, list[MinHash]]:
     """All rows in one memory-mapped file, and a sketch of each conflict."""
     import pyarrow
     from datasets import Dataset
 
-    known: list[Any] = []
-    batch: list[dict[str, Any]] = []
+    known: list[MinHash] = []
+    batch: list[Row] = []
     size = 0
     with pyarrow.OSFile(str(path), "wb") as file, pyarrow.ipc.new_stream(file, _schema()) as stream:
 
         def flush() -> None:
             stream.write_batch(pyarrow.RecordBatch.from_pylist(batch, schema=_schema()))
-            known.extend(sketches(map(conflict_text, batch)))
+            known.extend(sketches(Conflict.of(row).text() for row in batch))
             batch.clear()
 
         for row in rows:
@@ -110,6 +113,7 @@ def _write_rows(rows: Iterable[Mapping[str, Any]], path: Path) -> tuple[Dataset,
                 raise LlmergeError(f"row {row.get('id', len(known))} has no {', '.join(missing)}.")
             batch.append({column: row[column] for column in COLUMNS})
             size += len(row["prefix"]) + len(row["suffix"])
+            # rows carry whole files: memory is bounded by bytes, not by rows alone
             if len(batch) == 256 or size > 50_000_000:
                 flush()
                 size = 0
@@ -172,7 +176,7 @@ def dataset_path(name: str | os.PathLike = "auto") -> Path:
     if text == "auto":
         built = [root() / "merges" / each / "dataset" for each in ("repos_50", "sample")]
         return next((folder for folder in built if _is_saved(folder)), built[-1])
-    candidates = [resolve(text), resolve(text) / "dataset"]
+    candidates = [from_root(text), from_root(text) / "dataset"]
     if "/" not in text and os.sep not in text:
         candidates = [root() / "merges" / text / "dataset", root() / "merges" / text, *candidates]
     return next((folder for folder in candidates if _is_saved(folder)), candidates[0])
@@ -216,7 +220,7 @@ def load(path: str | os.PathLike = "auto") -> DatasetDict:
     return loaded
 
 
-def choose(dataset: Mapping[str, Any], split: str = "train", limit: int = 0, seed: int = 0) -> list[dict[str, Any]]:
+def choose(dataset: DatasetDict, split: str = "train", limit: int = 0, seed: int = 0) -> list[Row]:
     """The rows of a split, or `limit` of them drawn with a seed; a larger limit keeps those of a smaller one."""
     if split not in dataset:
         raise LlmergeError(f"there is no split '{split}' in this dataset: choose one of {', '.join(dataset)}.")
@@ -253,7 +257,7 @@ def _completed(rows: Dataset, name: str, folder: Path) -> Dataset:
             f"{shown(folder)} is not a dataset of merges: it has no column {' and no column '.join(missing)}, "
             f"but {', '.join(rows.column_names) or 'none at all'}. `{_BUILD} sample` shows what one looks like."
         )
-    found = [from_question(row, COLUMNS, f"{name}#{number}") for number, row in enumerate(rows)]
+    found = [from_question(row, f"{name}#{number}") for number, row in enumerate(rows)]
     kept = [row for row in found if row is not None]
     if found and not kept:
         raise LlmergeError(f"{shown(folder)}: no question holds a conflict, or no answer keeps the lines around it.")
@@ -268,29 +272,26 @@ def _completed(rows: Dataset, name: str, folder: Path) -> Dataset:
 # --------------------------------------------------------------------------------------------------------- leakage
 
 
-def leakage_report(dataset: DatasetDict, threshold: float = 0.8) -> DataFrame:
-    """What `train` and `test` have in common, as a DataFrame: check, in train, in test, in both.
+# -------------------------------------------------------------------------------------------- data sets made elsewhere
 
-    A row that is "in both" by near-duplicate stands in test and has a row of train at least `threshold` similar.
-    """
-    import pandas
 
-    train, test = dataset["train"], dataset["test"]
-    table = []
-
-    def compare(check: str, left: list, right: list) -> None:
-        table.append((check, len(set(left)), len(set(right)), len(set(left) & set(right))))
-
-    compare("families of repositories", train["family"], test["family"])
-    compare("repositories", train["repository"], test["repository"])
-    compare("merge commits", train["merge_commit"], test["merge_commit"])
-    files = [[f"{a}:{b}" for a, b in zip(side["repository"], side["path"], strict=True)] for side in (train, test)]
-    compare("files", *files)
-    hunks = [
-        [json.dumps([row[c] for c in _TEXTS[:5]]) for row in side.select_columns(_TEXTS)] for side in (train, test)
-    ]
-    compare("hunks, exactly", *hunks)
-    these, others = (list(sketches(map(conflict_text, side))) for side in (test, train))
-    close = near_duplicates_of(these, others, threshold)
-    table.append((f"rows, nearly ({threshold:.0%} alike)", len(train), len(test), sum(n is not None for n in close)))
-    return pandas.DataFrame(table, columns=["check", "in train", "in test", "in both"])
+def from_question(row: Mapping[str, object], ident: str) -> Row | None:
+    """A row of ours from a question with a conflict in it and an answer; None where they do not fit."""
+    try:
+        conflict = Conflict.of({name: row.get(name) for name in ("question", "path", "language")})
+    except LlmergeError:
+        return None
+    answer = str(row["answer"] or "")
+    blocks = fences(answer)
+    if answer.lstrip().startswith("```") and blocks:
+        answer = blocks[0].body
+    resolution = conflict.cut(answer)
+    if resolution is None:
+        return None
+    made = {column: str(row.get(column) or "") for column in COLUMNS}
+    made |= {name: getattr(conflict, name) or "" for name in (*TEXTS, "path", "language")}
+    made |= {side: row.get(side) for side in ("prefix", "suffix")}  # None: the rest of the file is not known
+    made |= {"resolution": resolution, "answer": conflict.with_(resolution), "kind": conflict.kind_of(resolution)}
+    made |= {"id": str(row.get("id") or ident), "label": made["label"] or "given"}
+    made["hunk"] = row["hunk"] if isinstance(row.get("hunk"), int) else 0
+    return made

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import random
+import re
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from llmerge_helpers.conflicts import Conflict, Row
+from llmerge_helpers.conflicts.prompts import TEXTS
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.run import finished, from_root, shown
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+    from datasketch import MinHash, MinHashLSH
+    from pandas import DataFrame
 
 Group = TypeVar("Group", int, str)
 
@@ -41,7 +54,7 @@ def connected(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
     return [numbers.setdefault(find(n), len(numbers)) for n in range(count)]
 
 
-def split_keys(rows: Sequence[Mapping[str, Any]]) -> tuple[str, list[str]]:
+def split_keys(rows: Sequence[Row]) -> tuple[str, list[str]]:
     """What the split goes by (repository family, else file, else single conflicts), and the key of each row."""
     for level, key_of in (("family", family_of), ("file", file_of)):
         keys = [key_of(row) for row in rows]
@@ -50,12 +63,12 @@ def split_keys(rows: Sequence[Mapping[str, Any]]) -> tuple[str, list[str]]:
     return "conflict", [str(number) for number in range(len(rows))]
 
 
-def family_of(row: Mapping[str, Any]) -> str:
+def family_of(row: Row) -> str:
     """The repository family of a row: its root commits where they are known, else its name."""
     return str(row.get("family") or row.get("repository") or "")
 
 
-def file_of(row: Mapping[str, Any]) -> str:
+def file_of(row: Row) -> str:
     """The file of a row, in its repository."""
     return f"{row.get('repository', '')}:{row.get('path', '')}"
 
@@ -82,9 +95,131 @@ def held_out_groups(
         return chosen
     target, taken = share * sum(weight.values()), 0.0
     for group in order:
+        # a group stays whole: up to a quarter over the share is better than a side without one
         if len(chosen) < len(order) - 1 and taken + weight[group] <= target * 1.25:
             chosen.add(group)
             taken += weight[group]
         if taken >= target:
             break
     return chosen or ({min(order, key=weight.__getitem__)} if at_least_one else set())
+
+
+# ----------------------------------------------------------------------------------------------------- near-duplicates
+
+
+# of a similarity of 0.8, so many permutations tell ± 0.04; twice as many would take twice the time
+NUM_PERM = 128
+
+
+SHINGLE = 3  # tokens; short enough for one-line hunks, long enough for order to count
+
+
+def sketches(texts: Iterable[str]) -> Iterator[MinHash]:
+    """A MinHash of each text: of all runs of three tokens (words and punctuation marks) in it."""
+    from datasketch import MinHash
+
+    empty = MinHash(NUM_PERM)
+    for text in texts:
+        sketch = empty.copy()
+        tokens = re.findall(r"\w+|[^\w\s]", text)
+        shingles = {" ".join(tokens[at : at + SHINGLE]) for at in range(max(1, len(tokens) - SHINGLE + 1))}
+        sketch.update_batch([shingle.encode() for shingle in sorted(shingles)])
+        yield sketch
+
+
+def near_duplicates_of(these: Iterable[MinHash], others: Sequence[MinHash], threshold: float = 0.8) -> list[int | None]:
+    """For each sketch of `these` the number of one of `others` at least that similar (Jaccard), or None."""
+    index = _index(others, threshold)
+    found = []
+    for sketch in these:
+        close = (n for n in sorted(index.query(sketch)) if sketch.jaccard(others[n]) >= threshold)
+        found.append(next(close, None))
+    return found
+
+
+def group_near_duplicates(texts: Iterable[str], threshold: float = 0.8) -> list[int]:
+    """A group number for each text: texts at least that similar (Jaccard) share one, directly or through others.
+
+    >>> group_near_duplicates(["int a = 1; int b = 2;", "while (x) { x--; }", "int a = 1;  int b = 2;"])
+    [0, 1, 0]
+    """
+    known = list(sketches(texts))
+    index = _index(known, threshold)
+    pairs = ((n, other) for n, sketch in enumerate(known) for other in index.query(sketch) if other < n)
+    return connected(len(known), ((a, b) for a, b in pairs if known[a].jaccard(known[b]) >= threshold))
+
+
+def _index(known: Sequence[MinHash], threshold: float) -> MinHashLSH:
+    from datasketch import MinHashLSH
+
+    index = MinHashLSH(threshold=threshold, num_perm=NUM_PERM)
+    with index.insertion_session() as session:
+        for number, sketch in enumerate(known):
+            session.insert(number, sketch)
+    return index
+
+
+def leakage_report(dataset: DatasetDict, threshold: float = 0.8) -> DataFrame:
+    """What `train` and `test` have in common, as a DataFrame: check, in train, in test, in both.
+
+    A row that is "in both" by near-duplicate stands in test and has a row of train at least `threshold` similar.
+    """
+    import pandas
+
+    train, test = dataset["train"], dataset["test"]
+    table = []
+
+    def compare(check: str, left: list, right: list) -> None:
+        table.append((check, len(set(left)), len(set(right)), len(set(left) & set(right))))
+
+    compare("families of repositories", train["family"], test["family"])
+    compare("repositories", train["repository"], test["repository"])
+    compare("merge commits", train["merge_commit"], test["merge_commit"])
+    files = [[f"{a}:{b}" for a, b in zip(side["repository"], side["path"], strict=True)] for side in (train, test)]
+    compare("files", *files)
+    hunks = [[Conflict.of(row).digest() for row in side.select_columns(list(TEXTS))] for side in (train, test)]
+    compare("hunks, exactly", *hunks)
+    these, others = (list(sketches(Conflict.of(row).text() for row in side)) for side in (test, train))
+    close = near_duplicates_of(these, others, threshold)
+    table.append((f"rows, nearly ({threshold:.0%} alike)", len(train), len(test), sum(n is not None for n in close)))
+    return pandas.DataFrame(table, columns=["check", "in train", "in test", "in both"])
+
+
+# ------------------------------------------------------------------------------------------------- the split of a run
+
+
+class Split(NamedTuple):
+    """What 02 held out of a data set: where the rows lie, what tells this split from another, and what was split."""
+
+    folder: str  # empty: there was no test conflict
+    fingerprint: str
+    source: str
+
+
+def split_fingerprint(test: Iterable[Row]) -> str:
+    """What tells one split from another: a digest of the conflicts that are kept from training, 16 letters."""
+    digest = hashlib.sha256()
+    for row in test:
+        digest.update(Conflict.of(row).digest())
+    return digest.hexdigest()[:16]
+
+
+def split_of(dataset: str | os.PathLike) -> Split | None:
+    """The split of a data set that 02 wrote, as its run.json tells; None for one that was made elsewhere."""
+    folder = from_root(dataset)
+    for place in (folder, folder.parent):
+        results = (finished(place) or {}).get("results", {})
+        if "split" in results:
+            return Split(results["heldout"], results["split"], results["dataset"])
+    return None
+
+
+def check_same_split(
+    trained_on: str | None, split: Split | None, adapter: str | os.PathLike, dataset: str | os.PathLike
+) -> None:
+    """Raise an `LlmergeError` where an adapter and a data set are known to be of different splits."""
+    if trained_on and split and trained_on != split.fingerprint:
+        raise LlmergeError(
+            f"{shown(from_root(adapter))} was trained on another split than {shown(from_root(dataset))}, so it may "
+            "have learned from what is held out here: run 03_sft_train on it again, or give the dataset of its split."
+        )

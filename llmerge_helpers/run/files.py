@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.run.paths import shown
 
 
 def write_atomic(path: str | os.PathLike, data: str | bytes) -> None:
@@ -30,7 +29,9 @@ def write_atomic(path: str | os.PathLike, data: str | bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(blob)
             file.flush()
+            # the new name may reach the disk before the bytes do
             os.fsync(file.fileno())
+        # mkstemp makes a file that only its owner reads
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
@@ -38,7 +39,7 @@ def write_atomic(path: str | os.PathLike, data: str | bytes) -> None:
         raise
 
 
-def write_json(path: str | os.PathLike, value: Any) -> None:
+def write_json(path: str | os.PathLike, value: object) -> None:
     """Write one JSON document atomically, readable by a person."""
     write_atomic(path, json.dumps(value, ensure_ascii=False, indent=1, default=str) + "\n")
 
@@ -53,7 +54,7 @@ def read_json(path: str | os.PathLike) -> Any:
         ) from None
 
 
-def write_jsonl(path: str | os.PathLike, rows: Iterable[Any]) -> None:
+def write_jsonl(path: str | os.PathLike, rows: Iterable[object]) -> None:
     """Write JSON lines atomically, one row a line."""
     write_atomic(path, "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows))
 
@@ -134,3 +135,31 @@ def in_place(path: Path) -> Path:
 
 def _aside(path: Path) -> Path:
     return path.with_name(f".{path.name}.old")
+
+
+# ---------------------------------------------------------------------------------------------------- where things are
+
+
+def root() -> Path:
+    """The folder that holds `llmerge_helpers/`: `$LLMERGE_ROOT`, else upwards from here, else around the package."""
+    if os.environ.get("LLMERGE_ROOT"):
+        return Path(os.environ["LLMERGE_ROOT"]).resolve()
+    here = Path.cwd().resolve()
+    for folder in (here, *here.parents):
+        if (folder / "llmerge_helpers" / "__init__.py").exists():
+            return folder
+    return Path(__file__).resolve().parents[2]
+
+
+def from_root(path: str | os.PathLike) -> Path:
+    """`path` seen from the root, so that a notebook finds it whichever folder it was started in."""
+    return root() / Path(path).expanduser()
+
+
+def shown(path: str | os.PathLike) -> str:
+    """`path` as it may be printed: relative to the root where it lies inside, so that no output names a home folder."""
+    path = Path(path)
+    try:
+        return str(path.resolve().relative_to(root()))
+    except ValueError:
+        return str(path)

@@ -2,72 +2,25 @@
 
 from __future__ import annotations
 
-import html
+import ast
+import difflib
 import logging
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.run.files import read_json, write_json
-from llmerge_helpers.run.parameters import check_parameters
-from llmerge_helpers.run.paths import resolve, root, shown
-
-__all__ = [
-    "LlmergeError", "Progress", "Run", "finished", "progress", "redact", "require_finished", "resolve", "root",
-    "secret", "shown", "start",
-]  # fmt: skip
-
-# ------------------------------------------------------------------------------------------------------- secrets
-
-_COLAB_SECRETS: set[str] = set()
-_WITH_PASSWORD = re.compile(r"://[^/\s@:]*:[^/\s@]+@|://[^/\s@:]{12,}@")
-_LOOKS_SECRET = re.compile(r"\b(sk|hf|gh[pousr])[-_][A-Za-z0-9_\-]{12,}")
-_SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$")
-
-
-def secret(name: str) -> str | None:
-    """The secret called `name` from the environment, then from Colab's secrets; None where neither has it."""
-    value = os.environ.get(name, "").strip()
-    if not value and "google.colab" in sys.modules:
-        try:
-            from google.colab import userdata  # type: ignore[import-not-found]
-
-            value = (userdata.get(name) or "").strip()
-            _COLAB_SECRETS.add(value)
-        except Exception:  # Colab raises its own kinds for "not there", "no access" and "not in the Colab page"
-            value = ""
-    return value or None
-
-
-def redact(text: str) -> str:
-    """`text` with every known secret, and everything that looks like one, masked.
-
-    >>> redact("Authorization: Bearer sk-0123456789abcdef0123")
-    'Authorization: Bearer ***'
-    """
-    known = {value for name, value in os.environ.items() if _SECRET_NAME.search(name)} | _COLAB_SECRETS
-    for value in sorted(known, key=len, reverse=True):
-        if len(value) >= 8:
-            text = text.replace(value, "***")
-    return _LOOKS_SECRET.sub("***", text)
-
-
-class _Redacting(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
-
+from llmerge_helpers.run.files import from_root, read_json, shown, write_json
+from llmerge_helpers.run.screen import show_table
+from llmerge_helpers.run.secrets import _SECRET_NAME, _WITH_PASSWORD, _Redacting, redact
 
 # ---------------------------------------------------------------------------------------------------------- runs
 
@@ -88,18 +41,18 @@ class Run:
     """A run that was started: its parameters, its paths, and the run.json it leaves behind."""
 
     notebook: str
-    parameters: dict[str, Any]
+    parameters: dict[str, object]
     versions: dict[str, str]
     started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     _handlers: list[logging.Handler] = field(default_factory=list, repr=False)
 
     def path(self, name: str) -> Path:
         """The parameter called `name` (or the text itself) as a path, seen from the root."""
-        return resolve(self.parameters.get(name) or name)
+        return from_root(self.parameters.get(name) or name)
 
     def begin(self, output_dir: str | os.PathLike, log: str | None = None) -> Path:
         """The output folder, with a run.json that says `started`; `log` adds a log file there, with secrets masked."""
-        output_dir = resolve(output_dir)
+        output_dir = from_root(output_dir)
         try:
             output_dir.mkdir(parents=True, exist_ok=True)
             write_json(output_dir / "run.json", self._record("started"))
@@ -120,16 +73,16 @@ class Run:
             self._handlers.append(handler)
         return output_dir
 
-    def finish(self, output_dir: str | os.PathLike, **results: Any) -> None:
+    def finish(self, output_dir: str | os.PathLike, **results: object) -> None:
         """Write `status: finished` with the figures that the next notebook and a person want to know."""
-        write_json(resolve(output_dir) / "run.json", self._record("finished", results))
+        write_json(from_root(output_dir) / "run.json", self._record("finished", results))
         for handler in self._handlers:
             logging.getLogger("llmerge_helpers").removeHandler(handler)
             handler.close()
         self._handlers.clear()
-        print(f"{self.notebook} finished: {shown(resolve(output_dir) / 'run.json')}")
+        print(f"{self.notebook} finished: {shown(from_root(output_dir) / 'run.json')}")
 
-    def _record(self, status: str, results: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def _record(self, status: str, results: Mapping[str, object] | None = None) -> dict[str, object]:
         record = {"notebook": self.notebook, "status": status, "parameters": self.parameters, "versions": self.versions}
         record |= {"started_at": self.started_at, "results": dict(results or {})}
         if status == "finished":
@@ -137,7 +90,7 @@ class Run:
         return record
 
 
-def start(notebook: str, namespace: Mapping[str, Any] | None = None) -> Run:
+def start(notebook: str, namespace: Mapping[str, object] | None = None) -> Run:
     """Check the parameters, print one table (versions, device, parameters), and give the run.
 
     In a notebook, parameters are read from the cells that ran; elsewhere `namespace` holds them. An unknown name or a
@@ -151,6 +104,7 @@ def start(notebook: str, namespace: Mapping[str, Any] | None = None) -> Run:
     else:
         simple = (int, float, str, bool, list, type(None))
         parameters = {k: v for k, v in namespace.items() if not k.startswith("_") and isinstance(v, simple)}
+    # a parameter stands in the notebook, in run.json and on the screen: no place for a key
     for name in parameters:
         if _SECRET_NAME.search(name.upper()):
             raise LlmergeError(
@@ -213,58 +167,9 @@ def _table(run: Run) -> None:
     show_table(rows)
 
 
-class _Text:
-    """Something to display that reads the same as HTML and as plain text."""
-
-    def __init__(self, text: str, markup: str):
-        self.text, self.markup = text, markup
-
-    def __repr__(self) -> str:
-        return self.text
-
-    def _repr_html_(self) -> str:
-        return self.markup
-
-
-def show_table(rows: Mapping[str, Any]) -> None:
-    """Display name/value pairs as one small table."""
-    rows = {name: _counts(value) if isinstance(value, Mapping) else value for name, value in rows.items()}
-    width = max(map(len, rows), default=0)
-    text = "\n".join(f"{name:<{width}}  {value}" for name, value in rows.items())
-    row = '<tr><th>{}</th><td style="text-align:left">{}</td></tr>'  # Jupyter sets cells to the right
-    cells = "".join(row.format(html.escape(k), html.escape(str(v))) for k, v in rows.items())
-    _display(_Text(text, f"<table>{cells}</table>"))
-
-
-def _counts(found: Mapping[str, Any]) -> str:
-    """Counts by name as one line.
-
-    >>> _counts({"prompt_tokens": 16981, "timeout": 2}), _counts({})
-    ('prompt_tokens 16,981, timeout 2', 'none')
-    """
-    return ", ".join(f"{name} {count:,}" for name, count in found.items()) or "none"
-
-
-def _in_notebook() -> bool:
-    if "ipykernel" not in sys.modules:
-        return False
-    from IPython import get_ipython
-
-    return getattr(get_ipython(), "kernel", None) is not None
-
-
-def _display(thing: Any, display_id: bool = False) -> Any:
-    if _in_notebook():
-        from IPython.display import display
-
-        return display(thing, display_id=True) if display_id else display(thing)
-    print(repr(thing))
-    return None
-
-
 def finished(directory: str | os.PathLike) -> dict | None:
     """The run.json of a finished run in `directory`, else None."""
-    path = resolve(directory) / "run.json"
+    path = from_root(directory) / "run.json"
     if not path.exists():
         return None
     record = read_json(path)
@@ -273,7 +178,7 @@ def finished(directory: str | os.PathLike) -> dict | None:
 
 def require_finished(directory: str | os.PathLike, notebook: str) -> dict:
     """The run.json of a finished run of `notebook` in `directory`; else an `LlmergeError` with the command for it."""
-    directory = resolve(directory)
+    directory = from_root(directory)
     record = finished(directory)
     if record is not None:
         return record
@@ -284,77 +189,89 @@ def require_finished(directory: str | os.PathLike, notebook: str) -> dict:
     )
 
 
-# ------------------------------------------------------------------------------------------------------ progress
+# ---------------------------------------------------------------------------------------------------------- parameters
 
 
-class Progress:
-    """One line that tells how far a long cell is: one display handle in a notebook, one line in a terminal.
+Declared = tuple[str | None, object]  # annotation and value of a parameter
 
-    A progress bar would leave dozens of stored outputs under papermill, and a widget would leave 0 % for ever.
+
+def _literals(cell: str) -> dict[str, Declared] | None:
+    """name -> (annotation, value) if the cell is nothing but assignments of literals to names, else None."""
+    try:
+        statements = ast.parse(cell).body
+        found: dict[str, Declared] = {}
+        for node in statements:
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+                found[node.target.id] = (ast.unparse(node.annotation), ast.literal_eval(node.value))
+            elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+                found[node.targets[0].id] = (None, _literal(node.value))
+            else:
+                return None
+    except (SyntaxError, ValueError):
+        return None
+    return found or None
+
+
+def _literal(node: ast.expr) -> object:
+    # papermill writes float('nan') and float('inf') into the injected cell
+    if isinstance(node, ast.Call) and ast.unparse(node).startswith("float("):
+        return float(ast.literal_eval(node.args[0]))
+    return ast.literal_eval(node)
+
+
+def check_parameters(cells: list[str]) -> dict[str, object]:
+    """The parameters of a run, read from the cells executed so far; a wrong `-p` is an `LlmergeError`.
+
+    The parameters cell is the one that holds typed literals only. Papermill puts its own cell, `# Parameters`, after
+    it, and only warns of a name that nothing uses: `-p lmit 10` would run, and pay, with every default.
+
+    >>> check_parameters(["limit: int = 0  # conflicts", "# Parameters\\nlimit = 10"])
+    {'limit': 10}
+    >>> check_parameters(["limit: int = 0", "# Parameters\\nlmit = 10"])
+    Traceback (most recent call last):
+    llmerge_helpers.errors.LlmergeError: unknown parameter 'lmit': did you mean 'limit'? This notebook takes: limit.
     """
-
-    def __init__(self, total: int, label: str = "", every_s: float = 0.25, done: int = 0):
-        self.total, self.label, self.every_s = total, label, every_s
-        self.done, self.counts = done, {}
-        self._before = done  # done by an earlier run, so it says nothing of this one's speed
-        self.started = time.monotonic()
-        self._last = 0.0
-        self._handle = _display(_Text(self.line(), self._markup()), display_id=True) if _in_notebook() else None
-
-    def update(self, done: int | None = None, **counts: Any) -> None:
-        """Set how many are done, and any other figures to show; drawn at most a few times a second."""
-        self.done = self.done + 1 if done is None else done
-        self.counts.update(counts)
-        if time.monotonic() - self._last >= self.every_s:
-            self._draw()
-
-    def close(self) -> None:
-        """Draw the last state, without an estimate, so that what is stored reads as a result."""
-        self._draw(final=True)
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def line(self, final: bool = False) -> str:
-        """The line as text."""
-        parts = [f"{self.label}: {self.done}/{self.total}" if self.label else f"{self.done}/{self.total}"]
-        parts += [f"{value} {name.replace('_', ' ')}" for name, value in self.counts.items() if value not in (None, "")]
-        if not final and self._before < self.done < self.total:
-            left = (time.monotonic() - self.started) / (self.done - self._before) * (self.total - self.done)
-            parts.append(f"{_duration(left)} left")
-        return " · ".join(parts)
-
-    def _markup(self, final: bool = False) -> str:
-        return f"<pre>{html.escape(self.line(final))}</pre>"
-
-    def _draw(self, final: bool = False) -> None:
-        self._last = time.monotonic()
-        if self._handle is not None:
-            self._handle.update(_Text(self.line(final), self._markup(final)))
-        elif sys.stderr is not None and sys.stderr.isatty():
-            print("\r\033[K" + self.line(final), end="\n" if final else "", file=sys.stderr, flush=True)
+    declared: dict[str, Declared] | None = None
+    injected: dict[str, Declared] = {}
+    for cell in cells:
+        literals = _literals(cell)
+        if cell.lstrip().startswith("# Parameters") and declared is not None:
+            if literals is None and cell.count("\n") > 0:
+                raise LlmergeError("the injected parameters cannot be read: use plain numbers, text, True or False.")
+            injected = literals or {}
+        elif literals and all(annotation for annotation, _ in literals.values()):
+            declared, injected = literals, {}  # run again in one session: the newest cell counts
+    if declared is None:
+        return {}
+    values = {}
+    for name in injected:
+        if name not in declared:
+            close = difflib.get_close_matches(name, declared, 1)
+            hint = f"did you mean '{close[0]}'? " if close else ""
+            raise LlmergeError(f"unknown parameter '{name}': {hint}This notebook takes: {', '.join(declared)}.")
+    for name, (annotation, default) in declared.items():
+        value = injected[name][1] if name in injected else default
+        values[name] = value if value is default is None else check_type(name, annotation or "", value)
+    return values
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+def check_type(name: str, annotation: str, value: object, what: str = "parameter") -> object:
+    """`value`, if it is of the type that `annotation` names (True is no int); else an `LlmergeError`.
 
-
-def progress(total: int, label: str = "", done: int = 0) -> Progress:
-    """A `Progress` for `total` steps, `done` of them by an earlier run; use it as a context manager."""
-    return Progress(total, label, done=done)
-
-
-def summary() -> str:
-    """What the runs below `outputs/` came to, one line each, and where their files are."""
-    lines = []
-    for path in sorted((root() / "outputs").glob("**/run.json"), key=lambda p: read_json(p).get("started_at", "")):
-        record = read_json(path)
-        results = {k: v for k, v in record.get("results", {}).items() if isinstance(v, (int, float, str))}
-        facts = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in results.items())
-        lines.append(f"{record['notebook']:<24} {record['status']:<9} {shown(path.parent)}/  {facts}")
-    return "\n".join(lines) or "nothing has been run yet: make demo"
+    >>> check_type("epochs", "float", 2)
+    2
+    """
+    types = {"int": int, "float": (int, float), "str": str, "bool": bool, "list": list, "dict": dict}
+    expected = types.get(annotation)
+    wrong = expected is not None and not isinstance(value, expected)
+    wrong = wrong or (annotation in ("int", "float") and isinstance(value, bool))
+    wrong = wrong or (isinstance(value, float) and value != value)
+    if wrong:
+        hint = {
+            "str": "use `-r` in place of `-p` for text that looks like a number",
+            "bool": "write True or False",
+            "float": "write 1.0e-5 in place of 1e-5 in a YAML file",
+            "list": "use `-y` for lists",
+        }.get(annotation, "write a plain number")
+        raise LlmergeError(f"{what} '{name}' must be {annotation}, got {value!r}: {hint}.")
+    return value

@@ -12,16 +12,16 @@ from histories import FILE, LINK, SCRIPT, SUBMODULE, History, git, one_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmerge_helpers.collect import align, build_scenarios, collect, collect_repository, find_sources, look, waterfall
 from llmerge_helpers.collect import conflicted_file as conflicted
 from llmerge_helpers.collect import mining as module
 from llmerge_helpers.collect import repository as gitio
-from llmerge_helpers.collect.labels import AMBIGUOUS, ELSEWHERE, OUTSIDE_EDITS, align, kind_of
+from llmerge_helpers.collect.labels import AMBIGUOUS, ELSEWHERE, OUTSIDE_EDITS
 from llmerge_helpers.collect.licences import spdx_of
-from llmerge_helpers.collect.mining import build_scenarios, collect, collect_repository, find_sources, look, waterfall
-from llmerge_helpers.conflicts.markers import Hunk, has_markers, make_hunk, render, split_lines
+from llmerge_helpers.conflicts import Conflict, Hunk, has_markers, make_hunk, render, split_lines
 from llmerge_helpers.conflicts.prompts import parse_question
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.merges.dataset import COLUMNS
+from llmerge_helpers.merges import COLUMNS
 
 TOP = "package a;\n\nimport java.util.List;\n\nclass App {\n    int first = 1;\n"
 END = "    int last = 9;\n\n    void run() {\n        go();\n    }\n}\n"
@@ -701,8 +701,8 @@ def test_one_conflict_to_look_at(tmp_path):
 
 
 def test_kind_of_a_side_that_equals_another_is_the_first():
-    assert kind_of(Hunk("", None, "b\n"), "") == "ours"
-    assert kind_of(make_hunk("a\n", "b\n", "b\n"), "b\n") == "theirs"
+    assert Conflict(ours="", theirs="b\n").kind_of("") == "ours"
+    assert Conflict.of_hunk(make_hunk("a\n", "b\n", "b\n")).kind_of("b\n") == "theirs"
 
 
 def test_importing_it_is_quick_and_loads_no_heavy_library():

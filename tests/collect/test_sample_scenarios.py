@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from llmerge_helpers.collect.labels import kind_of
-from llmerge_helpers.conflicts.languages import language_of
-from llmerge_helpers.conflicts.markers import Hunk, parse
+from llmerge_helpers.conflicts import Conflict, Hunk, language_of, parse
 from llmerge_helpers.verdict.tokens import parses
 
 SAMPLE = Path(__file__).parents[2] / "merges" / "sample"
@@ -154,12 +152,12 @@ def test_git_merge_tree_finds_the_same_conflicts(hunks, repository):
 def test_declared_kind_is_the_kind_of_the_first_hunk(hunks):
     first = {}
     for scenario, _, conflict, resolution in hunks:
-        first.setdefault(scenario, kind_of(conflict, resolution))
+        first.setdefault(scenario, Conflict.of_hunk(conflict).kind_of(resolution))
     assert first == {scenario: about(scenario)["kind"] for scenario in SCENARIOS}
 
 
 def test_every_kind_and_difficulty_occurs_in_a_plausible_mix(hunks):
-    kinds = Counter(kind_of(conflict, resolution) for *_, conflict, resolution in hunks)
+    kinds = Counter(Conflict.of_hunk(conflict).kind_of(resolution) for *_, conflict, resolution in hunks)
     assert set(kinds) == KINDS
     share = {name: count / len(hunks) for name, count in kinds.items()}
     assert 0.15 <= share["ours"] <= 0.3 and 0.15 <= share["theirs"] <= 0.3

@@ -7,18 +7,11 @@ import full_disk
 import pytest
 from datasets import Dataset, DatasetDict
 
-from llmerge_helpers.collect.mining import collect
-from llmerge_helpers.conflicts.prompts import render_question
+from llmerge_helpers.collect import collect
+from llmerge_helpers.conflicts import Conflict
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.merges.dataset import (
-    COLUMNS,
-    choose,
-    dataset_path,
-    group_near_duplicates,
-    leakage_report,
-    load,
-    save,
-)
+from llmerge_helpers.merges import COLUMNS, choose, dataset_path, leakage_report, load, save
+from llmerge_helpers.merges.dataset import group_near_duplicates
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,7 +23,7 @@ def row(number: int, *, family: str = "f", path: str = "", words: str = "", **mo
     made = dict.fromkeys(COLUMNS, "") | texts | {"resolution": f"a {words}\n", "kind": "ours", "label": "exact"}
     made |= {"id": f"r@{number}", "repository": family, "family": family, "hunk": 0, "language": "Java"}
     made |= {"path": path or f"{number}.java", "merge_commit": f"m{number}", **more}
-    made["question"] = render_question(made)
+    made["question"] = Conflict.of(made).question()
     made["answer"] = made["before"] + made["resolution"] + made["after"]
     return made
 
@@ -277,7 +270,7 @@ def test_the_bundled_dataset_shows_every_kind_and_keeps_the_services_apart():
 
 @pytest.mark.parametrize(("name", "size"), [("repos_50", 50), ("repos_reaper_100", 100)])
 def test_lists_of_repositories(name, size):
-    from llmerge_helpers.collect.mining import find_sources
+    from llmerge_helpers.collect import find_sources
 
     found = find_sources(ROOT / "merges" / name / "repos.csv")
     assert len(found) == size == len({source.name.lower() for source in found})
@@ -301,16 +294,15 @@ def test_choose_gives_the_same_rows_whatever_the_limit_and_leaves_no_file(tmp_pa
 
 def test_an_imported_snippet_is_not_taken_for_its_whole_file():
     """Where the rest of the file is not known, a piece that starts inside a comment is no broken file."""
-    from llmerge_helpers.merges.dataset import COLUMNS
-    from llmerge_helpers.merges.foreign import from_question
-    from llmerge_helpers.verdict.judge import verify
+    from llmerge_helpers.merges.dataset import from_question
+    from llmerge_helpers.verdict import verify
 
     question = (
         "Resolve the merge conflict in A.java:\n\n```java\n * of a comment\n */\n<<<<<<< ours\nint a = 1;\n"
         "||||||| base\nint a;\n=======\nint a = 2;\n>>>>>>> theirs\nint b;\n```\n"
     )
     row = {"question": question, "answer": " * of a comment\n */\nint a = 2;\nint b;\n"}
-    new = from_question(row, COLUMNS, "x#0")
+    new = from_question(row, "x#0")
     assert new["prefix"] is None and new["suffix"] is None
     reply = "```java\n * of a comment\n */\nint a =  2;\nint b; // done\n```"
     assert verify(reply, new).match_type == verify(reply, row).match_type == "normalized_match"

@@ -3,9 +3,13 @@ import logging
 
 import pytest
 
+from llmerge_helpers import run as files
+from llmerge_helpers import run as secrets
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.run import screen
 from llmerge_helpers.run import session as run
-from llmerge_helpers.run.parameters import check_parameters
+from llmerge_helpers.run.__main__ import summary
+from llmerge_helpers.run.session import check_parameters
 
 DECLARED = """
 dataset: str = "auto"  # a name under merges/, or a path
@@ -65,17 +69,17 @@ def test_the_root_is_found_from_below(tmp_path, monkeypatch):
     (tmp_path / "notebooks").mkdir()
     monkeypatch.delenv("LLMERGE_ROOT", raising=False)
     monkeypatch.chdir(tmp_path / "notebooks")
-    assert run.root() == tmp_path.resolve()
-    assert run.resolve("outputs/x") == tmp_path.resolve() / "outputs" / "x"
+    assert files.root() == tmp_path.resolve()
+    assert run.from_root("outputs/x") == tmp_path.resolve() / "outputs" / "x"
     assert run.shown(tmp_path / "outputs" / "x") == "outputs/x"
     monkeypatch.setenv("LLMERGE_ROOT", str(tmp_path / "notebooks"))
-    assert run.root() == (tmp_path / "notebooks").resolve()
+    assert files.root() == (tmp_path / "notebooks").resolve()
 
 
 def test_secrets_are_masked_wherever_they_could_be_written(tmp_path, monkeypatch):
     monkeypatch.setenv("LLMERGE_ROOT", str(tmp_path))
     monkeypatch.setenv("DEEPSEEK_API_KEY", "a-value-without-a-prefix")
-    assert run.secret("DEEPSEEK_API_KEY") == "a-value-without-a-prefix"
+    assert secrets.secret("DEEPSEEK_API_KEY") == "a-value-without-a-prefix"
     assert run.redact("key a-value-without-a-prefix, hf_abcdefghijklmnop") == "key ***, ***"
     current = run.start("01_generate", {"limit": 3})
     folder = current.begin("outputs/x", log="x.log")
@@ -116,7 +120,7 @@ def test_run_json_says_started_then_finished(tmp_path, monkeypatch, capsys):
     assert record["parameters"] == {"limit": 3, "dataset": "auto"} and record["results"] == {"right": 2}
     with pytest.raises(LlmergeError, match="is not there"):
         run.require_finished("outputs/elsewhere", "01_generate")
-    assert "right 2" in run.summary()
+    assert "right 2" in summary()
     assert str(tmp_path) not in capsys.readouterr().out
 
 
@@ -128,7 +132,7 @@ def test_an_unwritable_output_is_one_sentence(tmp_path, monkeypatch):
 
 
 def test_progress_reads_as_a_result_at_the_end():
-    with run.progress(4, "asked") as bar:
+    with screen.progress(4, "asked") as bar:
         for done in range(1, 5):
             bar.update(done, right=done - 1, failed=0)
     assert bar.line(final=True) == "asked: 4/4 · 3 right · 0 failed"
@@ -140,8 +144,8 @@ def test_the_error_shows_as_one_line_in_a_notebook():
 
 def test_what_an_earlier_run_did_says_nothing_of_the_time_left(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(run.time, "monotonic", lambda: now[0])
-    bar = run.progress(100, done=90)
+    monkeypatch.setattr(screen.time, "monotonic", lambda: now[0])
+    bar = screen.progress(100, done=90)
     assert "left" not in bar.line()
     now[0] += 60
     bar.update(95)
