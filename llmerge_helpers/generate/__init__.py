@@ -1,20 +1,23 @@
-"""Every conflict asked of a teacher, every reply on disk before it is read."""
+"""Every conflict asked of a teacher, every reply on disk before it is read, and nothing paid for twice.
 
-from llmerge_helpers.generate.asking import Result, Results, RunStopped, generate, pass_rates, quote
-from llmerge_helpers.generate.examples import load_examples, write_examples
+In come rows of a data set of merges and a `Teacher` (any OpenAI-compatible endpoint, or the rules, which answer in this
+process); out come `Results` with reply, verdict and cost of each sample, and the files that 02 reads: `results.csv`,
+`examples.jsonl`, one text an example. A run that was stopped goes on where it was; `quote` says before what it will
+cost, and a cap is never passed.
+
+>>> import asyncio, tempfile
+>>> row = {"ours": "f(a, 2)\\n", "base": "f(a, 1)\\n", "theirs": "g(a, 1)\\n", "answer": "g(a, 2)\\n"}
+>>> with tempfile.TemporaryDirectory() as folder:
+...     asyncio.run(one(row, pick("rules"), cache_dir=folder)).verdict.match_type
+'exact_match'
+"""
+
+from llmerge_helpers.generate.asking import Result, Results, RunStopped, generate, one, quote
+from llmerge_helpers.generate.examples import Example, write_examples
 from llmerge_helpers.generate.prices import Budget
 from llmerge_helpers.generate.teachers import Teacher, pick
 
 __all__ = [
-    "Budget",
-    "Result",
-    "Results",
-    "RunStopped",
-    "Teacher",
-    "generate",
-    "load_examples",
-    "pass_rates",
-    "pick",
-    "quote",
+    "Budget", "Example", "Result", "Results", "RunStopped", "Teacher", "generate", "one", "pick", "quote",
     "write_examples",
-]
+]  # fmt: skip

@@ -3,77 +3,206 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import SimpleNamespace
+from functools import cached_property
 from typing import Any
 
-from llmerge_helpers.conflicts.prompts import PROMPT_VERSION, messages
+from llmerge_helpers.conflicts import Message, Reply, Row, messages, split_reply
+from llmerge_helpers.conflicts.prompts import PROMPT_VERSION
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import prices
 from llmerge_helpers.generate.engine import ESCALATION, Engine, Job, is_cut_off, say, sdk_version
 from llmerge_helpers.generate.limiter import Limiter
 from llmerge_helpers.generate.prices import Budget, Quote
-from llmerge_helpers.generate.reply_cache import Ledger, request_key
-from llmerge_helpers.generate.results import Result, Results, RunStopped, pass_rates
-from llmerge_helpers.generate.rule_server import reachable
+from llmerge_helpers.generate.reply_cache import Ledger, Record, request_key
 from llmerge_helpers.generate.teachers import Teacher, balance
-from llmerge_helpers.run.session import Progress, redact, resolve
+from llmerge_helpers.run import from_root, redact
+from llmerge_helpers.run.screen import Progress
+from llmerge_helpers.verdict import Verdict, verify
 
-__all__ = ["Result", "Results", "RunStopped", "generate", "pass_rates", "quote"]
+
+@dataclass(frozen=True)
+class Options:
+    """How rows are asked; a number that makes no sense is an `LlmergeError`."""
+
+    samples: int = 1
+    until_correct: int = 0  # draw samples of a row until so many are right, `samples` at most; 0: all samples
+    max_tokens: int = 16_384
+    max_concurrency: int = 100
+    min_delay_s: float = 0.0
+    max_cost_usd: float = 0.0  # 0: no cap
+    cache_dir: str = "outputs/deepseek_cache"
+    offline: bool = False  # ask nothing: a reply that is not in the cache is an error
+    progress: bool = True
+    pilot: int = 5
+    idle_s: float = 300.0  # the longest silence within an answer
+    deadline_s: float = 1800.0  # the longest answer
+    patience_s: float = 300.0  # how long a service may answer nobody before the run stops
+    budget: Budget | None = None  # one purse for several calls; its cap then counts, not `max_cost_usd`
+
+    def __post_init__(self) -> None:
+        for name in ("samples", "max_tokens", "max_concurrency"):
+            if getattr(self, name) < 1:
+                raise LlmergeError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        for name in ("until_correct", "min_delay_s", "max_cost_usd"):
+            if getattr(self, name) < 0:
+                raise LlmergeError(f"{name} must not be negative, got {getattr(self, name)}.")
+        if self.until_correct > self.samples:
+            raise LlmergeError(
+                f"until_correct={self.until_correct} right answers need at least as many samples, "
+                f"and samples is {self.samples}: raise samples."
+            )
 
 
-async def generate(
-    rows: Iterable[Mapping[str, Any]],
-    teacher: Teacher,
-    *,
-    samples: int = 1,
-    until_correct: int = 0,
-    max_tokens: int = 16_384,
-    max_concurrency: int = 100,
-    min_delay_s: float = 0.0,
-    max_cost_usd: float = 0.0,
-    cache_dir: str = "outputs/deepseek_cache",
-    offline: bool = False,
-    on_result: Callable[[Result], Any] | None = None,
-    progress: bool = True,
-    pilot: int = 5,
-    idle_s: float = 300.0,
-    deadline_s: float = 1800.0,
-    patience_s: float = 300.0,
-    budget: Budget | None = None,
-) -> Results:
+async def generate(rows: Iterable[Row], teacher: Teacher, **options: Any) -> Results:
     """The teacher's replies to `rows`, in the order of rows and samples; what is in the cache is not asked again.
 
-    `until_correct=k` draws samples of a row until k are right, `samples` at most. `max_cost_usd` (0: no cap) is never
-    passed: a request is sent only if its worst case fits, and what was left out is in `.not_asked`. `offline` asks
-    nothing: a reply that is not in the cache is an `LlmergeError` that names the field that differs. `idle_s` is the
-    longest silence within an answer, `deadline_s` the longest answer, `patience_s` how long a service may answer nobody
-    before the run stops. `budget` is one purse for several calls; its cap then counts, not `max_cost_usd`. A run that
-    cannot go on raises `RunStopped`; the same call resumes it.
+    `options` are the fields of `Options`. `max_cost_usd` is never passed: a request is sent only if its worst case
+    fits, and what was left out is in `.not_asked`. A run that cannot go on raises `RunStopped`; the same call resumes
+    it.
     """
-    run = _Run(**locals())  # just the arguments, as named above
+    run = _Run(rows, teacher, Options(**options))
     await run.read_back()
     if run.queue:
         await run.ask()
     return run.results()
 
 
-async def quote(rows: Iterable[Mapping[str, Any]], teacher: Teacher, **options: Any) -> Quote:
+async def quote(rows: Iterable[Row], teacher: Teacher, **options: Any) -> Quote:
     """What `generate` with the same arguments would cost, from a pilot of 5 whose answers are kept in the cache."""
-    arguments = inspect.signature(generate).bind(rows, teacher, **{"progress": False, **options})
-    arguments.apply_defaults()
-    run = _Run(**arguments.arguments)
+    run = _Run(rows, teacher, Options(**{"progress": False, **options}))
     await run.read_back()
     if run.queue:
         await run.ask(only_pilot=True)
     return run.quote()
+
+
+async def one(row: Row, teacher: Teacher, **options: Any) -> Result:
+    """The teacher's reply to one row; a `Result` without a message where the cap left it out."""
+    found = await generate([row], teacher, **{"progress": False, **options})
+    why = "not asked: the worst case of one request does not fit into max_cost_usd"
+    return found[0] if found else Result(0, str(row.get("id") or 0), 0, "", error=why, rows=[row])
+
+
+@dataclass
+class Result:
+    """One sample of one row. `cost_usd` is what it cost, paid attempts without an answer included, whenever that was.
+
+    `record` is what the cache keeps of the reply, but for the request. `cached` means that this run did not ask: the
+    answer was on disk, or another row asked the very same question. `truncated` lists the cache keys of earlier tries
+    with a smaller `max_tokens`. The verdict is made when it is first looked at: judging ten thousand replies takes far
+    longer than reading them back.
+    """
+
+    index: int
+    id: str
+    sample: int
+    key: str
+    record: Record = field(default_factory=dict, repr=False)
+    cost_usd: float | None = None
+    attempts: int = 0
+    cached: bool = False
+    error: str | None = None
+    truncated: tuple[str, ...] = ()
+    rows: Sequence[Row] = field(default=(), repr=False, compare=False)
+
+    @property
+    def message(self) -> dict[str, Any] | None:
+        """The message as the service sent it; None if there is none."""
+        return self._choice.get("message")
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the reply ended."""
+        return self._choice.get("finish_reason")
+
+    @property
+    def _choice(self) -> dict[str, Any]:
+        response = self.record.get("response")
+        return response["choices"][0] if response else {}
+
+    @property
+    def usage(self) -> dict[str, int]:
+        """Token counts of the reply."""
+        return self.record.get("usage") or {}
+
+    @property
+    def latency_s(self) -> float | None:
+        """Seconds that the answer took."""
+        return self.record.get("latency_s")
+
+    @property
+    def requested_model(self) -> str:
+        """The model that was asked for."""
+        return self.record.get("requested_model", "")
+
+    @property
+    def served_model(self) -> str:
+        """The model that says it answered."""
+        return self.record.get("served_model", "")
+
+    @property
+    def system_fingerprint(self) -> str:
+        """What the service says of its own version."""
+        return self.record.get("system_fingerprint", "")
+
+    @property
+    def sdk(self) -> str:
+        """The client library that asked."""
+        return self.record.get("sdk", "")
+
+    @property
+    def prompt_version(self) -> str:
+        """The version of the prompt that was asked."""
+        return self.record.get("prompt_version", "")
+
+    @cached_property
+    def reply(self) -> Reply | None:
+        """The reply as reasoning and answer; None if there is none."""
+        return split_reply(self.message) if self.message is not None else None
+
+    def text(self) -> str:
+        """Reasoning and answer as a person reads them, or why there is none."""
+        if self.reply is None:
+            return f"no reply: {self.error or 'none came'}"
+        return f"{self.reply.reasoning}\n\n=== answer ===\n\n{self.reply.answer}"
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """The verdict on the reply."""
+        if self.message is None:
+            return Verdict("failed", False, detail=self.error or "There is no reply.")
+        return verify(self.message, self.rows[self.index], finish_reason=self.finish_reason)
+
+    @property
+    def judged(self) -> bool:
+        """True once the verdict is made."""
+        return "verdict" in self.__dict__
+
+
+class Results(list[Result]):
+    """The results in the order of rows and samples; `report` has the figures of the run, `not_asked` what is left."""
+
+    report: dict[str, object]
+    not_asked: list[tuple[int, int]]
+
+    def __init__(self, results: Sequence[Result] = (), report: dict | None = None, not_asked: Sequence = ()):
+        super().__init__(results)
+        self.report, self.not_asked = dict(report or {}), list(not_asked)
+
+
+class RunStopped(LlmergeError):
+    """The run cannot go on until a person acts; every answer is on disk, and `results` has those of this run."""
+
+    def __init__(self, message: str, results: Results | None = None):
+        super().__init__(message)
+        self.results = results if results is not None else Results()
 
 
 @dataclass(slots=True)
@@ -88,14 +217,12 @@ class _Drawn:
 class _Run:
     """One call: its rows, what is known of them, and the books."""
 
-    def __init__(self, rows: Iterable[Mapping[str, Any]], teacher: Teacher, **options: Any):
-        """`options` are those of `generate`, all of them."""
-        _check_options(options)
+    def __init__(self, rows: Iterable[Row], teacher: Teacher, options: Options):
         whole = hasattr(rows, "__len__") and hasattr(rows, "__getitem__")
-        self.rows: Any = rows if whole and not isinstance(rows, Mapping) else list(rows)
-        self.teacher, self.options = teacher, SimpleNamespace(**options)
-        self.ledger = Ledger(resolve(options["cache_dir"]))
-        self.budget = options["budget"] if options["budget"] is not None else Budget(options["max_cost_usd"])
+        self.rows: Sequence[Row] = rows if whole and not isinstance(rows, Mapping) else list(rows)
+        self.teacher, self.options = teacher, options
+        self.ledger = Ledger(from_root(options.cache_dir))
+        self.budget = options.budget if options.budget is not None else Budget(options.max_cost_usd)
         self.spent_before = self.budget.spent, self.budget.unknown  # by other calls that share the purse
         self.queue: deque[Job] = deque()  # what has to be asked
         self.wanted: dict[str, list[tuple[int, int]]] = {}  # key -> the samples that want its answer
@@ -135,15 +262,14 @@ class _Run:
             if index % 200 == 199:
                 await asyncio.sleep(0)  # a person may want to interrupt
         if self.queue and options.offline:
-            job = self.queue[0]
-            body = self._body(job.index, job.max_tokens)
-            why = self.ledger.explain_miss(body, self.teacher.endpoint, job.sample)
+            job, left = self.queue[0], len(self._left())
             raise LlmergeError(
-                f"offline: {len(self._left())} of {len(self._left()) + len(self.done)} replies are not in the cache. "
-                f"For row {job.index}, sample {job.sample}: {why}."
+                f"offline: {left} of {left + len(self.done)} replies are not in the cache, the first of them of row "
+                f"{job.index}, sample {job.sample}: ask for them with offline False, or give the cache_dir, teacher "
+                "and max_tokens that they were asked with."
             )
 
-    def _questions(self) -> Iterator[Mapping[str, Any]]:
+    def _questions(self) -> Iterator[Row]:
         columns = getattr(self.rows, "column_names", None)
         if columns and "question" in columns and hasattr(self.rows, "select_columns"):
             _check_columns(0, columns)
@@ -154,10 +280,10 @@ class _Run:
             _check_columns(index, row)
             yield row
 
-    def _body(self, index: int, max_tokens: int) -> dict[str, Any]:
+    def _body(self, index: int, max_tokens: int) -> dict[str, object]:
         return self.teacher.body(messages(self.rows[index]), max_tokens)
 
-    def _look_up(self, index: int, sample: int, chat: list[dict[str, str]]) -> None:
+    def _look_up(self, index: int, sample: int, chat: list[Message]) -> None:
         """Take the answer from disk, or put the sample into the queue."""
         limit, cut_off, first_key = self.options.max_tokens, None, ""
         while True:
@@ -194,7 +320,7 @@ class _Run:
             say(f"note: {self.teacher.model} ignores {name} while it thinks; it is left out of the request")
         async with AsyncExitStack() as stack:
             stack.push(self._interrupted)
-            teacher = await stack.enter_async_context(reachable(self.teacher))
+            teacher = self.teacher
             client = await stack.enter_async_context(teacher.client(idle_s=options.idle_s))
             self.judge = stack.enter_context(ThreadPoolExecutor(1, "judge"))
             self.engine = engine = Engine(
@@ -238,6 +364,7 @@ class _Run:
         if len(self.known) >= few or len(self.queue) <= few:
             return
         jobs = list(self.queue)
+        # spread over all rows: neighbours are of one repository, and alike in length
         chosen = {n * len(jobs) // few for n in range(few)}
         self.queue = deque(job for n, job in enumerate(jobs) if n in chosen)
         rest = [job for n, job in enumerate(jobs) if n not in chosen]
@@ -266,7 +393,7 @@ class _Run:
 
     # -------------------------------------------------------------------------------------------------- answers
 
-    async def _ended(self, job: Job, record: dict[str, Any] | None, error: str | None, cached: bool) -> None:
+    async def _ended(self, job: Job, record: Record | None, error: str | None, cached: bool) -> None:
         """What the engine calls when a job has ended, well or not."""
         cut_off = job.cut_off if record is not job.cut_off else None
         vain = job.spoiled or () if record is job.cut_off else ()  # paid tries with more room, all of no use
@@ -286,7 +413,7 @@ class _Run:
                     self._look_up(index, number, messages(self.rows[index]))
         self.wanted.pop(job.first_key, None)
 
-    def _know(self, *records: Mapping[str, Any] | None) -> None:
+    def _know(self, *records: Record | None) -> None:
         """Note what one row needed, a reply that was cut off and asked again included."""
         usages = [record.get("usage") or {} for record in records if record]
         if usages:
@@ -304,14 +431,11 @@ class _Run:
         self.counts["right"] += result.judged and result.verdict.is_correct
         if result.served_model:
             self.served[result.served_model] += 1
-        if self.options.on_result:
-            self.options.on_result(result)
 
     def _result(
-        self, index: int, sample: int, first_key: str, record: dict[str, Any], cut_off: dict[str, Any] | None,
-        cached: bool, error: str | None = None, vain: Iterable[Mapping[str, Any]] = (),
+        self, index: int, sample: int, first_key: str, record: Record, cut_off: Record | None,
+        cached: bool, error: str | None = None, vain: Iterable[Record] = (),
     ) -> Result:  # fmt: skip
-        choice = record["response"]["choices"][0]
         records = [record] + ([cut_off] if cut_off else [])
         costs = [r["cost_usd"] for r in (*records, *vain)]
         costs += [spoiled["cost_usd"] for r in records for spoiled in r.get("spoiled") or ()]
@@ -322,29 +446,22 @@ class _Run:
             id=self.ids[index],
             sample=sample,
             key=record["key"],
-            message=choice["message"],
-            finish_reason=choice["finish_reason"],
-            usage=record["usage"],
+            # the request is the question again: with it, a large run would need twice the memory
+            record={name: value for name, value in record.items() if name != "request"},
             cost_usd=0.0 if twin else None if None in costs else sum(costs),
-            latency_s=record["latency_s"],
             attempts=sum(r["attempts"] for r in records),
             cached=cached or twin,
             error=error,
-            requested_model=record["requested_model"],
-            served_model=record["served_model"],
-            system_fingerprint=record["system_fingerprint"],
-            sdk=record["sdk"],
-            prompt_version=record["prompt_version"],
             truncated=(cut_off["key"],) if cut_off else (),
             rows=self.rows,
         )
 
     def _no_result(self, index: int, sample: int, job: Job, error: str | None) -> Result:
         spent = [attempt.get("cost_usd") for attempt in job.spoiled or ()]
+        asked = Record(requested_model=self.teacher.model, sdk=sdk_version(), prompt_version=PROMPT_VERSION)
         return Result(
-            index=index, id=self.ids[index], sample=sample, key=job.key, error=error, attempts=job.attempts,
-            cost_usd=None if None in spent else sum(spent), requested_model=self.teacher.model,
-            sdk=sdk_version(), prompt_version=PROMPT_VERSION, rows=self.rows,
+            index=index, id=self.ids[index], sample=sample, key=job.key, record=asked, error=error,
+            attempts=job.attempts, cost_usd=None if None in spent else sum(spent), rows=self.rows,
         )  # fmt: skip
 
     # ---------------------------------------------------------------------------------------------- what to say
@@ -414,20 +531,6 @@ class _Run:
             "quote": self.quoted,
         }
         return Results(results, report, self._left())
-
-
-def _check_options(options: Mapping[str, Any]) -> None:
-    for name in ("samples", "max_tokens", "max_concurrency"):
-        if options[name] < 1:
-            raise LlmergeError(f"{name} must be at least 1, got {options[name]}.")
-    for name in ("until_correct", "min_delay_s", "max_cost_usd"):
-        if options[name] < 0:
-            raise LlmergeError(f"{name} must not be negative, got {options[name]}.")
-    if options["until_correct"] > options["samples"]:
-        raise LlmergeError(
-            f"until_correct={options['until_correct']} right answers need at least as many samples, "
-            f"and samples is {options['samples']}: raise samples."
-        )
 
 
 def _check_columns(index: int, row: Iterable[str]) -> None:

@@ -9,23 +9,22 @@ import logging
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llmerge_helpers.conflicts.prompts import PROMPT_VERSION
 from llmerge_helpers.generate import prices
-from llmerge_helpers.generate.faults import Fault, backoff
 from llmerge_helpers.generate.limiter import Limiter, Slot
 from llmerge_helpers.generate.prices import read_usage, worst_usage
-from llmerge_helpers.generate.reply_cache import Ledger, request_key
-from llmerge_helpers.generate.request import send
+from llmerge_helpers.generate.reply_cache import Ledger, Record, request_key
+from llmerge_helpers.generate.request import Fault, backoff, send
 from llmerge_helpers.generate.teachers import Teacher
-from llmerge_helpers.run.session import redact
+from llmerge_helpers.run import redact
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -45,16 +44,16 @@ class Job:
     sample: int
     key: str
     max_tokens: int
-    cut_off: dict[str, Any] | None  # the record of a reply that max_tokens cut off
+    cut_off: Record | None  # the record of a reply that max_tokens cut off
     first_key: str  # the key under which it was planned
-    spoiled: list[dict[str, Any]] | None = None  # paid replies of no use; None: the ledger was not asked yet
+    spoiled: list[Record] | None = None  # paid replies of no use; None: the ledger was not asked yet
     faults: dict[str, int] = field(default_factory=dict)
     counted: dict[str, int] = field(default_factory=dict)  # those that may be the row's own
     attempts: int = 0
     answers_before: int = 0
 
 
-Done = Callable[[Job, dict[str, Any] | None, str | None, bool], Awaitable[None]]
+Done = Callable[[Job, Record | None, str | None, bool], Awaitable[None]]
 
 
 @dataclass(eq=False)
@@ -66,7 +65,7 @@ class Engine:
     ledger: Ledger
     limiter: Limiter
     budget: prices.Budget
-    body: Callable[[int, int], dict[str, Any]]
+    body: Callable[[int, int], dict[str, object]]
     done: Done
     tick: Callable[[], None]
     min_delay_s: float
@@ -173,7 +172,7 @@ class Engine:
         self._spawn(self._attempt(job, body, slot, worst))
         return True
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work)
         self.tasks.add(task)
         self.most_tasks_seen = max(self.most_tasks_seen, len(self.tasks))
@@ -208,10 +207,10 @@ class Engine:
 
     # ---------------------------------------------------------------------------------------------- one request
 
-    async def _attempt(self, job: Job, body: dict[str, Any], slot: Slot, reserved: float) -> None:
+    async def _attempt(self, job: Job, body: dict[str, object], slot: Slot, reserved: float) -> None:
         began, clock = datetime.now(UTC), time.monotonic()
         spent, unknown, answered, serving, told = 0.0, 0.0, False, False, False
-        record: dict[str, Any] | None = None
+        record: Record | None = None
         fault: Fault | None = None
 
         def accepted() -> None:
@@ -264,7 +263,7 @@ class Engine:
             self.tokens += usage.get("completion_tokens", 0)
             await self._ended(job, record, None, cached=False)
 
-    async def _on_disk(self, write: Callable[[dict], None], record: dict[str, Any]) -> None:
+    async def _on_disk(self, write: Callable[[Record], None], record: Record) -> None:
         """Write before anything reads the answer; a cancellation waits until the file is whole."""
         written = asyncio.get_running_loop().run_in_executor(self._disk, write, record)
         try:
@@ -276,7 +275,7 @@ class Engine:
                 "permission there, then run the same command again."
             )
 
-    async def _ended(self, job: Job, record: dict[str, Any] | None, error: str | None, cached: bool) -> None:
+    async def _ended(self, job: Job, record: Record | None, error: str | None, cached: bool) -> None:
         if record is not None and is_cut_off(record) and not job.cut_off:
             job.cut_off = record  # never the same request again: once with more room, then it stays cut off
             job.max_tokens *= ESCALATION
@@ -332,7 +331,7 @@ class Engine:
 
     def _record(
         self, job: Job, body: dict, response: dict, usage: dict, dollars: float | None, began: datetime, took: float
-    ) -> dict[str, Any]:
+    ) -> Record:
         kept = ("error", "usage", "cost_usd", "started_at")
         return {
             "key": job.key,
@@ -358,7 +357,7 @@ class Engine:
         }
 
 
-def is_cut_off(record: Mapping[str, Any]) -> bool:
+def is_cut_off(record: Record) -> bool:
     """True for a reply that `max_tokens` cut off."""
     return record.get("finish_reason") == "length"
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
-from llmerge_helpers.conflicts.prompts import PROMPT_VERSION, messages
-from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.run.files import read_jsonl, write_atomic, write_jsonl
-from llmerge_helpers.run.session import redact, resolve, shown
+from llmerge_helpers.conflicts import Message, Row, messages
+from llmerge_helpers.conflicts.prompts import PROMPT_VERSION
+from llmerge_helpers.run import from_root, redact
+from llmerge_helpers.run.files import write_atomic, write_jsonl
+from llmerge_helpers.verdict import VerdictRecord
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from llmerge_helpers.generate.asking import Result
 
 RESULT_COLUMNS = (
     "example_id", "sample", "is_correct", "match_type", "output_file", "repository", "path", "language", "kind",
@@ -22,10 +25,39 @@ RESULT_COLUMNS = (
 )  # fmt: skip
 
 
-def record(row: Mapping[str, Any], result: Any, example_id: int, teacher: str) -> dict[str, Any]:
+class Example(TypedDict):
+    """One line of examples.jsonl: a conflict, the teacher's reply to it, how it was read, and its verdict."""
+
+    example_id: int
+    sample: int
+    id: str
+    row: Row
+    prompt: list[Message]
+    message: dict[str, object]  # as the service sent it
+    reasoning: str
+    answer: str
+    reasoning_source: str
+    verdict: VerdictRecord
+    teacher: str
+    model: str
+    served_model: str
+    system_fingerprint: str
+    prompt_version: str
+    sdk: str
+    finish_reason: str | None
+    usage: dict[str, int]
+    cost_usd: float | None
+    latency_s: float | None
+    attempts: int
+    cached: bool
+    error: str
+    key: str
+    output_file: str
+
+
+def record(row: Row, result: Result, example_id: int, teacher: str) -> Example:
     """One line of examples.jsonl: the conflict, the raw message, how it was read, and its verdict."""
     message, reply = result.message or {}, result.reply
-    usage = dict(result.usage or {})
     suffix = f"_{result.sample}" if result.sample else ""
     return {
         "example_id": example_id,
@@ -43,9 +75,9 @@ def record(row: Mapping[str, Any], result: Any, example_id: int, teacher: str) -
         "served_model": result.served_model,
         "system_fingerprint": result.system_fingerprint,
         "prompt_version": PROMPT_VERSION,
-        "sdk": getattr(result, "sdk", ""),
+        "sdk": result.sdk,
         "finish_reason": result.finish_reason,
-        "usage": usage,
+        "usage": dict(result.usage),
         "cost_usd": result.cost_usd,
         "latency_s": result.latency_s,
         "attempts": result.attempts,
@@ -56,7 +88,7 @@ def record(row: Mapping[str, Any], result: Any, example_id: int, teacher: str) -
     }
 
 
-def as_text(example: Mapping[str, Any]) -> str:
+def as_text(example: Example) -> str:
     """One example as a person reads it, in five parts; nothing is ever parsed back out of this."""
     row, verdict = example["row"], example["verdict"]
     parts = {
@@ -71,7 +103,7 @@ def as_text(example: Mapping[str, Any]) -> str:
     return head + "".join(f"\n{'=' * 20} {name} {'=' * 20}\n{text.rstrip()}\n" for name, text in parts.items())
 
 
-def results_row(example: Mapping[str, Any]) -> dict[str, Any]:
+def results_row(example: Example) -> dict[str, object]:
     """One line of results.csv."""
     row, usage = example["row"], example["usage"]
     flat = {
@@ -83,7 +115,7 @@ def results_row(example: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_examples(
-    rows: Sequence[Mapping[str, Any]], results: Iterable[Any], output_dir: str | Path, teacher: str
+    rows: Sequence[Row], results: Iterable[Result], output_dir: str | Path, teacher: str
 ) -> pd.DataFrame:
     """Write `example_*.txt`, `examples.jsonl` and `results.csv`, and give the last as a table, one line a sample.
 
@@ -92,7 +124,7 @@ def write_examples(
     """
     import pandas as pd
 
-    output_dir = resolve(output_dir)
+    output_dir = from_root(output_dir)
     examples = [record(rows[r.index], r, r.index, teacher) for r in results]
     for example in examples:
         write_atomic(output_dir / example["output_file"], as_text(example))
@@ -106,24 +138,3 @@ def write_examples(
     table.to_csv(buffer, index=False)
     write_atomic(output_dir / "results.csv", buffer.getvalue())
     return table
-
-
-def load_examples(path: str | Path) -> list[dict[str, Any]]:
-    """The examples that 01 wrote, from its output folder or its `examples.jsonl`.
-
-    A missing file, a torn line or a file of another kind is an `LlmergeError`.
-    """
-    path = resolve(path)
-    if path.is_dir():
-        path = path / "examples.jsonl"
-    if not path.exists():
-        raise LlmergeError(f"{shown(path)} is not there: run `papermill notebooks/01_generate.ipynb out.ipynb` first.")
-    examples = list(read_jsonl(path))
-    needed = {"example_id", "row", "message", "verdict"}
-    for number, example in enumerate(examples, 1):
-        if not isinstance(example, dict) or needed - set(example):
-            raise LlmergeError(
-                f"{shown(path)}, line {number} is not an example of 01 (it needs {', '.join(sorted(needed))}): "
-                "point `examples` at the output folder of 01_generate."
-            )
-    return examples

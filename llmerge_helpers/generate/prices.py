@@ -1,22 +1,16 @@
-"""What tokens cost: prices from `genai-prices` or a dated table, DeepSeek's peak hours, a quote, a budget."""
+"""What tokens cost: prices from `genai-prices`, DeepSeek's peak hours, a quote, a budget."""
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-# US dollars per million tokens outside peak hours: cache hit, cache miss, output. DeepSeek's price page, 2026-11-15.
-TABLE = {
-    "deepseek-flash": (0.003, 0.15, 0.60),
-    "deepseek-v4-flash": (0.003, 0.15, 0.60),
-    "deepseek-v4-pro": (0.022, 0.66, 1.98),
-}
-PEAK_FACTOR = 2.0
 PEAK_HOURS_UTC = ((1, 4), (6, 10))  # Monday to Friday; Chinese holidays count as peak here, which errs on the dear side
+
+Price = Callable[[Mapping[str, int], datetime], "float | None"]  # dollars for these tokens at that time
 
 
 def is_peak(when: datetime) -> bool:
@@ -50,24 +44,20 @@ def cost(
     when = (when or datetime.now(UTC)).astimezone(UTC)
     hit, prompt, output = (usage.get(k) or 0 for k in ("cache_hit_tokens", "prompt_tokens", "completion_tokens"))
     deepseek = provider == "deepseek" or "deepseek.com" in base_url
+    from genai_prices import Usage, calc_price
+
+    # the package refuses more hits than tokens, and such counts were paid for all the same
+    tokens = Usage(input_tokens=prompt, cache_read_tokens=min(hit, prompt), output_tokens=output)
+    where = {"provider_id": "deepseek"} if deepseek else {"provider_api_url": base_url or None}
+    # the package knows no weekends: there it is given the price of noon, which is never a peak
+    at = when.replace(hour=12) if deepseek and not is_peak(when) else when
     try:
-        from genai_prices import Usage, calc_price
-
-        tokens = Usage(input_tokens=prompt, cache_read_tokens=hit, output_tokens=output)
-        where = {"provider_id": "deepseek"} if deepseek else {"provider_api_url": base_url or None}
-        # the package knows no weekends: there it is given the price of noon, which is never a peak
-        at = when.replace(hour=12) if deepseek and not is_peak(when) else when
         return float(calc_price(tokens, model, genai_request_timestamp=at, **where).total_price)
-    except (ImportError, LookupError, ValueError):  # ValueError: counts that do not fit together
-        pass
-    if not deepseek or model not in TABLE:
+    except (LookupError, ValueError):
         return None
-    prices = TABLE[model]
-    dollars = (hit * prices[0] + (prompt - hit) * prices[1] + output * prices[2]) / 1e6
-    return dollars * (PEAK_FACTOR if is_peak(when) else 1.0)
 
 
-def read_usage(response: Mapping[str, Any] | None) -> dict[str, int]:
+def read_usage(response: Mapping[str, object] | None) -> dict[str, int]:
     """The token counts of a response under one set of names; empty if it has none, 0 for what is no count.
 
     >>> read_usage({"usage": {"prompt_tokens": 9, "completion_tokens": 5, "prompt_cache_hit_tokens": 4}})
@@ -88,15 +78,15 @@ def read_usage(response: Mapping[str, Any] | None) -> dict[str, int]:
     }
 
 
-def _within(details: Any, name: str) -> Any:
+def _within(details: object, name: str) -> object:
     return details.get(name) if isinstance(details, Mapping) else None
 
 
-def _count(value: Any) -> int:
+def _count(value: object) -> int:
     return max(0, int(value)) if isinstance(value, int | float) and math.isfinite(value) else 0
 
 
-def worst_usage(body: Mapping[str, Any]) -> dict[str, int]:
+def worst_usage(body: Mapping[str, object]) -> dict[str, int]:
     """The most tokens that a request can be billed for: a token is a byte or more, the answer `max_tokens` or fewer."""
     text = sum(len(str(m.get("content") or "").encode("utf-8", "surrogatepass")) for m in body["messages"])
     limit = body.get("max_tokens") or body.get("max_completion_tokens") or 0
@@ -159,7 +149,7 @@ def _usd(amount: float) -> str:
 
 
 def quote(
-    cached: int, bodies: int, known: Sequence[Mapping[str, int]], worst: float | None, price: Any, when: datetime
+    cached: int, bodies: int, known: Sequence[Mapping[str, int]], worst: float | None, price: Price, when: datetime
 ) -> Quote:
     """The quote for `bodies` requests from the usage of some that were answered.
 

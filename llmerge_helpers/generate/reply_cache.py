@@ -10,11 +10,11 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.run import shown
 from llmerge_helpers.run.files import write_atomic
-from llmerge_helpers.run.session import shown
 
 try:
     import fcntl
@@ -29,7 +29,7 @@ _lock_files: dict[str, int] = {}
 _claimed: set[tuple[str, str]] = set()
 
 
-def request_key(body: Mapping[str, Any], base_url: str, sample: int) -> str:
+def request_key(body: Mapping[str, object], base_url: str, sample: int) -> str:
     """SHA-256 over the canonical JSON of exactly what is sent, the endpoint, and the number of the sample.
 
     >>> a = request_key({"model": "m", "max_tokens": 9}, "https://host", 0)
@@ -42,6 +42,33 @@ def request_key(body: Mapping[str, Any], base_url: str, sample: int) -> str:
     # ASCII on purpose: a lone surrogate in a conflict has no UTF-8 form, but it has a key
     text = json.dumps(what, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+class Record(TypedDict, total=False):
+    """What is kept of one request: what was sent, what came, and what it cost."""
+
+    schema: int
+    key: str
+    base_url: str
+    sample: int
+    request: dict[str, object]
+    response: dict[str, Any]  # as the service sent it
+    teacher: str
+    requested_model: str
+    served_model: str
+    system_fingerprint: str
+    finish_reason: str | None
+    usage: dict[str, int]
+    cost_usd: float | None
+    started_at: str
+    finished_at: str
+    latency_s: float
+    attempts: int
+    faults: dict[str, int]
+    spoiled: list[dict[str, object]]  # earlier tries that were paid for and of no use
+    sdk: str
+    prompt_version: str
+    error: str
 
 
 class Ledger:
@@ -78,7 +105,7 @@ class Ledger:
                 if leftover.stat().st_mtime < time.time() - 3600:
                     leftover.unlink()
 
-    def get(self, key: str) -> dict[str, Any] | None:
+    def get(self, key: str) -> Record | None:
         """The record of `key`, or None; a torn or foreign file is set aside with a warning and counts as None."""
         path = f"{self._prefix}/{key[:2]}/{key}.json"  # a string: pathlib would be a third of the time of a warm run
         try:
@@ -109,11 +136,11 @@ class Ledger:
             return self._set_aside(path, "lacks the request or the reply")
         return record
 
-    def put(self, record: Mapping[str, Any]) -> None:
+    def put(self, record: Record) -> None:
         """Write a record that carries its `key`, atomically."""
         write_atomic(self.path(record["key"]), _dump(record))
 
-    def put_attempt(self, record: Mapping[str, Any]) -> None:
+    def put_attempt(self, record: Record) -> None:
         """Keep a paid reply that could not be used, under the next free attempt number of its `key`."""
         path = self.path(record["key"])
         number = 1
@@ -121,7 +148,7 @@ class Ledger:
             number += 1
         write_atomic(target, _dump(record))
 
-    def attempts(self, key: str) -> list[dict[str, Any]]:
+    def attempts(self, key: str) -> list[Record]:
         """The paid replies to `key` that could not be used, oldest first."""
         found, number = [], 1
         while (path := self.path(key).with_suffix(f".attempt-{number}.json")).exists():
@@ -133,7 +160,7 @@ class Ledger:
             number += 1
         return found
 
-    def records(self) -> Iterator[dict[str, Any]]:
+    def records(self) -> Iterator[Record]:
         """Every readable record, unusable paid attempts included: the whole bill."""
         for path in sorted(self.folder.glob("[0-9a-f][0-9a-f]/*.json")):
             try:
@@ -186,45 +213,6 @@ class Ledger:
             self._locks = os.getpid(), _lock_files[where]
         return self._locks[1]
 
-    # ------------------------------------------------------------------------------------------------ why it missed
 
-    def explain_miss(self, body: Mapping[str, Any], base_url: str, sample: int) -> str:
-        """One sentence that names the fields in which the nearest cached request differs from this one."""
-        asked = _flat({"base_url": base_url.rstrip("/"), "sample": sample, **body})
-        best: tuple[tuple[int, int], dict[str, Any]] | None = None
-        count = 0
-        for record in self.records():
-            count += 1
-            sent = {"base_url": record.get("base_url"), "sample": record.get("sample"), **(record.get("request") or {})}
-            cached = _flat(sent)
-            names = [name for name in asked.keys() | cached.keys() if asked.get(name) != cached.get(name)]
-            # the same question with other settings is nearer than another question with the same settings
-            score = (sum(name.startswith("messages") for name in names), len(names))
-            if best is None or score < best[0]:
-                best = score, {name: (cached.get(name), asked.get(name)) for name in sorted(names)}
-        if best is None:
-            return f"the cache {shown(self.folder)} is empty"
-        if not best[1]:
-            return "this very request is in the cache"
-        fields = "; ".join(f"{name} ({_short(was, now)})" for name, (was, now) in best[1].items())
-        return f"the nearest of {count} cached requests differs in {fields}"
-
-
-def _dump(record: Mapping[str, Any]) -> str:
+def _dump(record: Record) -> str:
     return json.dumps({"schema": SCHEMA, **record}, ensure_ascii=False)
-
-
-def _flat(value: Any, name: str = "") -> dict[str, Any]:
-    if isinstance(value, Mapping):
-        return {k: v for key, item in value.items() for k, v in _flat(item, f"{name}.{key}" if name else key).items()}
-    if isinstance(value, list):
-        return {k: v for number, item in enumerate(value) for k, v in _flat(item, f"{name}[{number}]").items()}
-    return {name: value}
-
-
-def _short(was: Any, now: Any) -> str:
-    if isinstance(was, str) and isinstance(now, str) and len(was) + len(now) > 80:
-        same = len(os.path.commonprefix([was, now]))
-        start = max(0, same - 10)
-        was, now = f"…{was[start : start + 30]}…", f"…{now[start : start + 30]}…"
-    return f"cached {'nothing' if was is None else repr(was)}, asked {'nothing' if now is None else repr(now)}"

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
+import json
 import tokenize
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
+from llmerge_helpers.conflicts import Conflict, Message, render_answer
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.run.session import secret
+from llmerge_helpers.run import secret
 
 if TYPE_CHECKING:
+    import httpx2
     from openai import AsyncOpenAI
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -26,7 +30,7 @@ IGNORED_IN_THINKING = ("temperature", "presence_penalty", "frequency_penalty")
 RULE_FOLDERS = "baselines", "conflicts"
 # Code whose answers are, word for word, those of an older version: they name replies in the
 # cache. A test compares the answers; whoever changes one takes the entry out.
-ANSWERS_AS = {"cfbd74926a34": "8b52f81f7eb8"}
+ANSWERS_AS = {"99afebaeee8e": "8b52f81f7eb8"}
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -36,7 +40,7 @@ class Service(NamedTuple):
     base_url: str
     model: str
     key: str
-    extra_body: Mapping[str, Any] = {}
+    extra_body: Mapping[str, object] = {}
 
 
 SERVICES = {
@@ -58,8 +62,8 @@ class Teacher:
     model: str
     base_url: str
     api_key: str = field(default="", repr=False)
-    params: Mapping[str, Any] = field(default_factory=dict)
-    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, object] = field(default_factory=dict)
+    extra_body: Mapping[str, object] = field(default_factory=dict)
     cache_url: str = ""
 
     @property
@@ -78,7 +82,7 @@ class Teacher:
         """Parameters that are left out of the request because thinking mode ignores them."""
         return tuple(k for k in IGNORED_IN_THINKING if k in {**self.params, **self.extra_body}) if self.thinking else ()
 
-    def body(self, messages: list[dict[str, str]], max_tokens: int) -> dict[str, Any]:
+    def body(self, messages: list[Message], max_tokens: int) -> dict[str, object]:
         """Exactly what is sent: the JSON body of one streamed request."""
         limit = "max_completion_tokens" if _host(self.base_url) == "api.openai.com" else "max_tokens"
         fixed = {"model": self.model, "messages": messages, limit: max_tokens}
@@ -94,14 +98,19 @@ class Teacher:
         # the engine bounds the requests, so a pool that bounds them too could only time out
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=30)
         timeout = httpx2.Timeout(idle_s, connect=min(30.0, idle_s), pool=None)
-        local = _host(self.base_url) in _LOOPBACK  # never through a proxy
-        http = httpx2.AsyncClient(limits=limits, timeout=timeout, trust_env=not local, follow_redirects=False)
+        rules = self.name == "rules" and not self.base_url
+        local = rules or _host(self.base_url) in _LOOPBACK  # never through a proxy
+        transport = httpx2.MockTransport(answer_by_rules) if rules else None  # no socket: it answers in this process
+        http = httpx2.AsyncClient(
+            limits=limits, timeout=timeout, trust_env=not local, follow_redirects=False, transport=transport
+        )
+        address = "http://rules.invalid/v1" if rules else self.base_url
         return AsyncOpenAI(
-            api_key=self.api_key or "none", base_url=self.base_url, max_retries=0, timeout=timeout, http_client=http
+            api_key=self.api_key or "none", base_url=address, max_retries=0, timeout=timeout, http_client=http
         )
 
 
-def pick(name: str = "auto", *, model: str = "", base_url: str = "", **params: Any) -> Teacher:
+def pick(name: str = "auto", *, model: str = "", base_url: str = "", **params: object) -> Teacher:
     """The teacher called `name`; `auto` is DeepSeek where DEEPSEEK_API_KEY is set, else the rule teacher.
 
     `model` and `base_url` replace the teacher's own. `params` are sampling parameters (temperature=...). A missing key,
@@ -141,7 +150,7 @@ def pick(name: str = "auto", *, model: str = "", base_url: str = "", **params: A
     return Teacher("openai", model, base_url or OPENAI_URL, key, params=params)
 
 
-def _of_service(name: str, model: str, base_url: str, params: Mapping[str, Any]) -> Teacher:
+def _of_service(name: str, model: str, base_url: str, params: Mapping[str, object]) -> Teacher:
     service = SERVICES[name]
     model = model or service.model
     _check_not_retired(model, service.base_url)
@@ -193,7 +202,7 @@ async def balance(teacher: Teacher, client: AsyncOpenAI) -> str | None:
     if teacher.name != "deepseek":
         return None
     try:
-        answer: Any = await client.get("/user/balance", cast_to=object)
+        answer = await client.get("/user/balance", cast_to=object)
         infos = answer["balance_infos"]
         return ", ".join(f"{info['total_balance']} {info['currency']}" for info in infos) or None
     except (openai.APIError, KeyError, TypeError, ValueError):
@@ -202,3 +211,46 @@ async def balance(teacher: Teacher, client: AsyncOpenAI) -> str | None:
 
 def _host(base_url: str) -> str:
     return urlsplit(base_url).hostname or ""
+
+
+# ---------------------------------------------------------------------------------------------------- the rule teacher
+
+
+async def answer_by_rules(request: httpx2.Request) -> httpx2.Response:
+    """The rule teacher as the other end of an HTTP client: the one client, cache, faults and accounting run over it."""
+    import httpx2
+
+    try:
+        body = json.loads(request.content)
+        # a large conflict takes a while, and the client lives on this very event loop
+        reasoning, content = await asyncio.to_thread(reply, body["messages"])
+    except Exception as error:  # a conflict that a rule stumbles over fails with its reason, and alone
+        message = {"message": f"{type(error).__name__}: {error}", "type": "invalid_request_error"}
+        return httpx2.Response(400, json={"error": message})
+    prompt = sum(len(str(m.get("content"))) for m in body["messages"]) // 4
+    usage = {"prompt_tokens": prompt, "completion_tokens": (len(reasoning) + len(content)) // 4}
+    usage["total_tokens"] = sum(usage.values())
+    details = {"completion_tokens_details": {"reasoning_tokens": len(reasoning) // 4}}
+    common = {"id": "rules", "created": 0, "model": "rules", "system_fingerprint": f"rules-{rules_version()}"}
+    if not body.get("stream"):
+        message = {"role": "assistant", "content": content, "reasoning_content": reasoning}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        more = {"object": "chat.completion", "choices": [choice], "usage": usage | details}
+        return httpx2.Response(200, json=common | more)
+    deltas = [{"role": "assistant", "content": None, "reasoning_content": ""}, {"reasoning_content": reasoning}]
+    chunks = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    chunks += [{"choices": [{"index": 0, "delta": {"content": content}, "finish_reason": "stop"}]}]
+    chunks += [{"choices": [], "usage": usage | details}]
+    common["object"] = "chat.completion.chunk"
+    events = [f"data: {json.dumps(common | chunk)}\n\n" for chunk in chunks] + ["data: [DONE]\n\n"]
+    return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content="".join(events).encode())
+
+
+def reply(messages: list[Message]) -> tuple[str, str]:
+    """The rule teacher's reasoning and answer to a chat; all it knows is what the question says."""
+    from llmerge_helpers.baselines.explain import explain
+
+    question = next((m["content"] for m in reversed(messages) if m["role"] == "user"), "")
+    conflict = Conflict.of({"question": question})
+    resolution, reasoning = explain(conflict)
+    return reasoning, render_answer(conflict.with_(resolution), conflict.language)

@@ -17,8 +17,7 @@ from fault_server import KEY, FaultServer, make_rows, take_ours
 
 from llmerge_helpers.conflicts.prompts import PROMPT_VERSION
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.generate.asking import RunStopped, generate, pass_rates, quote
-from llmerge_helpers.generate.prices import Budget
+from llmerge_helpers.generate import Budget, RunStopped, generate, quote
 from llmerge_helpers.generate.reply_cache import Ledger
 from llmerge_helpers.generate.request import _paired
 
@@ -90,9 +89,9 @@ def test_an_answer_that_was_not_streamed_is_read_too(run):
 
 
 def test_rows_with_only_question_and_answer_and_datasets_work(run):
-    from llmerge_helpers.conflicts.prompts import render_question
+    from llmerge_helpers.conflicts import Conflict
 
-    rows = [{"question": render_question(row), "answer": row["answer"]} for row in make_rows(3)]
+    rows = [{"question": Conflict.of(row).question(), "answer": row["answer"]} for row in make_rows(3)]
     with FaultServer(take_ours) as server:
         plain = run(rows, server.teacher(**UNPRICED))
         table = run(datasets.Dataset.from_list(rows), server.teacher(**UNPRICED))
@@ -115,21 +114,14 @@ def test_the_very_same_question_is_asked_once_a_sample(run):
         assert sum(r.cost_usd for r in found) == pytest.approx(server.books.billed_usd)
 
 
-def test_on_result_sees_every_result_once(run):
-    seen = []
-    with FaultServer(take_ours) as server:
-        for _ in range(2):
-            run(make_rows(5), server.teacher(**UNPRICED), on_result=lambda r: seen.append((r.index, r.cached)))
-    assert sorted(seen) == sorted([(n, False) for n in range(5)] + [(n, True) for n in range(5)])
-
-
 def test_an_error_of_the_caller_stays_loud_and_loses_nothing(run):
-    def on_result(result):
-        raise ZeroDivisionError("mine")
+    class Broken(dict):
+        def get(self, name, default=None):
+            return 1 // 0 if name == "prefix" else super().get(name, default)
 
     with FaultServer(take_ours, latency_s=0.05) as server:
         with pytest.raises(ZeroDivisionError):
-            run(make_rows(8), server.teacher(**UNPRICED), on_result=on_result)
+            run(list(map(Broken, make_rows(8))), server.teacher(**UNPRICED))
         asked = server.books.requests
         assert server.books.answered == asked
         results = run(make_rows(8), server.teacher(**UNPRICED))
@@ -180,8 +172,9 @@ def test_until_correct_draws_until_enough_are_right(run):
         results = run(make_rows(2), server.teacher(**UNPRICED), samples=6, until_correct=2, max_concurrency=1)
         again = run(make_rows(2), server.teacher(**UNPRICED), samples=6, until_correct=2)
         assert server.books.requests == 8
-    rates = pass_rates(results)
-    assert rates["samples"].tolist() == [4, 4] and rates["pass_rate"].tolist() == [0.5, 0.5]
+    for index in (0, 1):
+        assert [r.verdict.is_correct for r in results if r.index == index].count(True) == 2
+        assert sum(r.index == index for r in results) == 4
     assert [r.key for r in again] == [r.key for r in results] and all(r.cached for r in again)
 
 
@@ -198,7 +191,7 @@ def test_until_correct_gives_up_after_all_samples(run):
     with FaultServer(right_from_the_nth(99)) as server:
         results = run(make_rows(2), server.teacher(**UNPRICED), samples=3, until_correct=1)
         assert server.books.requests == 6
-    assert pass_rates(results)["right"].tolist() == [0, 0]
+    assert not any(r.verdict.is_correct for r in results)
 
 
 # ---- max_tokens
@@ -246,9 +239,11 @@ def test_offline_replays_and_names_what_differs_on_a_miss(run):
         online = run(make_rows(3), teacher, max_tokens=1000)
     replayed = run(make_rows(3), teacher, max_tokens=1000, offline=True)  # the server is gone
     assert [r.message for r in replayed] == [r.message for r in online]
-    with pytest.raises(LlmergeError, match=r"3 of 3 replies are not in .*max_tokens \(cached 1000, asked 2000"):
+    with pytest.raises(
+        LlmergeError, match=r"3 of 3 replies are not in .* row 0, sample 0.* max_tokens that they were asked with"
+    ):
         run(make_rows(3), teacher, max_tokens=2000, offline=True)
-    with pytest.raises(LlmergeError, match=r"1 of 4 .* row 3, sample 0.*messages\[1\].content"):
+    with pytest.raises(LlmergeError, match=r"1 of 4 .* row 3, sample 0"):
         run(make_rows(4), teacher, max_tokens=1000, offline=True)
 
 

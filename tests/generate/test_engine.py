@@ -15,15 +15,13 @@ import test_reply_cache
 from fault_server import FAULTS, FaultServer, make_rows, take_ours
 
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.generate import asking as generate
-from llmerge_helpers.generate import engine, limiter
+from llmerge_helpers.generate import Budget, RunStopped, asking, engine, limiter
 from llmerge_helpers.generate import reply_cache as ledger
 from llmerge_helpers.generate import request as wire
-from llmerge_helpers.generate.asking import RunStopped
-from llmerge_helpers.generate.faults import RULES, backoff
 from llmerge_helpers.generate.limiter import Limiter
-from llmerge_helpers.generate.prices import Budget
 from llmerge_helpers.generate.reply_cache import Ledger
+from llmerge_helpers.generate.request import FAULTS as FAULT_TABLE
+from llmerge_helpers.generate.request import backoff
 
 UNPRICED = test_asking.UNPRICED
 
@@ -36,7 +34,7 @@ def hasty(monkeypatch):
 
 def ask(rows, teacher, folder, **options):
     options = {"idle_s": 5.0, "deadline_s": 20.0, "progress": False, **options}
-    return asyncio.run(generate.generate(rows, teacher, cache_dir=str(folder), **options))
+    return asyncio.run(asking.generate(rows, teacher, cache_dir=str(folder), **options))
 
 
 # ---- one fault at a time
@@ -93,8 +91,8 @@ def test_a_row_that_always_fails_fails_alone_and_with_its_reason(tmp_path, fault
         assert [r.verdict.match_type for r in results].count("exact_match") == 11
         assert bad.verdict.match_type == "failed" and bad.message is None and not bad.verdict.is_correct
         kind = ONE_MORE.get(fault, "bad_request")
-        assert kind in bad.error and RULES[kind].sentence in bad.error
-        tries = RULES[kind].tries  # and a few more that do not count, because nobody else was answered either
+        assert kind in bad.error and FAULT_TABLE[kind].sentence in bad.error
+        tries = FAULT_TABLE[kind].tries  # and a few more that do not count, because nobody else was answered either
         assert bad.attempts == 1 if fault in FAIL_THE_ROW else tries <= bad.attempts <= 4 * tries
         server.fault_for = lambda body: None
         assert ask(rows, server.teacher(**UNPRICED), tmp_path)[3].verdict.is_correct  # it was not cached as a failure
@@ -187,10 +185,10 @@ def test_a_very_long_retry_after_stops_the_run(tmp_path):
 def check_back_off_holds_no_slot(tmp_path):
     with FaultServer(take_ours) as server:
         server.fault_for = lambda body: "status_500" if len(server.bodies) == 1 else None
-        asking = generate.generate(
+        asked = asking.generate(
             make_rows(6), server.teacher(**UNPRICED), cache_dir=str(tmp_path), max_concurrency=1, progress=False
         )
-        results = asyncio.run(asyncio.wait_for(asking, 60))
+        results = asyncio.run(asyncio.wait_for(asked, 60))
     assert [r.verdict.is_correct for r in results] == [True] * 6
     questions = [body["messages"][-1]["content"] for body in server.bodies]
     assert questions[0] != questions[1] and questions.count(questions[0]) == 2  # another went while it waited
@@ -376,10 +374,10 @@ def test_a_soak_loses_nothing_and_the_books_agree(tmp_path):
 
 def check_everything_is_answered(tmp_path):
     with FaultServer(take_ours) as server:
-        asking = generate.generate(
+        asked = asking.generate(
             make_rows(8), server.teacher(**UNPRICED), cache_dir=str(tmp_path), max_concurrency=2, progress=False
         )
-        assert len(asyncio.run(asyncio.wait_for(asking, 3))) == 8
+        assert len(asyncio.run(asyncio.wait_for(asked, 3))) == 8
 
 
 def check_every_part_of_the_key_counts(tmp_path):
@@ -414,7 +412,7 @@ def check_the_cap_holds(tmp_path):
 def check_two_runs_share_the_work(tmp_path):
     async def both(server):
         options = {"cache_dir": str(tmp_path), "progress": False}
-        await asyncio.gather(*(generate.generate(make_rows(6), server.teacher(**UNPRICED), **options) for _ in "ab"))
+        await asyncio.gather(*(asking.generate(make_rows(6), server.teacher(**UNPRICED), **options) for _ in "ab"))
 
     with FaultServer(take_ours, latency_s=0.05) as server:
         asyncio.run(both(server))
@@ -433,7 +431,7 @@ def key_without(*parts):
         return real(body, "" if "base_url" in parts else base_url, 0 if "sample" in parts else sample)
 
     real = ledger.request_key
-    return [(generate, "request_key", mutated), (engine, "request_key", mutated)]
+    return [(asking, "request_key", mutated), (engine, "request_key", mutated)]
 
 
 def plain_write(path, data):
@@ -448,9 +446,9 @@ def mutants():
     atomic = [(ledger, "write_atomic", plain_write)]
     yield "writes that are not atomic", atomic, test_reply_cache.check_a_failed_write_leaves_the_old_reply
     length = test_asking.check_a_cut_off_reply_is_asked_once_more_with_more_room
-    whole = [(where, "is_cut_off", lambda record: False) for where in (engine, generate)]
+    whole = [(where, "is_cut_off", lambda record: False) for where in (engine, asking)]
     yield "a cut-off reply is taken for whole", whole, length
-    same = [(engine, "ESCALATION", 1), (generate, "ESCALATION", 1)]
+    same = [(engine, "ESCALATION", 1), (asking, "ESCALATION", 1)]
     yield "a cut-off reply is asked for again as it was", same, length
     yield "a slot is never given back", [(Limiter, "release", lambda *a, **k: None)], check_everything_is_answered
     yield "no reservation", [(Budget, "reserve", lambda self, amount: self.spent <= self.cap)], check_the_cap_holds

@@ -3,10 +3,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from llmerge_helpers.conflicts import prompts
+from llmerge_helpers import prepare as replies
+from llmerge_helpers import verdict
+from llmerge_helpers.conflicts import Conflict, prompts
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import examples
-from llmerge_helpers.verdict import judge as verdict
 
 ROW = {
     "id": "shop@0123456789ab:src/Cart.java#0",
@@ -22,7 +23,7 @@ ROW = {
     "resolution": "  long size = 1;\n",
 }
 ROW["answer"] = ROW["before"] + ROW["resolution"] + ROW["after"]
-ROW["question"] = prompts.render_question(ROW)
+ROW["question"] = Conflict.of(ROW).question()
 
 
 def result(content, sample=0, index=0, error="", reasoning="Both changed one line."):
@@ -33,7 +34,7 @@ def result(content, sample=0, index=0, error="", reasoning="Both changed one lin
         verdict=verdict.verify(message if message else None, ROW), finish_reason="stop" if message else "",
         usage={"prompt_tokens": 100, "completion_tokens": 50, "reasoning_tokens": 20} if message else {},
         cost_usd=0.001, latency_s=1.5, attempts=1, cached=False, error=error, requested_model="m", served_model="m-1",
-        system_fingerprint="fp", key="k",
+        system_fingerprint="fp", key="k", sdk="",
     )  # fmt: skip
 
 
@@ -72,10 +73,10 @@ def test_the_three_kinds_of_files(folder):
 
 def test_what_was_written_is_what_is_read(folder):
     examples.write_examples([ROW], [result(RIGHT)], folder, "deepseek")
-    [read] = examples.load_examples("outputs/deepseek_sft")
+    [read] = replies.load_examples("outputs/deepseek_sft")
     assert read["row"] == ROW and read["verdict"]["match_type"] == "exact_match"
     assert read["message"]["content"] == RIGHT and read["reasoning"] == "Both changed one line."
-    assert read == examples.load_examples(folder / "examples.jsonl")[0]
+    assert read == replies.load_examples(folder / "examples.jsonl")[0]
 
 
 def test_a_shorter_run_leaves_no_file_of_the_longer_one(folder):
@@ -98,4 +99,4 @@ def test_bad_files_are_one_sentence(folder, content, sentence):
     if content is not None:
         (folder / "examples.jsonl").write_text(content)
     with pytest.raises(LlmergeError, match=sentence):
-        examples.load_examples(folder)
+        replies.load_examples(folder)

@@ -163,39 +163,6 @@ def changed(**fields) -> dict:
     return {**BODY, **fields}
 
 
-@pytest.mark.parametrize(
-    ("body", "url", "sample", "names"),
-    [
-        (changed(max_tokens=20), URL, 0, ["max_tokens (cached 10, asked 20)"]),
-        (changed(model="n"), URL, 0, ["model (cached 'm', asked 'n')"]),
-        (changed(thinking={"type": "enabled"}), URL, 0, ["thinking.type (cached nothing, asked 'enabled')"]),
-        (BODY, "https://elsewhere/v1", 0, ["base_url"]),
-        (BODY, URL, 3, ["sample (cached 0, asked 3)"]),
-        (changed(messages=[{"role": "user", "content": "merge\nthat é"}]), URL, 0, ["messages[0].content"]),
-    ],
-)
-def test_explain_miss_names_the_field_that_differs(tmp_path, body, url, sample, names):
-    ledger = Ledger(tmp_path)
-    ledger.put(record())
-    ledger.put(
-        record(body=changed(model="quite", max_tokens=1, seed=3, messages=[{"role": "user", "content": "other"}]))
-    )
-    why = ledger.explain_miss(body, url, sample)
-    assert "the nearest of 2 cached requests differs in" in why
-    assert all(name in why for name in names) and why.count(";") == len(names) - 1
-
-
-def test_explain_miss_shows_where_two_long_questions_part(tmp_path):
-    ledger, long = Ledger(tmp_path), "same words " * 30
-    ledger.put(record(body=changed(messages=[{"role": "user", "content": long + "ours\n" + long}])))
-    why = ledger.explain_miss(changed(messages=[{"role": "user", "content": long + "theirs\n" + long}]), URL, 0)
-    assert "ours" in why and "theirs" in why and len(why) < 300
-
-
-def test_explain_miss_of_an_empty_cache(tmp_path):
-    assert "is empty" in Ledger(tmp_path / "none").explain_miss(BODY, URL, 0)
-
-
 def test_a_claim_holds_until_it_is_released(tmp_path):
     ledger, other = Ledger(tmp_path), Ledger(tmp_path)
     key = request_key(BODY, URL, 0)

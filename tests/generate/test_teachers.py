@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import builtins
 import hashlib
 import json
-import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
 from itertools import permutations
 
+import httpx2
 import pytest
 from fault_server import KEY, FaultServer, make_rows
 
-from llmerge_helpers.baselines.simple import explain as explain_rules
-from llmerge_helpers.conflicts.prompts import messages
+from llmerge_helpers import merges
+from llmerge_helpers.baselines import explain as explaining
+from llmerge_helpers.conflicts import Conflict, messages
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.generate import prices, teachers
-from llmerge_helpers.generate.asking import generate
-from llmerge_helpers.generate.faults import RULES, Fault, kind_of_status, retry_after
-from llmerge_helpers.generate.rule_server import reachable, serve_rules
-from llmerge_helpers.generate.teachers import Teacher, balance, pick, rules_version
-from llmerge_helpers.merges import dataset as merges
+from llmerge_helpers.generate import Teacher, generate, pick, prices, teachers
+from llmerge_helpers.generate.request import FAULTS, Fault, kind_of_status, retry_after
+from llmerge_helpers.generate.teachers import answer_by_rules, balance, rules_version
 
 TUESDAY_NIGHT, TUESDAY_NOON = datetime(2026, 11, 24, 2, tzinfo=UTC), datetime(2026, 11, 24, 12, tzinfo=UTC)
 SUNDAY_NIGHT = datetime(2026, 11, 22, 2, tzinfo=UTC)
@@ -138,20 +135,20 @@ def test_peak_hours_cost_twice_but_not_on_weekends():
     assert costs == pytest.approx([0.75, 1.5, 0.75])
 
 
-@pytest.mark.parametrize("model", ["deepseek-flash", "deepseek-v4-pro"])
-@pytest.mark.parametrize("when", [TUESDAY_NOON, TUESDAY_NIGHT, SUNDAY_NIGHT])
-def test_the_dated_table_agrees_with_the_package(monkeypatch, model, when):
+@pytest.mark.parametrize(
+    ("model", "hit", "miss", "output"),
+    [
+        ("deepseek-flash", 0.003, 0.15, 0.60),
+        ("deepseek-v4-flash", 0.003, 0.15, 0.60),
+        ("deepseek-v4-pro", 0.022, 0.66, 1.98),
+    ],
+)
+def test_the_package_knows_todays_prices_and_their_peaks(model, hit, miss, output):
+    """DeepSeek's price page of 2026-11-15, US dollars per million tokens."""
     usage = MILLION | {"cache_hit_tokens": 400_000}
-    known = prices.cost(usage, model, provider="deepseek", when=when)
-    real = builtins.__import__
-
-    def without(name, *args, **kwargs):
-        if name == "genai_prices":
-            raise ImportError(name)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    assert prices.cost(usage, model, provider="deepseek", when=when) == pytest.approx(known)
+    for when, factor in ((TUESDAY_NOON, 1), (TUESDAY_NIGHT, 2), (SUNDAY_NIGHT, 1)):
+        known = prices.cost(usage, model, provider="deepseek", when=when)
+        assert known == pytest.approx(factor * (0.4 * hit + 0.6 * miss + output))
 
 
 def test_an_unknown_price_is_none_and_the_rules_are_free():
@@ -231,7 +228,7 @@ def test_balance_is_read_where_the_service_tells_it():
     ],
 )
 def test_the_retry_table(status, text, kind, action):
-    assert kind_of_status(status, text) == kind and RULES[kind].action == action
+    assert kind_of_status(status, text) == kind and FAULTS[kind].action == action
 
 
 def test_retry_after_in_seconds_as_a_date_and_as_nonsense():
@@ -257,9 +254,9 @@ def test_replies_of_other_rules_are_never_reused(tmp_path):
     """A file of the rules that is not hashed would let replies of old rules stand for new ones, in silence."""
     script = (
         "import sys\n"
-        "from llmerge_helpers.baselines import explain\n"
-        "from llmerge_helpers.conflicts.prompts import parse_question\n"
-        "explain({'ours': 'a', 'base': 'b', 'theirs': 'c'})\n"
+        "from llmerge_helpers.baselines.explain import explain\n"
+        "from llmerge_helpers.conflicts import Conflict\n"
+        "explain(Conflict(ours='a', base='b', theirs='c'))\n"
         "print(*{name.split('.')[1] for name in sys.modules if name.startswith('llmerge_helpers.')})"
     )
     used = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
@@ -290,7 +287,7 @@ def test_the_version_of_the_rules_is_that_of_what_they_say():
     ]
     dataset = merges.load("sample")
     texts += [dict(row) for split in sorted(dataset) for row in dataset[split]]
-    said = hashlib.sha256(json.dumps([explain_rules(row) for row in texts]).encode()).hexdigest()[:16]
+    said = hashlib.sha256(json.dumps([explaining.explain(Conflict.of(row)) for row in texts]).encode()).hexdigest()[:16]
     assert (rules_version(), said) == SAID, "the rules say something else: take their entry out of ANSWERS_AS"
 
 
@@ -303,15 +300,13 @@ SIDES = (
 @pytest.fixture
 def explain(monkeypatch):
     """Seen by the rule teacher: what it was given."""
-    from llmerge_helpers.baselines import simple as baselines
-
     seen = []
 
-    def fake(row):
-        seen.append(row)
-        return (None, "Nothing fits.") if "a1" in row["ours"] else (row["ours"], "Ours is newer.")
+    def fake(conflict):
+        seen.append(conflict)
+        return conflict.ours, "Ours is newer."
 
-    monkeypatch.setattr(baselines, "explain", fake)
+    monkeypatch.setattr(explaining, "explain", fake)
     return seen
 
 
@@ -320,7 +315,8 @@ def test_the_rule_teacher_speaks_the_api(explain, stream):
     row = make_rows(1)[0]
 
     async def ask():
-        async with reachable(pick("rules")) as teacher, teacher.client(idle_s=20) as client:
+        teacher = pick("rules")
+        async with teacher.client(idle_s=20) as client:
             assert teacher.endpoint == f"rules://{rules_version()}"  # no port in the key
             create = client.chat.completions.create
             answer = await create(model="rules", messages=messages(row), stream=stream)
@@ -334,48 +330,26 @@ def test_the_rule_teacher_speaks_the_api(explain, stream):
 
     reasoning, content, tokens = asyncio.run(ask())
     assert reasoning == "Ours is newer." and "```java\nf(\n  a0\n)\n```" in content and tokens > 0
-    assert set(explain[0]) <= {"before", "ours", "base", "theirs", "after", "language", "path"}
+    assert explain == [Conflict.of(row)]
 
 
-def test_the_rule_teacher_is_started_by_generate_and_found_in_the_cache_again(explain, tmp_path, caplog):
+def test_the_rule_teacher_needs_no_server_and_is_found_in_the_cache_again(explain, tmp_path, caplog):
     def run():
         return asyncio.run(generate(make_rows(3), pick("rules"), progress=False, cache_dir=str(tmp_path)))
 
     first, again = run(), run()
-    assert [result.verdict.match_type for result in first] == ["exact_match", "invalid_output", "exact_match"]
-    assert "No rule" in first[1].reply.answer and first[1].reply.reasoning == "Nothing fits."
+    assert [result.verdict.match_type for result in first] == ["exact_match"] * 3
     assert first[0].cost_usd == 0.0 and first[0].system_fingerprint == f"rules-{rules_version()}"
     assert len(explain) == 3 and all(result.cached for result in again)
     assert not caplog.records
-
-
-def test_the_rule_teacher_is_bound_to_loopback():
-    async def look():
-        async with serve_rules() as url:
-            host, port = url.removeprefix("http://").removesuffix("/v1").split(":")
-            address = socket.gethostbyname(socket.gethostname())
-            if not address.startswith("127."):
-                with pytest.raises(OSError):
-                    await asyncio.open_connection(address, int(port))
-            return host
-
-    assert asyncio.run(look()) == "127.0.0.1"
 
 
 @pytest.mark.parametrize(
     "raw", [b"{", b"[]", b'{"messages": []}', b'{"messages": [{"role": "user", "content": "hi"}]}']
 )
 def test_the_rule_teacher_refuses_nonsense_politely(raw):
-    async def ask():
-        async with serve_rules() as url:
-            port = int(url.split(":")[2].split("/")[0])
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % len(raw) + raw)
-            status = await reader.readline()
-            writer.close()
-            return status
-
-    assert b"400" in asyncio.run(ask())
+    answer = asyncio.run(answer_by_rules(httpx2.Request("POST", "http://rules.invalid/v1", content=raw)))
+    assert answer.status_code == 400 and answer.json()["error"]["message"]
 
 
 def test_the_key_of_one_service_is_not_sent_to_another(monkeypatch):

@@ -27,9 +27,10 @@ from typing import Any
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from rule_endpoint import read_request
+
 from llmerge_helpers.conflicts.prompts import parse_question
-from llmerge_helpers.generate.rule_server import read_request
-from llmerge_helpers.generate.teachers import Teacher
+from llmerge_helpers.generate import Teacher
 
 FAULTS = (
     "status_400", "status_401", "status_402", "status_404", "status_422", "status_429", "status_500", "status_503",

@@ -17,10 +17,10 @@ import tomllib
 from pathlib import Path
 
 from notebook_runs import SECRETS
+from rule_endpoint import serve_rules
 
-from llmerge_helpers.collect.mining import build_scenarios
-from llmerge_helpers.conflicts.markers import make_hunk
-from llmerge_helpers.generate.rule_server import serve_rules
+from llmerge_helpers.collect import build_scenarios
+from llmerge_helpers.conflicts import make_hunk
 
 ROOT = Path(__file__).resolve().parents[2]
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]

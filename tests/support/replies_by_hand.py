@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from llmerge_helpers.conflicts.prompts import messages, render_question, split_reply
-from llmerge_helpers.verdict.judge import verify
+from llmerge_helpers.conflicts import Conflict, messages, split_reply
+from llmerge_helpers.verdict import verify
 
 WORDS = ["parcel", "route", "depot", "label", "weight", "stop", "driver", "seat", "ticket", "price", "tax", "cart"]
 WORDS += ["item", "order", "queue", "job", "retry", "cache"]
@@ -37,7 +37,7 @@ def conflict(number: int, repository: str = "shop", family: str = "", language: 
         "suffix": "",
     }
     row["answer"] = row["before"] + row["resolution"] + row["after"]
-    row["question"] = render_question(row)
+    row["question"] = Conflict.of(row).question()
     return row
 
 
@@ -76,7 +76,7 @@ def twelve() -> list[tuple[str, dict, dict]]:
     rows = [conflict(n) for n in range(12)]
     fenced = {**rows[4], "before": rows[4]["before"] + '  String help = "\n```java\nint x = 1;\n```\n";\n'}
     fenced["answer"] = fenced["before"] + fenced["resolution"] + fenced["after"]
-    fenced["question"] = render_question(fenced)
+    fenced["question"] = Conflict.of(fenced).question()
     rows[4] = fenced
     loop = "Wait, let me look at both sides of the conflict again. "
     shapes = [

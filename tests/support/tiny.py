@@ -55,7 +55,7 @@ def tiny_model(folder: Path, *, seed: int = 0, template: str = CHATML, layers: i
 
 def conflict_row(i: int = 0) -> dict[str, Any]:
     """A small Java conflict; the developer kept both imports."""
-    from llmerge_helpers.conflicts.prompts import render_question
+    from llmerge_helpers.conflicts import Conflict
 
     row = {
         "id": f"demo@abc:A{i}.java#0", "repository": "demo", "path": f"A{i}.java", "language": "Java",
@@ -63,14 +63,14 @@ def conflict_row(i: int = 0) -> dict[str, Any]:
         "after": "class A {}\n", "kind": "ours_theirs",
         "resolution": f"import b{i};\nimport c{i};\n", "prefix": "", "suffix": "",
     }  # fmt: skip
-    return row | {"answer": row["before"] + row["resolution"] + row["after"], "question": render_question(row)}
+    return row | {"answer": row["before"] + row["resolution"] + row["after"], "question": Conflict.of(row).question()}
 
 
 def save_sft(folder: Path, n: int = 8, held_out: int = 2) -> Path:
     """An SFT dataset as 02 writes it."""
     from datasets import Dataset, DatasetDict
 
-    from llmerge_helpers.conflicts.prompts import messages, render_answer, render_reply
+    from llmerge_helpers.conflicts import messages, render_answer, render_reply
 
     def example(i: int) -> dict[str, Any]:
         row = conflict_row(i)
@@ -94,7 +94,7 @@ def save_grpo(folder: Path, n: int = 4) -> Path:
     """A GRPO dataset as 02 writes it."""
     from datasets import Dataset, DatasetDict
 
-    from llmerge_helpers.conflicts.prompts import messages
+    from llmerge_helpers.conflicts import messages
 
     rows = [conflict_row(i) | {"prompt": messages(conflict_row(i))[1:], "pass_rate": i / n} for i in range(n)]
     DatasetDict(train=Dataset.from_list(rows)).save_to_disk(str(folder))
