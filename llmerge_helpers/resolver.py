@@ -6,54 +6,48 @@ python -m llmerge_helpers.resolver src/App.java --model outputs/grpo_model > pro
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from llmerge_helpers.conflicts.languages import language_of
-from llmerge_helpers.conflicts.markers import Hunk, parse, render, split_lines
-from llmerge_helpers.conflicts.prompts import messages
+from llmerge_helpers.conflicts import Conflict, Hunk, messages, parse, render, split_lines
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.verdict.judge import proposal
+from llmerge_helpers.verdict import proposal
 
 
-def conflicts_in(text: str, path: str = "", context_lines: int = 5) -> list[dict[str, Any]]:
-    """The conflicts of a file as rows without an answer, with the context that models are trained on.
+def conflicts_in(text: str, path: str = "", context_lines: int = 5) -> list[Conflict]:
+    """The conflicts of a file, with the context that models are trained on.
 
     >>> text = "a\\n<<<<<<< HEAD\\nb\\n||||||| base\\n=======\\nc\\n>>>>>>> topic\\nd\\n"
-    >>> [(row["before"], row["ours"], row["theirs"], row["after"]) for row in conflicts_in(text, "x.py")]
+    >>> [(c.before, c.ours, c.theirs, c.after) for c in conflicts_in(text, "x.py")]
     [('a\\n', 'b\\n', 'c\\n', 'd\\n')]
     """
     parts = ["", *parse(text), ""]
-    rows = []
+    found = []
     for n, hunk in enumerate(parts):
         if isinstance(hunk, Hunk):
             above, below = (split_lines(p) if isinstance(p, str) else [] for p in (parts[n - 1], parts[n + 1]))
             before, after = "".join(above[max(0, len(above) - context_lines) :]), "".join(below[:context_lines])
-            sides = {"ours": hunk.ours, "base": hunk.base, "theirs": hunk.theirs}
-            rows.append({"path": path, "language": language_of(path), "before": before, "after": after, **sides})
-    return rows
+            found.append(Conflict.of_hunk(hunk, before, after, path))
+    return found
 
 
-def answers(rows: Sequence[Mapping[str, Any]], model: str, max_new_tokens: int = 0) -> list[str | None]:
+def answers(conflicts: Sequence[Conflict], model: str, max_new_tokens: int = 0) -> list[str | None]:
     """What `model` (an adapter, a base model, or `rules`) puts in place of each conflict; None where it gives nothing
     that fits: cut off, no code, a marker left, or other lines around the conflict."""
     if model == "rules":
-        from llmerge_helpers.baselines import simple as baselines
+        from llmerge_helpers.baselines.rules import decide
 
-        return [baselines.resolve("rules", row) for row in rows]
-    from llmerge_helpers.evaluate.measure import load_for_evaluation
-    from llmerge_helpers.models import adapter as models
-    from llmerge_helpers.models import chat as rendering
-    from llmerge_helpers.models.answer import complete
-    from llmerge_helpers.training.settings import completion_budget
+        return [decide(conflict)[1].resolution for conflict in conflicts]
+    from llmerge_helpers import models
+    from llmerge_helpers.training import completion_budget
 
     budget = max_new_tokens or completion_budget(models.read_lineage(model) if models.is_adapter(model) else {})
-    network, tokenizer, _ = load_for_evaluation(model)
-    prompts = [rendering.render_prompt(tokenizer, messages(row)) for row in rows]
-    replies = complete(network, tokenizer, prompts, max_new_tokens=budget, batch_size=4)
+    network, tokenizer, _ = models.load_for_evaluation(model)
+    prompts = [models.render_prompt(tokenizer, messages({"question": conflict.question()})) for conflict in conflicts]
+    replies = models.complete(network, tokenizer, prompts, max_new_tokens=budget, batch_size=4)
     return [
-        proposal(reply.text, row, finish_reason=reply.finish_reason) for reply, row in zip(replies, rows, strict=True)
+        proposal(reply.text, conflict, finish_reason=reply.finish_reason)
+        for reply, conflict in zip(replies, conflicts, strict=True)
     ]
 
 
@@ -80,10 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (OSError, UnicodeDecodeError) as error:
             why = getattr(error, "strerror", None) or "it is no UTF-8 text"
             raise LlmergeError(f"{given.file} cannot be read ({why}): give a text file with conflicts.") from None
-        rows = conflicts_in(text, given.file, given.context_lines)
-        if not rows:
+        conflicts = conflicts_in(text, given.file, given.context_lines)
+        if not conflicts:
             raise LlmergeError(f"{given.file} has no conflict (<<<<<<<, =======, >>>>>>>): give a file that has.")
-        found = answers(rows, given.model, given.max_new_tokens)
+        found = answers(conflicts, given.model, given.max_new_tokens)
     except LlmergeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

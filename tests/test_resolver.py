@@ -8,13 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmerge_helpers import resolver
-from llmerge_helpers.conflicts.markers import make_hunk
-from llmerge_helpers.conflicts.prompts import messages, render_answer, render_reply
-from llmerge_helpers.evaluate import measure as evaluate
-from llmerge_helpers.merges import dataset as merges
-from llmerge_helpers.models import answer as decoding
-from llmerge_helpers.verdict.judge import proposal
+from llmerge_helpers import merges, models, resolver
+from llmerge_helpers.conflicts import Conflict, make_hunk, render_answer, render_reply
+from llmerge_helpers.verdict import proposal
 
 ALL = [dict(row) for split in merges.load("sample").values() for row in split]
 FILES = Counter((row["merge_commit"], row["path"]) for row in ALL)
@@ -36,7 +32,7 @@ def test_a_conflict_of_ones_own_is_asked_about_as_those_of_training_are():
     assert len(SAMPLE) > 60
     for row in SAMPLE:
         [found] = resolver.conflicts_in(file_of(row), row["path"])
-        assert messages(found)[1]["content"] == row["question"]
+        assert found.question() == row["question"]
 
 
 def test_the_committed_answer_gives_the_committed_file():
@@ -63,7 +59,7 @@ def test_the_committed_answer_gives_the_committed_file():
     ids=["words", "unfinished", "cut", "open", "markers", "no context", "other context", "empty"],
 )
 def test_what_does_not_fit_is_no_proposal(text, finish_reason):
-    row = {"before": "a\n", "ours": "b\n", "base": None, "theirs": "c\n", "after": "z\n", "path": "A.java"}
+    row = Conflict(before="a\n", ours="b\n", theirs="c\n", after="z\n", path="A.java")
     assert proposal(text, row, finish_reason=finish_reason) is None
     assert proposal("```java\na\nb\nz\n```", row, finish_reason="stop") == "b\n"
     assert proposal("```java\na\nz\n```", row) == ""
@@ -81,8 +77,8 @@ def test_rows_of_any_file_fit_back_into_it(head, ours, base, theirs, tail, resol
     rows = resolver.conflicts_in(text, "a.txt", context)
     assert resolver.resolved(text, [None] * len(rows)) == text
     for row in rows:
-        assert row["before"].count("\n") <= context and row["after"].count("\n") <= context
-        code = (row["before"] + row["after"]).replace("\r\n", "\n")
+        assert row.before.count("\n") <= context and row.after.count("\n") <= context
+        code = (row.before + row.after).replace("\r\n", "\n")
         if code and resolver.conflicts_in(code) == []:
             assert proposal(render_answer(code, "Text"), row) in ("", None)
 
@@ -98,11 +94,11 @@ def test_a_model_answers_a_file_with_two_conflicts(tmp_path, monkeypatch, capfdb
     def complete(model, tokenizer, prompts, *, max_new_tokens, batch_size):
         assert (model, len(prompts), max_new_tokens) == ("model", 2, 900)
         texts = [reply(row, row["answer"]), "no idea"]
-        return [decoding.Completion(text, "stop", 9) for text in texts]
+        return [models.Completion(text, "stop", 9) for text in texts]
 
-    monkeypatch.setattr(decoding, "complete", complete)
-    monkeypatch.setattr(evaluate, "load_for_evaluation", lambda model: ("model", None, ""))
-    monkeypatch.setattr("llmerge_helpers.models.chat.render_prompt", lambda tokenizer, prompt: prompt[-1]["content"])
+    monkeypatch.setattr(models, "complete", complete)
+    monkeypatch.setattr(models, "load_for_evaluation", lambda model: ("model", None, ""))
+    monkeypatch.setattr(models, "render_prompt", lambda tokenizer, prompt: prompt[-1]["content"])
     assert resolver.main([str(path), "--model", str(tmp_path)]) == 1
     out, err = capfdbinary.readouterr()
     assert out.decode() == text.replace(file_of(row), row["prefix"] + row["answer"] + row["suffix"])

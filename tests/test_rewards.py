@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import conflict_row
 
-from llmerge_helpers.conflicts.prompts import render_answer, render_reply
+from llmerge_helpers.conflicts import render_answer, render_reply
 from llmerge_helpers.rewards import format_reward, probe_replies, reply_text, resolution_reward, score_matrix
-from llmerge_helpers.verdict.judge import verify
+from llmerge_helpers.verdict import verify
 
 ROW = conflict_row(0)
 RIGHT = render_reply("Both add an import.", render_answer(ROW["answer"], "Java"))
@@ -76,7 +76,6 @@ def test_the_figures_are_parameters():
     wrong = probe_replies(ROW)["ours copied"]
     replies = [RIGHT, BLANKS, marked, wrong]
     assert resolution_reward(replies, **figures, **columns(*[ROW] * 4)) == [4.0, 3.0, 2.0, -1.0]
-    assert format_reward([RIGHT], reward=7.0, **columns(ROW)) == [7.0]
 
 
 def test_similarity_shaping_is_off_by_default_and_orders_wrong_answers():
@@ -94,6 +93,12 @@ def test_a_prefilled_opening_counts_as_the_models():
     assert format_reward([inside], **columns(ROW)) == [0.0]
     assert format_reward([inside], prefill=["<think>\n"], **columns(ROW)) == [1.0]
     assert reply_text(RIGHT, "<think>\n") == RIGHT
+
+
+def test_thinking_is_asked_for_unless_the_row_says_otherwise():
+    bare = render_answer(ROW["answer"], "Java")
+    rows = columns(*[ROW] * 3) | {"thinking": [False, True, False]}
+    assert format_reward([bare, bare, RIGHT], **rows) == [1.0, 0.0, 1.0]
 
 
 @pytest.mark.parametrize("blank", ["", "\n", "\n\n", "\n\n\n "])

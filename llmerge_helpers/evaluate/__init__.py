@@ -1,34 +1,39 @@
-"""A model on conflicts that training never saw."""
+"""A model on conflicts that no training saw: who is right how often, and who is better than whom.
+
+In come the conflicts that 02 held out, and a model, a baseline, or what a teacher replied; out comes a table with one
+line a conflict, judged by the one verdict that filters and rewards use, too. It is written batch by batch, so that an
+evaluation which was stopped goes on. Tables on the same conflicts are then counted, with intervals, and compared in
+pairs.
+
+>>> rate(8, 10)
+'80.0 % (49.0–94.3)'
+>>> paired([True, True, False], [False, True, False])["wins"]
+1
+"""
 
 from llmerge_helpers.evaluate.heldout import held_out, reader_examples
 from llmerge_helpers.evaluate.measure import (
     asked_rows,
-    compare,
-    comparisons,
     evaluate,
     evaluate_baselines,
     load_evaluation,
     replies_table,
+    teacher_table,
+)
+from llmerge_helpers.evaluate.tables import (
+    compare,
+    comparisons,
+    paired,
+    rate,
     right,
     side_by_side,
     summary,
-    teacher_table,
     verdicts,
+    wilson,
 )
 
 __all__ = [
-    "asked_rows",
-    "compare",
-    "comparisons",
-    "evaluate",
-    "evaluate_baselines",
-    "held_out",
-    "load_evaluation",
-    "reader_examples",
-    "replies_table",
-    "right",
-    "side_by_side",
-    "summary",
-    "teacher_table",
-    "verdicts",
-]
+    "asked_rows", "compare", "comparisons", "evaluate", "evaluate_baselines", "held_out", "load_evaluation", "paired",
+    "rate", "reader_examples", "replies_table", "right", "side_by_side", "summary", "teacher_table", "verdicts",
+    "wilson",
+]  # fmt: skip

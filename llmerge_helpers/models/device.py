@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from dataclasses import dataclass
-from typing import Any
 
 from llmerge_helpers.errors import LlmergeError
 
 GIB = 2**30
+
+
+# ---- the machine
 
 
 @dataclass(frozen=True)
@@ -44,14 +48,20 @@ def found_device() -> Device:
     return Device("cpu", name, psutil.virtual_memory().total / GIB, bfloat16=bfloat16)
 
 
-@dataclass(frozen=True)
-class ModelSize:
-    """The figures of a model that its memory depends on."""
+def gpu_memory_gib() -> float:
+    """Memory of one GPU in GiB as its driver tells it, 0 where there is none: 02 has no torch to ask.
 
-    parameters: int
-    layers: int
-    hidden: int
-    vocabulary: int
+    As for CUDA, an empty `CUDA_VISIBLE_DEVICES`, or -1, hides them all.
+    """
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1") or not shutil.which("nvidia-smi"):
+        return 0.0
+    query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        found = subprocess.run(query, capture_output=True, text=True, timeout=20).stdout.split("\n")
+    except (OSError, subprocess.TimeoutExpired):
+        return 0.0
+    # a driver that fails writes a sentence, and some boards answer [N/A]
+    return next((int(line) / 1024 for line in found if line.strip().isdigit()), 0.0)
 
 
 def world_size() -> int:
@@ -62,6 +72,19 @@ def world_size() -> int:
 def sharded() -> bool:
     """True in a run under FSDP."""
     return os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+
+
+# ---- the plan
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """The figures of a model that its memory depends on."""
+
+    parameters: int
+    layers: int
+    hidden: int
+    vocabulary: int
 
 
 @dataclass(frozen=True)
@@ -82,7 +105,7 @@ class Plan:
         """True where there is no GPU; TRL otherwise refuses, or picks bfloat16 on a CPU that only emulates it."""
         return self.device.kind == "cpu"
 
-    def training_arguments(self) -> dict[str, Any]:
+    def training_arguments(self) -> dict[str, bool]:
         """The part of `SFTConfig` and `GRPOConfig` that depends on the device; none of it is left to a default."""
         return {
             "use_cpu": self.use_cpu,
@@ -162,7 +185,7 @@ def plan(
         dtype, bf16, fp16, width = "bfloat16", True, False, 2.0
     else:
         dtype, bf16, fp16, width = "float16", False, True, 2.0
-    width = 0.6 if load_in_4bit else width
+    width = 0.6 if load_in_4bit else width  # half a byte, the scales of its blocks, and the layers that stay 16 bit
 
     def expected(batch: int, checkpointing: bool) -> float:
         return training_memory(
@@ -175,7 +198,7 @@ def plan(
             cpu=device.kind == "cpu",
         )
 
-    room = device.memory_gib * 0.95
+    room = device.memory_gib * 0.95  # the estimate is coarse, and an allocator never fills its memory
     candidates = [2, 1] if device.kind == "cpu" else [8, 4, 2, 1]  # a CPU gains nothing from a larger batch
     for batch in [batch_size] if batch_size else candidates:
         for checkpointing in (False, True):

@@ -1,6 +1,6 @@
 import pytest
 
-from llmerge_helpers.evaluate.stats import paired, rate, wilson
+from llmerge_helpers.evaluate import paired, rate, wilson
 
 
 def test_wilson_against_the_closed_form():

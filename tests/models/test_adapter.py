@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from tiny import tiny_model
 
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.models import adapter as models
-from llmerge_helpers.models import base as hub
-from llmerge_helpers.models import device as devices
-from llmerge_helpers.models.device import Device, ModelSize, plan
+from llmerge_helpers.models import (
+    Device,
+    ModelSize,
+    adapter,
+    base_identity,
+    choose_base_model,
+    found_device,
+    load_base,
+    load_tokenizer,
+    locate,
+    model_size,
+)
+from llmerge_helpers.models.base import convert_gguf, packaged_gguf
+from llmerge_helpers.models.device import GIB, gpu_memory_gib, plan
 
 CPU = Device("cpu", "CPU, 2 cores", 16.0)
 T4 = Device("cuda", "Tesla T4", 14.7, (7, 5))
@@ -39,10 +50,30 @@ def test_a_cpu_with_bfloat16_in_hardware_computes_in_it(monkeypatch):
 
     for has, wanted in (({"avx512_bf16": True}, True), ({"amx_bf16": True}, True), ({"avx2": True}, False)):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: has, raising=False)
-        found = plan(devices.found_device(), SMALL)
+        found = plan(found_device(), SMALL)
         assert (found.dtype, found.bf16, found.use_cpu) == ("float32", wanted, True)
     monkeypatch.delattr(torch.cpu, "get_capabilities")
-    assert not devices.found_device().bfloat16
+    assert not found_device().bfloat16
+
+
+def test_a_gpu_is_known_by_its_driver_where_there_is_no_torch(tmp_path, monkeypatch):
+    driver = tmp_path / "nvidia-smi"
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    for said, gib in (("15360", 15.0), ("[N/A]\n24576", 24.0), ("NVIDIA-SMI has failed: error 9", 0.0), ("", 0.0)):
+        driver.write_text(f"#!/bin/sh\ncat <<END\n{said}\nEND\n")
+        driver.chmod(0o755)
+        assert gpu_memory_gib() == gib, said
+    driver.write_text('#!/bin/sh\n[ "$*" = "--query-gpu=memory.total --format=csv,noheader,nounits" ] && echo 15360\n')
+    assert gpu_memory_gib() == 15.0
+    for hidden in ("", "-1"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+        assert gpu_memory_gib() == 0.0
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert gpu_memory_gib() == 15.0
+    driver.unlink()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert gpu_memory_gib() == 0.0
 
 
 @pytest.mark.parametrize(("device", "dtype"), [(T4, "float16"), (Device("cuda", "V100", 15.7, (7, 0)), "float16"),
@@ -68,7 +99,7 @@ def test_memory_and_batch_follow_the_device():
     assert plan(L4, QWEN_7B).gradient_checkpointing
     for device, size in ((CPU, SMALL), (T4, QWEN_1B5), (L4, QWEN_7B), (A100, QWEN_14B)):
         found = plan(device, size)
-        assert size.parameters * (4 if found.dtype == "float32" else 2) / devices.GIB < found.expected_gib
+        assert size.parameters * (4 if found.dtype == "float32" else 2) / GIB < found.expected_gib
         assert found.expected_gib < device.memory_gib
         assert f"{found.expected_gib:.1f} GiB expected" in found.table()["memory"]
 
@@ -99,7 +130,7 @@ def test_what_does_not_fit_is_one_sentence():
 def test_auto_fits_every_device_it_is_for():
     sizes = {"14B": QWEN_14B, "7B": QWEN_7B, "1.5B": QWEN_1B5, "135M-Instruct": SMALL}
     for device, name in ((CPU, "135M-Instruct"), (T4, "1.5B"), (L4, "7B"), (A100, "14B")):
-        chosen = hub.choose_base_model("auto", device.gpu_gib)
+        chosen = choose_base_model("auto", device.gpu_gib)
         assert chosen.endswith(name)
         plan(device, sizes[name])
 
@@ -121,12 +152,12 @@ def test_identity_tells_weights_apart_and_nothing_else(base, other, tmp_path):
     import shutil
 
     copy = shutil.copytree(base, tmp_path / "copy")
-    assert models.base_identity(base) == models.base_identity(copy) != models.base_identity(other)
+    assert base_identity(base) == base_identity(copy) != base_identity(other)
 
 
 def test_size_comes_from_the_config_alone(base):
-    size = models.model_size(base)
-    loaded = models.load_base(base)
+    size = model_size(base)
+    loaded = load_base(base)
     assert size.parameters == sum(p.numel() for p in loaded.parameters())
     assert (size.layers, size.hidden) == (2, 32)
 
@@ -137,19 +168,19 @@ def test_size_comes_from_the_config_alone(base):
 )
 def test_a_base_that_is_not_there(name, sentence):
     with pytest.raises(LlmergeError, match=sentence):
-        models.locate(name)
+        locate(name)
 
 
 def test_the_hub_out_of_reach_is_one_sentence(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(LlmergeError, match="neither in the cache nor to be had from the hub"):
-        models.locate("nobody/no-such-model")
+        locate("nobody/no-such-model")
 
 
 def test_an_adapter_is_no_base(base, tmp_path):
-    models.save_adapter(models.new_policy(str(base)), tmp_path / "adapter", "sft")
+    adapter.save_adapter(adapter.new_policy(str(base)), tmp_path / "adapter", "sft")
     with pytest.raises(LlmergeError, match="is a LoRA adapter, not a model"):
-        models.locate(str(tmp_path / "adapter"))
+        locate(str(tmp_path / "adapter"))
 
 
 def test_a_turn_ends_where_the_template_ends_it(tmp_path):
@@ -157,7 +188,7 @@ def test_a_turn_ends_where_the_template_ends_it(tmp_path):
     folder = tiny_model(tmp_path / "base")
     config = json.loads((folder / "tokenizer_config.json").read_text())
     (folder / "tokenizer_config.json").write_text(json.dumps(config | {"eos_token": "<|endoftext|>"}))
-    tokenizer = models.load_tokenizer(folder)
+    tokenizer = load_tokenizer(folder)
     assert tokenizer.eos_token == "<|im_end|>" and tokenizer.padding_side == "left"
 
 
@@ -171,7 +202,7 @@ def test_no_code_of_a_model_folder_runs(base, tmp_path):
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "evil.py").write_text("raise SystemExit('code of the model ran')\n")
     with pytest.raises(ValueError):  # transformers asks for trust_remote_code, and nobody says yes
-        models.load_base(folder)
+        load_base(folder)
 
 
 @pytest.mark.slow
@@ -179,15 +210,14 @@ def test_the_offline_model_becomes_safetensors_once(tmp_path):
     """Trap 9: without dequantize a GGUF gives a model that cannot be saved."""
     import torch
 
-    folder = models.convert_gguf(hub.packaged_gguf(), tmp_path / "smol")
+    folder = convert_gguf(packaged_gguf(), tmp_path / "smol")
     assert [p.name for p in tmp_path.iterdir()] == ["smol"]
-    model, tokenizer = models.load_base(folder), models.load_tokenizer(folder)
+    model, tokenizer = load_base(folder), load_tokenizer(folder)
     assert all(p.dtype == torch.float32 and p.requires_grad for p in model.parameters())
     assert tokenizer.eos_token == "<|im_end|>"
     text = "\n".join(["  def f(x):", "\treturn 12 + 'é'"])
     assert tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]) == text
-    from llmerge_helpers.models import tokenizer as chat
-    from llmerge_helpers.models.answer import complete
+    from llmerge_helpers.models import chat, complete
 
     digits = "total: 12,  v2.40\n\t 7 items"
     assert tokenizer(digits)["input_ids"] == chat._from_package("smol").backend.encode(digits).ids
@@ -208,7 +238,7 @@ def test_a_gguf_is_dequantized(monkeypatch, tmp_path):
     monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", lambda *_, **__: None)
     monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", load)
     with pytest.raises(OSError):
-        models.convert_gguf(tmp_path / "some.gguf", tmp_path / "smol")
+        convert_gguf(tmp_path / "some.gguf", tmp_path / "smol")
     assert asked["quantization_config"].dequantize is True
     assert list(tmp_path.iterdir()) == []
 
@@ -220,95 +250,95 @@ def test_a_loaded_adapter_trains(base, tmp_path):
     """Trap 2: PEFT loads it frozen, and a run on a frozen adapter looks alive."""
     import torch
 
-    policy = models.new_policy(str(base), lora_rank=4)
-    models.save_adapter(policy, tmp_path / "sft", "sft")
+    policy = adapter.new_policy(str(base), lora_rank=4)
+    adapter.save_adapter(policy, tmp_path / "sft", "sft")
     assert json.loads((tmp_path / "sft/adapter_config.json").read_text())["inference_mode"] is True
-    again = models.load_policy(tmp_path / "sft")
+    again = adapter.load_policy(tmp_path / "sft")
     trainable = [p for p in again.model.parameters() if p.requires_grad]
-    assert sum(p.numel() for p in trainable) == models.trainable_parameters(policy.model) > 0
+    assert sum(p.numel() for p in trainable) == adapter.trainable_parameters(policy.model) > 0
     assert all(p.dtype == torch.float32 for p in trainable)
-    assert models.adapter_hash(again.model) == models.adapter_hash(policy.model)
+    assert adapter.adapter_hash(again.model) == adapter.adapter_hash(policy.model)
 
 
 def test_a_frozen_adapter_is_refused(base):
-    model = models.new_policy(str(base)).model
+    model = adapter.new_policy(str(base)).model
     model.requires_grad_(False)
     with pytest.raises(LlmergeError, match="adapter is frozen"):
-        models._trainable(model)
+        adapter._trainable(model)
 
 
 def test_lineage_names_every_stage_and_the_real_base(base, tmp_path):
-    models.save_adapter(models.new_policy(str(base)), tmp_path / "sft", "sft")
-    lineage = models.save_adapter(models.load_policy(tmp_path / "sft"), tmp_path / "grpo", "grpo")
+    adapter.save_adapter(adapter.new_policy(str(base)), tmp_path / "sft", "sft")
+    lineage = adapter.save_adapter(adapter.load_policy(tmp_path / "sft"), tmp_path / "grpo", "grpo")
     assert [p["stage"] for p in lineage["parents"]] + [lineage["stage"]] == ["base", "sft", "grpo"]
-    assert lineage["base_identity"] == models.base_identity(base)
+    assert lineage["base_identity"] == base_identity(base)
     config = json.loads((tmp_path / "grpo/adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == str(base)
 
 
 def test_an_adapter_on_other_weights_is_refused(base, other, tmp_path):
-    models.save_adapter(models.new_policy(str(base)), tmp_path / "sft", "sft")
+    adapter.save_adapter(adapter.new_policy(str(base)), tmp_path / "sft", "sft")
     with pytest.raises(LlmergeError, match="was trained on .* with other weights"):
-        models.load_policy(tmp_path / "sft", base_model=str(other))
+        adapter.load_policy(tmp_path / "sft", base_model=str(other))
 
 
 def test_a_strangers_adapter_of_another_shape_is_one_sentence(base, tmp_path):
-    models.save_adapter(models.new_policy(str(base)), tmp_path / "sft", "sft")
-    (tmp_path / "sft" / models.LINEAGE).unlink()
+    adapter.save_adapter(adapter.new_policy(str(base)), tmp_path / "sft", "sft")
+    (tmp_path / "sft" / adapter.LINEAGE).unlink()
     wide = tiny_model(tmp_path / "wide", hidden=64)
     with pytest.raises(LlmergeError, match="does not fit"):
-        models.load_policy(tmp_path / "sft", base_model=str(wide))
+        adapter.load_policy(tmp_path / "sft", base_model=str(wide))
 
 
 def test_no_adapter_names_the_notebook_that_makes_one(tmp_path):
     with pytest.raises(LlmergeError, match="03_sft_train.ipynb"):
-        models.load_policy(tmp_path)
+        adapter.load_policy(tmp_path)
 
 
 def test_a_merged_model_keeps_the_sft_stage(base, tmp_path):
     """Trap 3: a merged model in memory still names the unmerged base, and the stage is lost at inference."""
     import torch
 
-    policy = models.new_policy(str(base), lora_rank=4)
+    policy = adapter.new_policy(str(base), lora_rank=4)
     for name, parameter in policy.model.named_parameters():
         if "lora_B" in name:
             parameter.data.normal_(std=0.05)
-    models.save_adapter(policy, tmp_path / "sft", "sft")
+    adapter.save_adapter(policy, tmp_path / "sft", "sft")
     ids = torch.arange(40)[None]
     with torch.no_grad():
         wanted = policy.model.eval()(ids).logits
-        plain = models.load_base(base)(ids).logits
-        merged = models.merge_adapter(tmp_path / "sft", tmp_path / "merged")
-        got = models.load_base(merged)(ids).logits
+        plain = load_base(base)(ids).logits
+        merged = adapter.merge_adapter(tmp_path / "sft", tmp_path / "merged")
+        got = load_base(merged)(ids).logits
     assert (got - wanted).abs().max() < 0.1 * (plain - wanted).abs().max()
     # a second adapter on the merged model names the merged model, and its identity is the merged one's
-    second = models.new_policy(str(merged))
-    lineage = models.save_adapter(second, tmp_path / "second", "sft")
+    second = adapter.new_policy(str(merged))
+    lineage = adapter.save_adapter(second, tmp_path / "second", "sft")
     config = json.loads((tmp_path / "second/adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == str(merged)
-    assert lineage["base_identity"] == models.base_identity(merged) != models.base_identity(base)
+    assert lineage["base_identity"] == base_identity(merged) != base_identity(base)
 
 
 def test_adapters_turned_to_bfloat16_come_back_to_float32(base):
     """Trap 8: TRL does this to the adapters of a 4-bit model, and float16's gradient scaler then dies."""
     import torch
 
-    model = models.new_policy(str(base)).model
+    model = adapter.new_policy(str(base)).model
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.to(torch.bfloat16)
-    models.upcast_adapters(model)
+    adapter.upcast_adapters(model)
     assert {p.dtype for p in model.parameters() if p.requires_grad} == {torch.float32}
 
 
 def test_assert_learned_finds_what_did_not_move_and_what_broke(base):
-    model = models.new_policy(str(base)).model
-    before = models.adapter_weights(model)
+    model = adapter.new_policy(str(base)).model
+    before = adapter.adapter_weights(model)
     with pytest.raises(LlmergeError, match="changed nothing"):
-        models.assert_learned(before, model)
+        adapter.assert_learned(before, model)
     parameter = next(p for p in model.parameters() if p.requires_grad)
     parameter.data[0, 0] += 0.5
-    assert models.assert_learned(before, model)["max_delta"] == pytest.approx(0.5)
+    assert adapter.assert_learned(before, model)["max_delta"] == pytest.approx(0.5)
     parameter.data[0, 0] = float("nan")
     with pytest.raises(LlmergeError, match="NaN"):
-        models.assert_learned(before, model)
+        adapter.assert_learned(before, model)

@@ -8,8 +8,7 @@ import pytest
 from tiny import CHATML, SPECIAL, tiny_tokenizer
 
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.models import chat as rendering
-from llmerge_helpers.models.tokenizer import ChatTokenizer
+from llmerge_helpers.models import ChatTokenizer, chat
 
 REASONING = "Ours renames f, theirs adds a call; keep both."
 ANSWER = "```java\ng(1);\nh();\n```"
@@ -84,15 +83,15 @@ def tokenizer_of(family: str):
 def test_reasoning_answer_and_end_of_turn_carry_loss_and_nothing_else(family):
     *_, end, opened = FAMILIES[family]
     tokenizer = tokenizer_of(family)
-    row = rendering.encode(tokenizer, PROMPT, REPLY)
+    row = chat.encode(tokenizer, PROMPT, REPLY)
     learned = tokenizer.decode([t for t, label in zip(row["input_ids"], row["labels"], strict=True) if label != -100])
     given = tokenizer.decode([t for t, label in zip(row["input_ids"], row["labels"], strict=True) if label == -100])
     assert learned == REPLY.removeprefix(opened) + end
-    assert given == rendering.render_prompt(tokenizer, PROMPT)
-    assert rendering.prefill(given) == opened
+    assert given == chat.render_prompt(tokenizer, PROMPT)
+    assert chat.prefill(given) == opened
     assert given.count("<think>") == (1 if opened else 0) and "</think>" not in given
     assert "Resolve." in given
-    rendering.check_parity(tokenizer, row, PROMPT, REPLY)
+    chat.check_parity(tokenizer, row, PROMPT, REPLY)
 
 
 def test_a_tokenizer_that_composes_characters_takes_no_reasoning_away():
@@ -102,23 +101,23 @@ def test_a_tokenizer_that_composes_characters_takes_no_reasoning_away():
     tokenizer = tiny_tokenizer()
     tokenizer.backend_tokenizer.normalizer = normalizers.NFC()
     reply = [{"role": "assistant", "content": "<think>\ncafe\u0301 is renamed\n</think>\n\n```java\nx\n```"}]
-    rendering.check_parity(tokenizer, rendering.encode(tokenizer, PROMPT, reply), PROMPT, reply)
+    chat.check_parity(tokenizer, chat.encode(tokenizer, PROMPT, reply), PROMPT, reply)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_reply_without_reasoning_is_learned_whole(family):
     tokenizer, opened = tokenizer_of(family), FAMILIES[family][-1]
-    row = rendering.encode(tokenizer, PROMPT, ANSWER)
+    row = chat.encode(tokenizer, PROMPT, ANSWER)
     learned = tokenizer.decode([t for t in row["labels"] if t != -100])
     assert learned == ("</think>\n\n" if opened else "") + ANSWER + FAMILIES[family][-2]
-    rendering.check_parity(tokenizer, row, PROMPT, ANSWER)
+    chat.check_parity(tokenizer, row, PROMPT, ANSWER)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_grpo_prompts_are_the_tokens_of_training(family):
     tokenizer = tokenizer_of(family)
-    text = rendering.trainer_prompt(tokenizer, PROMPT)
-    row = rendering.encode(tokenizer, PROMPT, REPLY)
+    text = chat.trainer_prompt(tokenizer, PROMPT)
+    row = chat.encode(tokenizer, PROMPT, REPLY)
     masked = [t for t, label in zip(row["input_ids"], row["labels"], strict=True) if label == -100]
     assert tokenizer(text)["input_ids"] == masked
 
@@ -129,15 +128,15 @@ def test_a_tokenizer_that_adds_its_opening_token_gets_it_once():
     tokenizer = tokenizer_of("llama3")
     opening = (LLAMA_TOKENS[0], tokenizer.convert_tokens_to_ids(LLAMA_TOKENS[0]))
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single=f"{opening[0]} $A", special_tokens=[opening])
-    ids = tokenizer(rendering.trainer_prompt(tokenizer, PROMPT))["input_ids"]
+    ids = tokenizer(chat.trainer_prompt(tokenizer, PROMPT))["input_ids"]
     assert ids.count(opening[1]) == 1
-    assert ids == rendering.prompt_ids(tokenizer, rendering.render_prompt(tokenizer, PROMPT))
+    assert ids == chat.prompt_ids(tokenizer, chat.render_prompt(tokenizer, PROMPT))
 
 
 def test_reasoning_in_a_field_of_its_own_is_learned_too():
     tokenizer = tokenizer_of("r1-distill")
     message = {"role": "assistant", "content": ANSWER, "reasoning_content": REASONING}
-    assert rendering.encode(tokenizer, PROMPT, [message]) == rendering.encode(tokenizer, PROMPT, REPLY)
+    assert chat.encode(tokenizer, PROMPT, [message]) == chat.encode(tokenizer, PROMPT, REPLY)
 
 
 def test_parity_check_finds_what_the_stripping_template_does():
@@ -151,23 +150,23 @@ def test_parity_check_finds_what_the_stripping_template_does():
     common = next(i for i, (a, b) in enumerate(zip(ids, before, strict=False)) if a != b)
     row = {"input_ids": ids, "labels": [-100] * common + ids[common:]}
     with pytest.raises(LlmergeError, match="does not start with the prompt"):
-        rendering.check_parity(tokenizer, row, PROMPT, REPLY)
-    answer_only = rendering.encode(tokenizer, PROMPT, ANSWER)
+        chat.check_parity(tokenizer, row, PROMPT, REPLY)
+    answer_only = chat.encode(tokenizer, PROMPT, ANSWER)
     with pytest.raises(LlmergeError, match="reasoning .* carries no loss"):
-        rendering.check_parity(tokenizer, answer_only, PROMPT, REPLY)
+        chat.check_parity(tokenizer, answer_only, PROMPT, REPLY)
 
 
 def test_parity_check_finds_a_row_that_was_cut():
     tokenizer = tokenizer_of("smollm2, qwen2.5")
-    row = {k: v[:-5] for k, v in rendering.encode(tokenizer, PROMPT, REPLY).items()}
+    row = {k: v[:-5] for k, v in chat.encode(tokenizer, PROMPT, REPLY).items()}
     with pytest.raises(LlmergeError, match="never stop"):
-        rendering.check_parity(tokenizer, row, PROMPT, REPLY)
+        chat.check_parity(tokenizer, row, PROMPT, REPLY)
 
 
 def test_counting_without_torch_sees_the_same_text():
     special = {"bos_token": SPECIAL[0], "eos_token": "<|im_end|>"}
-    chat = ChatTokenizer("demo", CHATML, None, special)
-    assert rendering.training_text(chat, PROMPT, REPLY) == rendering.training_text(
+    counter = ChatTokenizer("demo", CHATML, None, special)
+    assert chat.training_text(counter, PROMPT, REPLY) == chat.training_text(
         tokenizer_of("smollm2, qwen2.5"), PROMPT, REPLY
     )
 
@@ -175,7 +174,7 @@ def test_counting_without_torch_sees_the_same_text():
 def test_a_template_that_refuses_the_messages_is_named():
     tokenizer = tiny_tokenizer("{{ raise_exception('no tools here') }}")
     with pytest.raises(LlmergeError, match="no tools here"):
-        rendering.render_prompt(tokenizer, USER)
+        chat.render_prompt(tokenizer, USER)
 
 
 def _shipped():
@@ -197,8 +196,8 @@ def test_every_template_that_trl_ships(path):
     special = [*SPECIAL, "<bos>", "<|eot_id|>", "<end_of_turn>", "<|end|>", "<｜end▁of▁sentence｜>", "<|return|>",
                "<turn|>", "<|END_OF_TURN_TOKEN|>"]  # fmt: skip
     tokenizer = tiny_tokenizer(path.read_text(encoding="utf-8"), special, bos_token="<bos>")
-    row = rendering.encode(tokenizer, PROMPT, REPLY)
-    rendering.check_parity(tokenizer, row, PROMPT, REPLY)
-    assert tokenizer(rendering.trainer_prompt(tokenizer, PROMPT))["input_ids"] == [
+    row = chat.encode(tokenizer, PROMPT, REPLY)
+    chat.check_parity(tokenizer, row, PROMPT, REPLY)
+    assert tokenizer(chat.trainer_prompt(tokenizer, PROMPT))["input_ids"] == [
         t for t, label in zip(row["input_ids"], row["labels"], strict=True) if label == -100
     ]
