@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from llmerge_helpers.conflicts.prompts import messages, parse_question, render_reply
-from llmerge_helpers.merges.similarity import conflict_text, group_near_duplicates
-from llmerge_helpers.merges.splits import group_by_shared_keys
-from llmerge_helpers.models.chat import training_text
-from llmerge_helpers.models.tokenizer import ChatTokenizer
-from llmerge_helpers.prepare.thinking import Thinking, thinking_of
+from llmerge_helpers.baselines.explain import explain_change, explain_result
+from llmerge_helpers.conflicts import Conflict, messages, render_reply
+from llmerge_helpers.generate import Example
+from llmerge_helpers.merges.splits import group_by_shared_keys, group_near_duplicates
+from llmerge_helpers.models import ChatTokenizer, training_text
 
 NEAR_DUPLICATE = 0.8  # Jaccard similarity of two conflicts from which they count as the same
-PARTS = ("before", "ours", "base", "theirs", "after")
 STEPS = {
     "failed": "no reply came",
     "truncated": "the reply was cut off",
@@ -35,8 +35,8 @@ STEPS_CORRECT = {
 class Candidate:
     """One reply on its way to be a training example."""
 
-    example: Mapping[str, Any]
-    conflict: Mapping[str, Any]  # the five texts, also for rows that have only a question
+    example: Example
+    conflict: Conflict
     thinking: Thinking
     prompt: list[dict[str, str]]
     completion: str
@@ -56,7 +56,7 @@ class Candidate:
         """The conflict that this is a reply to."""
         return self.example["row"].get("id") or self.prompt[-1]["content"]
 
-    def sft_row(self) -> dict[str, Any]:
+    def sft_row(self) -> dict[str, object]:
         """The row of an SFT dataset."""
         return {
             "prompt": self.prompt,
@@ -69,16 +69,16 @@ class Candidate:
             "n_tokens": self.n_tokens,
         }
 
-    def reject(self) -> dict[str, Any]:
+    def reject(self) -> dict[str, object]:
         """The line of rejects.jsonl: the row, and which step dropped it from which dataset."""
         sets = {name: {**STEPS, **STEPS_CORRECT}[step] for name, step in self.dropped.items()}
         return {**self.sft_row(), "dropped_from": sets, "flags": list(self.thinking.flags), "split": self.split}
 
 
-def candidate_of(example: Mapping[str, Any]) -> Candidate:
+def candidate_of(example: Example) -> Candidate:
     """The reply in one record of `examples.jsonl`, with the reasoning that it would be trained on."""
     row = example["row"]
-    conflict = conflict_of(row)
+    conflict = Conflict.of(row)
     prompt = [{"role": m["role"], "content": m["content"]} for m in example.get("prompt") or messages(row)]
     thinking = thinking_of({**example, "prompt": prompt}, conflict)
     answer = (example.get("answer") or "").strip()
@@ -86,7 +86,7 @@ def candidate_of(example: Mapping[str, Any]) -> Candidate:
     return Candidate(example, conflict, thinking, prompt, completion)
 
 
-def drop(candidates: Sequence[Candidate], step: str, when: Callable[[Candidate], Any], only: str = "") -> None:
+def drop(candidates: Sequence[Candidate], step: str, when: Callable[[Candidate], object], only: str = "") -> None:
     """Drop what `when` says, for this first reason, from one dataset or from all."""
     for c in candidates:
         names = [only] if only else ["full", "correct_only"]
@@ -95,16 +95,10 @@ def drop(candidates: Sequence[Candidate], step: str, when: Callable[[Candidate],
             c.dropped.update(dict.fromkeys(names, step))
 
 
-def conflict_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The five texts of a row's conflict, read out of its question where the row has nothing else."""
-    return row if "ours" in row and "theirs" in row else parse_question(row["question"])
-
-
-def number_groups(candidates: Sequence[Candidate], held_out: Iterable[Mapping[str, Any]]) -> set[int]:
-    """Number the groups of near-duplicates on the candidates; back come the groups that a held-out row is in."""
+def number_groups(candidates: Sequence[Candidate], test: Iterable[Conflict]) -> set[int]:
+    """Number the groups of near-duplicates on the candidates; back come the groups that a held-out conflict is in."""
     by_key = {c.key: c.conflict for c in candidates}
-    test = [conflict_of(row) for row in held_out]
-    texts = [conflict_text(conflict) for conflict in [*by_key.values(), *test]]
+    texts = [conflict.text() for conflict in [*by_key.values(), *test]]
     groups = group_by_shared_keys(list(zip(texts, group_near_duplicates(texts, threshold=NEAR_DUPLICATE), strict=True)))
     number = dict(zip(by_key, groups, strict=False))
     for c in candidates:
@@ -125,6 +119,7 @@ def one_conflict_a_group(candidates: Sequence[Candidate], accept: Sequence[str])
 def count_tokens(candidates: Sequence[Candidate], tokenizer: ChatTokenizer) -> None:
     """Set `n_tokens` of what is not dropped yet: prompt and reply through the chat template."""
     kept = [c for c in candidates if not c.dropped]
+    # in parts, so that the rendered texts of a large run are never all in memory
     for start in range(0, len(kept), 512):
         part = kept[start : start + 512]
         texts = [text for c in part for text in training_text(tokenizer, c.prompt, c.completion)]
@@ -142,3 +137,102 @@ def shortest(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
             if len(c.thinking.text) < len(now.thinking.text):
                 best[c.key] = c
     return best
+
+
+# ------------------------------------------------------------------------------------------------------------ thinking
+
+
+FLAGS = {
+    "empty": "the reply had no reasoning",
+    "cut": "the reasoning was cut off",
+    "loops": "the same words come again and again",
+    "language": "the reasoning leaves the language of the question",
+    "harness": "special tokens, think tags or words about the grading stand in it",
+}
+
+
+FROM_FACTS = "facts"
+
+
+@dataclass(frozen=True)
+class Thinking:
+    """The reasoning of a training example, its source (as `prompts.Reply` names it, or `facts`), and its flags."""
+
+    text: str
+    source: str
+    flags: tuple[str, ...] = ()
+
+
+def thinking_of(example: Example, conflict: Conflict) -> Thinking:
+    """The reasoning to train on for one record of `examples.jsonl`.
+
+    The teacher's own, whichever field or tag it came in; where there is none, a plain account of the conflict's facts.
+    """
+    text, source = (example.get("reasoning") or "").strip(), example.get("reasoning_source") or "none"
+    if not text:
+        code = (example.get("verdict") or {}).get("answer") or ""
+        return Thinking(reasoning_from_facts(conflict, code), FROM_FACTS, ("empty",))
+    return Thinking(text, source, flags_of(text, example.get("finish_reason"), example["prompt"][-1]["content"]))
+
+
+_HARNESS = re.compile(
+    r"</?think>|<\|[\w.-]{2,40}\|>|<｜[^｜\n]{2,40}｜>|\[/?INST\]|ground[- ]truth|system prompt|match_type|exact_match"
+    r"|(?:developer|reference|gold|expected)(?:'s)? (?:resolution|solution|answer|output) (?:is|says|given|shows)",
+    re.IGNORECASE,
+)
+
+
+_OTHER_SCRIPTS = re.compile(
+    r"[\u0400-\u058f\u0590-\u08ff\u0900-\u0fff\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
+)
+
+
+def flags_of(text: str, finish_reason: str | None = None, question: str = "") -> tuple[str, ...]:
+    """What is wrong with a reasoning, as names from `FLAGS`.
+
+    >>> flags_of("Ours renames f. Theirs adds a call. Keep both.")
+    ()
+    >>> flags_of("Wait, let me look at the second hunk again. " * 30)
+    ('loops',)
+    """
+    found = []
+    if not text.strip():
+        return ("empty",)
+    if finish_reason == "length":
+        found.append("cut")
+    if _loops(text):
+        found.append("loops")
+    # a question in another script may well be answered in it
+    known = set(question)
+    foreign = sum(letter not in known for letter in _OTHER_SCRIPTS.findall(text))
+    if foreign >= 5 and foreign / len(text) > 0.005:
+        found.append("language")
+    if any(match[0] not in question for match in _HARNESS.finditer(text)):
+        found.append("harness")
+    return tuple(found)
+
+
+def _loops(text: str) -> bool:
+    """One sentence makes a third of the text, or the whole squeezes to next to nothing."""
+    pieces = Counter(piece.strip() for piece in re.split(r"(?<=[.!?])\s+|\n+", text) if len(piece.strip()) >= 20)
+    piece, times = max(pieces.items(), key=lambda item: len(item[0]) * item[1], default=("", 0))
+    if times >= 4 and times * len(piece) > len(text) / 3:
+        return True
+    # English with code squeezes to 0.25–0.5 of its size; a loop of any length to a few hundredths
+    return len(text) >= 1000 and len(zlib.compress(text.encode("utf-8", "replace"))) / len(text) < 0.08
+
+
+def reasoning_from_facts(conflict: Conflict, code: str) -> str:
+    """What each side changed and what the answer keeps, in plain sentences, for a reply that came without reasoning.
+
+    >>> from textwrap import fill
+    >>> conflict = Conflict(ours="a\\nb\\n", base="a\\n", theirs="")
+    >>> print(fill(reasoning_from_facts(conflict, "a\\nb\\n"), 100))
+    The base has one line here. Ours adds `b` after `a`. Theirs removes `a`. So ours is taken as it is:
+    `a`, `b`. No line of either side is lost.
+    """
+    conflict = conflict.unix()
+    resolution = conflict.cut(code)
+    if resolution is None:  # nothing can be told of a resolution whose ends nobody knows
+        return f"{explain_change(conflict)} The answer changes the lines around the conflict as well."
+    return f"{explain_change(conflict)} {explain_result(conflict, resolution)}"

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from llmerge_helpers.conflicts import Row
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.merges.dataset import write_dataset
-from llmerge_helpers.run.files import room_beside
-from llmerge_helpers.run.session import resolve, shown
+from llmerge_helpers.run import from_root, shown
 
 if TYPE_CHECKING:
-    from datasets import DatasetDict
-
     from llmerge_helpers.prepare.datasets import Prepared
 
 TITLES = {
@@ -33,7 +29,7 @@ WHAT = {
 }
 
 
-def data_card(name: str, prepared: Prepared, facts: Mapping[str, Any], max_tokens: int) -> str:
+def data_card(name: str, prepared: Prepared, facts: Mapping[str, str | None], max_tokens: int) -> str:
     """The `README.md` of a dataset in the Hub's format: YAML head, then what a user of the data has to know.
 
     `facts` may hold `dataset`, `teacher`, `served_models` and `prompt_version`.
@@ -100,7 +96,7 @@ def push_to_hub(path: str | Path, repo_id: str, private: bool = True) -> str:
     from datasets import load_from_disk
     from huggingface_hub import HfApi
 
-    path = resolve(path)
+    path = from_root(path)
     if not (path / "dataset_dict.json").exists():
         raise LlmergeError(
             f"{shown(path)} holds no dataset: run `papermill notebooks/02_inspect_and_prepare.ipynb out.ipynb`."
@@ -112,38 +108,6 @@ def push_to_hub(path: str | Path, repo_id: str, private: bool = True) -> str:
     )
     load_from_disk(str(path)).push_to_hub(repo_id, private=private)  # adds its own fields to the card that is there
     return f"https://huggingface.co/datasets/{repo_id}"
-
-
-def memory_mapped(rows: Mapping[str, list[dict[str, Any]]], features: Any, work: Path) -> DatasetDict:
-    """The rows of each split in memory-mapped files below `work`: a GRPO row holds a whole source file."""
-    import pyarrow
-    from datasets import Dataset, DatasetDict, DatasetInfo
-
-    built, schema, info = {}, features.arrow_schema, DatasetInfo(features=features)
-    for split, part in rows.items():
-        path = work / f"{len(list(work.iterdir()))}.arrow"
-        with pyarrow.OSFile(str(path), "wb") as file, pyarrow.ipc.new_stream(file, schema) as stream:
-            for start in range(0, len(part), 100):
-                stream.write_batch(pyarrow.RecordBatch.from_pylist(part[start : start + 100], schema=schema))
-        built[split] = Dataset.from_file(str(path), info=info) if part else Dataset(schema.empty_table(), info=info)
-    return DatasetDict(built)
-
-
-def save(dataset: DatasetDict, path: Path, card: str) -> DatasetDict:
-    """The dataset as read back from `path`, where it and its card were written as a whole.
-
-    Readers see the old folder or the new one, never a part. The bytes depend on the rows alone.
-    """
-    from datasets import load_from_disk
-
-    for part in dataset.values():  # the fingerprint goes to disk, and is drawn at random when left alone
-        content = hashlib.sha256()
-        for batch in part.data.table.to_batches(max_chunksize=256):
-            content.update(batch.serialize())
-        part._fingerprint = content.hexdigest()[:16]
-    with room_beside(path) as room:
-        write_dataset(dataset, path, room, card)
-    return load_from_disk(str(path))
 
 
 def _size(n: int) -> str:
@@ -159,14 +123,14 @@ def _size(n: int) -> str:
     return f"{names[0]}<n<{names[1]}"
 
 
-def _yaml(head: Mapping[str, Any]) -> str:
+def _yaml(head: Mapping[str, str | list[str]]) -> str:
     lines = ["---"]
     for key, value in head.items():
         lines += [f"{key}:", *(f"- {item}" for item in value)] if isinstance(value, list) else [f'{key}: "{value}"']
     return "\n".join([*lines, "---"])
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     cells = [head, ["---"] * len(head), *rows]
     return "\n".join(
         "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in cells
@@ -178,7 +142,7 @@ def _counted(name: str, values: Sequence[str]) -> str:
     return _table([name, "rows"], sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _repositories(rows: Sequence[Mapping[str, Any]], most: int = 60) -> list[tuple[str, str, int]]:
+def _repositories(rows: Sequence[Row], most: int = 60) -> list[tuple[str, str, int]]:
     counts = Counter((row.get("repository") or "unknown", row.get("license") or "unknown") for row in rows)
     order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     shown_rows = [(repository, licence, count) for (repository, licence), count in order[:most]]

@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from llmerge_helpers import merges
+from llmerge_helpers.conflicts import Conflict, Row
+from llmerge_helpers.conflicts.prompts import TEXTS
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.merges.splits import group_by_shared_keys, held_out_groups, split_keys
-from llmerge_helpers.models.chat import render_prompt
-from llmerge_helpers.models.tokenizer import ChatTokenizer, load_chat_tokenizer
+from llmerge_helpers.generate import Example
+from llmerge_helpers.merges.dataset import write_dataset
+from llmerge_helpers.merges.splits import group_by_shared_keys, held_out_groups, split_fingerprint, split_keys
+from llmerge_helpers.models import ChatTokenizer, load_chat_tokenizer, render_prompt
 from llmerge_helpers.prepare import candidates as filters
-from llmerge_helpers.prepare.candidates import PARTS, STEPS, STEPS_CORRECT, Candidate, conflict_of, conflict_text, drop
-from llmerge_helpers.prepare.dataset_card import data_card, memory_mapped, save
-from llmerge_helpers.prepare.thinking import FLAGS
+from llmerge_helpers.prepare.candidates import (
+    FLAGS,
+    STEPS,
+    STEPS_CORRECT,
+    Candidate,
+    drop,
+)
+from llmerge_helpers.prepare.dataset_card import data_card
+from llmerge_helpers.run import from_root, shown
 from llmerge_helpers.run.files import room_beside, write_atomic, write_jsonl
-from llmerge_helpers.run.session import resolve
-from llmerge_helpers.verdict.judge import MATCH_TYPES
+from llmerge_helpers.verdict import MATCH_TYPES
 
 if TYPE_CHECKING:
     import pandas as pd
-    from datasets import DatasetDict
+    from datasets import DatasetDict, Features
 
+HELD_OUT_CARD = (
+    "# Conflicts that no training saw\n\n"
+    "The test split of the data set of merges, as 02 found it. 03 and 04 measure models on it; train on none of it.\n"
+)
 # what the rewards and the evaluation of 04 need of a row, beside the prompt
 ROW_COLUMNS = (
-    "id", "repository", "path", "language", "kind", *PARTS, "resolution", "prefix", "suffix", "question", "answer",
+    "id", "repository", "path", "language", "kind", *TEXTS, "resolution", "prefix", "suffix", "question", "answer",
 )  # fmt: skip
 
 
@@ -42,14 +56,20 @@ class Prepared:
     tokenizer: ChatTokenizer
     accept: tuple[str, ...]
     notes: list[str]
-    source: str = ""  # the merges dataset that the conflicts are of
+    split: merges.Split  # what was held out, and of which data set of merges
 
-    def results(self) -> dict[str, Any]:
+    def results(self) -> dict[str, object]:
         """The figures for run.json: where the conflicts are from, rows by dataset and split, what was dropped."""
         rows = {name: {split: len(part) for split, part in d.items()} for name, d in self.datasets.items()}
         dropped = {name: dict(steps[1:]) for name, steps in self.steps.items()}
         more = {"dropped": dropped, "tokenizer": self.tokenizer.name, "notes": self.notes}
-        return {"dataset": self.source, "rows": rows, **more}
+        split = {"dataset": self.split.source, "split": self.split.fingerprint, "heldout": self.split.folder}
+        return split | {"rows": rows, **more}
+
+    def card(self, name: str) -> str:
+        """The first part of a data set's card, for a notebook: no YAML head, and headings two steps lower."""
+        text = (self.paths[name] / "README.md").read_text(encoding="utf-8")
+        return text.split("---\n", 2)[2].partition("## What was dropped")[0].replace("\n#", "\n###")
 
     def counts(self) -> pd.DataFrame:
         """Rows by dataset, split and verdict."""
@@ -88,10 +108,10 @@ class Prepared:
 
 
 def prepare(
-    examples: Sequence[Mapping[str, Any]],
+    examples: Sequence[Example],
     output_dir: str | Path = "outputs/sft_dataset",
     *,
-    held_out: Iterable[Mapping[str, Any]] = (),
+    held_out: Sequence[Row] = (),
     accept: str | Sequence[str] = ("exact_match", "normalized_match"),
     correct_only: bool = False,
     max_tokens: int = 8192,
@@ -100,16 +120,17 @@ def prepare(
     keep: str = "shortest",
     drop_flagged: bool = False,
     seed: int = 0,
-    facts: Mapping[str, Any] | None = None,
+    facts: Mapping[str, str | None] | None = None,
 ) -> Prepared:
     """Build `full` and `correct_only` (only the latter with `correct_only`) and the GRPO dataset beside them.
 
-    `held_out` are the test rows of the merges dataset: nothing near one of them is used. `keep` is `shortest` (of
+    `held_out` are the test rows of the merges dataset: nothing near one of them is used, and they are laid beside the
+    data sets, where 03 and 04 read them. `keep` is `shortest` (of
     several right replies to a conflict, the one with the shortest reasoning) or `all`. `facts` go on the data cards.
     Nothing is written before everything is built; the same input gives the same bytes. Raises `LlmergeError` where a
     dataset would be empty, with the parameter to change.
     """
-    held_out = list(held_out)
+    test = [Conflict.of(row) for row in _without_files(held_out)]
     accept = _check(accept, max_tokens, validation_size, keep)
     tokenizer, notes = load_chat_tokenizer(base_model), []
     names = ["correct_only"] if correct_only else ["full", "correct_only"]
@@ -122,7 +143,7 @@ def prepare(
     drop(candidates, "failed", lambda c: c.match_type == "failed")
     drop(candidates, "truncated", lambda c: c.match_type == "truncated")
     drop(candidates, "invalid", lambda c: c.match_type == "invalid_output")
-    held_out_keys = filters.number_groups(candidates, held_out)
+    held_out_keys = filters.number_groups(candidates, test)
     drop(candidates, "test", lambda c: c.group in held_out_keys)
     seen: set[tuple[str, str]] = set()
     drop(candidates, "again", lambda c: (c.key, c.completion) in seen or seen.add((c.key, c.completion)))
@@ -141,19 +162,51 @@ def prepare(
 
     pool = [c for c in candidates if c.group not in held_out_keys and chosen[c.group] == c.key]
     notes.append(_split(pool, validation_size, seed))
-    output_dir = resolve(output_dir)
+    output_dir = from_root(output_dir)
     paths = {name: output_dir / name for name in names}
-    grpo = output_dir.name.replace("sft", "grpo") if "sft" in output_dir.name else output_dir.name + "_grpo"
-    paths["grpo"] = output_dir.with_name(grpo)
+    paths |= {"grpo": _beside(output_dir, "grpo"), "heldout": _beside(output_dir, "heldout")}
     with room_beside(output_dir) as room:
         built = {name: _sft(candidates, name, room) for name in names}
         built["grpo"], hard = _grpo(pool, tokenizer, max_tokens, room)
         steps = {name: _steps(candidates, name) for name in names}
         source = str((facts or {}).get("dataset") or "")
-        prepared = Prepared(built, paths, steps, candidates, tokenizer, accept, [*notes, *hard], source)
-        assert_no_leak(prepared, held_out)
+        split = merges.Split(
+            shown(paths["heldout"]) if test else "", split_fingerprint(_without_files(held_out)), source
+        )
+        prepared = Prepared(built, paths, steps, candidates, tokenizer, accept, [*notes, *hard], split)
+        assert_no_leak(prepared, test)
         _write(prepared, output_dir, facts or {}, max_tokens)
+        _write_held_out(held_out, paths["heldout"])
     return prepared
+
+
+def _beside(output_dir: Path, what: str) -> Path:
+    """The folder of `what` beside that of the SFT data: grpo_dataset and heldout beside sft_dataset."""
+    name = output_dir.name
+    if name == "sft_dataset" and what == "heldout":
+        return output_dir.with_name(what)
+    return output_dir.with_name(name.replace("sft", what) if "sft" in name else f"{name}_{what}")
+
+
+def _without_files(rows: Sequence[Row]) -> Iterable[Row]:
+    """The rows with what makes their conflicts alone: each of a data set carries a whole file, too."""
+    columns = getattr(rows, "column_names", None)
+    wanted = (*TEXTS, "question", "path", "language")
+    return rows.select_columns([c for c in wanted if c in columns]) if columns else rows
+
+
+def _write_held_out(rows: Sequence[Row], path: Path) -> None:
+    from datasets import Dataset, DatasetDict
+
+    if not len(rows):  # nothing to measure on; an older folder would be taken for this run's
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    with room_beside(path) as room:
+        if isinstance(rows, Dataset):  # its own cache would lie among the files of the data set of merges
+            test = rows.flatten_indices(cache_file_name=str(room / "rows.arrow"))
+        else:
+            test = Dataset.from_list([dict(row) for row in rows])
+        save(DatasetDict(test=test), path, HELD_OUT_CARD)
 
 
 def _check(accept: str | Sequence[str], max_tokens: int, validation_size: float, keep: str) -> tuple[str, ...]:
@@ -254,7 +307,7 @@ def _grpo(
     counts = tokenizer.count(render_prompt(tokenizer, c.prompt) for c in uncounted)
     for c, count in zip(uncounted, counts, strict=True):
         c.n_prompt_tokens = count
-    rows: dict[str, list[dict[str, Any]]] = {"train": [], "validation": []}
+    rows: dict[str, list[dict[str, object]]] = {"train": [], "validation": []}
     left_out: Counter[str] = Counter()
     for key, some in replies.items():
         length = max(c.n_prompt_tokens for c in some)
@@ -263,7 +316,7 @@ def _grpo(
             left_out["a prompt over max_tokens" if came else "no reply to tell how hard they are"] += 1
             continue
         row, c = some[0].example["row"], some[0]
-        texts = {name: str(row.get(name, c.conflict.get(name)) or "") for name in ROW_COLUMNS}
+        texts = {name: str(row.get(name, getattr(c.conflict, name, "")) or "") for name in ROW_COLUMNS}
         texts |= {side: row.get(side) for side in ("prefix", "suffix")}  # None, where the rest of the file is not known
         right = sum(bool(r.example["verdict"]["is_correct"]) for r in came)
         numbers = {"pass_rate": right / len(came), "samples": len(came), "n_prompt_tokens": length}
@@ -275,11 +328,10 @@ def _grpo(
     return memory_mapped(rows, Features(features), work), notes
 
 
-def assert_no_leak(prepared: Prepared, held_out: Iterable[Mapping[str, Any]] = ()) -> None:
+def assert_no_leak(prepared: Prepared, test: Iterable[Conflict] = ()) -> None:
     """Raise unless no conflict, nor its question, stands both in train and in validation or the held-out rows."""
-    test = [conflict_of(row) for row in held_out]
-    conflict = {str(c.key): conflict_text(c.conflict) for c in prepared.candidates}
-    texts: dict[str, set[str]] = {"train": set(), "validation": set(), "test": {conflict_text(row) for row in test}}
+    conflict = {str(c.key): c.conflict.text() for c in prepared.candidates}
+    texts: dict[str, set[str]] = {"train": set(), "validation": set(), "test": {c.text() for c in test}}
     for dataset in prepared.datasets.values():
         for split, part in dataset.items():
             texts[split] |= {message[-1]["content"] for message in part["prompt"]} | {conflict[i] for i in part["id"]}
@@ -290,11 +342,12 @@ def assert_no_leak(prepared: Prepared, held_out: Iterable[Mapping[str, Any]] = (
             )
 
 
-def _write(prepared: Prepared, output_dir: Path, facts: Mapping[str, Any], max_tokens: int) -> None:
+def _write(prepared: Prepared, output_dir: Path, facts: Mapping[str, str | None], max_tokens: int) -> None:
     for name in {"full", "correct_only"} - set(prepared.datasets):
         shutil.rmtree(output_dir / name, ignore_errors=True)  # of an earlier run with other parameters
     cards = {name: data_card(name, prepared, facts, max_tokens) for name in prepared.datasets}
-    for name, path in prepared.paths.items():
+    for name in prepared.datasets:
+        path = prepared.paths[name]
         prepared.datasets[name] = save(prepared.datasets[name], path, cards[name])
     write_jsonl(output_dir / "rejects.jsonl", (c.reject() for c in prepared.candidates if c.dropped))
     lines = [f"tokenizer: {prepared.tokenizer.name}", f"max_tokens: {max_tokens}", *prepared.notes]
@@ -309,3 +362,35 @@ def _write(prepared: Prepared, output_dir: Path, facts: Mapping[str, Any], max_t
                 f"dropped from {name}: example {c.example['example_id']}.{c.example.get('sample') or 0}: {step}"
             )
     write_atomic(output_dir / "prepare_sft.log", "\n".join(lines) + "\n")
+
+
+def memory_mapped(rows: Mapping[str, list[dict[str, object]]], features: Features, work: Path) -> DatasetDict:
+    """The rows of each split in memory-mapped files below `work`: a GRPO row holds a whole source file."""
+    import pyarrow
+    from datasets import Dataset, DatasetDict, DatasetInfo
+
+    built, schema, info = {}, features.arrow_schema, DatasetInfo(features=features)
+    for split, part in rows.items():
+        path = work / f"{len(list(work.iterdir()))}.arrow"
+        with pyarrow.OSFile(str(path), "wb") as file, pyarrow.ipc.new_stream(file, schema) as stream:
+            for start in range(0, len(part), 100):
+                stream.write_batch(pyarrow.RecordBatch.from_pylist(part[start : start + 100], schema=schema))
+        built[split] = Dataset.from_file(str(path), info=info) if part else Dataset(schema.empty_table(), info=info)
+    return DatasetDict(built)
+
+
+def save(dataset: DatasetDict, path: Path, card: str) -> DatasetDict:
+    """The dataset as read back from `path`, where it and its card were written as a whole.
+
+    Readers see the old folder or the new one, never a part. The bytes depend on the rows alone.
+    """
+    from datasets import load_from_disk
+
+    for part in dataset.values():  # the fingerprint goes to disk, and is drawn at random when left alone
+        content = hashlib.sha256()
+        for batch in part.data.table.to_batches(max_chunksize=256):
+            content.update(batch.serialize())
+        part._fingerprint = content.hexdigest()[:16]
+    with room_beside(path) as room:
+        write_dataset(dataset, path, room, card)
+    return load_from_disk(str(path))

@@ -16,18 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from replies_by_hand import THOUGHT, conflict, example, right, twelve, wrong
 
-from llmerge_helpers.conflicts.prompts import render_answer, render_reply, split_reply
+from llmerge_helpers.conflicts import Conflict, render_answer, render_reply, split_reply
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.merges.similarity import conflict_text
 from llmerge_helpers.merges.splits import group_by_shared_keys, held_out_groups
-from llmerge_helpers.models import tokenizer as chat
-from llmerge_helpers.prepare.dataset_card import push_to_hub
-from llmerge_helpers.prepare.datasets import prepare
-from llmerge_helpers.prepare.replies import load_replies
-from llmerge_helpers.prepare.thinking import flags_of, reasoning_from_facts
+from llmerge_helpers.models import chat
+from llmerge_helpers.prepare import flags_of, load_replies, prepare, push_to_hub
+from llmerge_helpers.prepare.candidates import reasoning_from_facts
 from llmerge_helpers.rewards import resolution_reward
 from llmerge_helpers.run.files import write_json, write_jsonl
-from llmerge_helpers.verdict.judge import verify
+from llmerge_helpers.verdict import verify
 
 TINY = chat.ChatTokenizer("tiny", chat.CHATML, None, {"eos_token": "<|im_end|>"})
 
@@ -281,8 +278,8 @@ def test_no_conflict_is_on_two_sides(tmp_path_factory, data):
     except LlmergeError as error:
         assert "would be empty" in str(error)
         return
-    known = {e["row"]["id"]: conflict_text(e["row"]) for e in examples}
-    test = {conflict_text(row) for row in held_out}
+    known = {e["row"]["id"]: Conflict.of(e["row"]).text() for e in examples}
+    test = {Conflict.of(row).text() for row in held_out}
     for dataset in prepared.datasets.values():
         sides = {s: {known[i] for i in dataset[s]["id"]} for s in ("train", "validation")}
         assert not sides["train"] & sides["validation"] and not (sides["train"] | sides["validation"]) & test
@@ -446,25 +443,25 @@ def test_facts_differ_with_the_conflict_and_say_what_was_kept():
     found = set()
     for number in range(5):
         row = conflict(number)
-        text = reasoning_from_facts(row, row["answer"])
+        text = reasoning_from_facts(Conflict.of(row), row["answer"])
         assert row["ours"].split("\n")[0].strip() in text and "abs" in text and "So " in text
         found.add(text)
     assert len(found) == 5
     row = conflict(0)
     for name in ("ours", "theirs"):
-        assert f"So {name} is taken" in reasoning_from_facts(row, row["before"] + row[name] + row["after"])
-    assert "So nothing stays" in reasoning_from_facts(row, row["before"] + row["after"])
+        assert f"So {name} is taken" in reasoning_from_facts(Conflict.of(row), row["before"] + row[name] + row["after"])
+    assert "So nothing stays" in reasoning_from_facts(Conflict.of(row), row["before"] + row["after"])
     both = row["before"] + row["theirs"] + row["ours"] + row["after"]
-    assert "No line of either side is lost" in reasoning_from_facts(row, both)
+    assert "No line of either side is lost" in reasoning_from_facts(Conflict.of(row), both)
     windows = {part: row[part].replace("\n", "\r\n") for part in ("before", "ours", "base", "theirs", "after")}
-    assert reasoning_from_facts(windows, both) == reasoning_from_facts(row, both)
+    assert reasoning_from_facts(Conflict.of(windows), both) == reasoning_from_facts(Conflict.of(row), both)
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(*[st.text("ab\n\r ", max_size=12)] * 5, st.text("ab\n\r ", max_size=20))
 def test_facts_never_fail(before, ours, base, theirs, after, code):
     conflict = {"before": before, "ours": ours, "base": base, "theirs": theirs, "after": after}
-    assert reasoning_from_facts(conflict, code).count(".") >= 3
+    assert reasoning_from_facts(Conflict.of(conflict), code).count(".") >= 3
 
 
 # ------------------------------------------------------------------------------------------------------- tokenizer
@@ -477,7 +474,7 @@ class Missing:  # what only the train extra brings
         if name.split(".")[0] in {"torch", "transformers", "trl", "peft", "accelerate", "wandb", "psutil"}:
             raise ImportError(name)
 sys.meta_path.insert(0, Missing())
-from llmerge_helpers.models.tokenizer import load_chat_tokenizer
+from llmerge_helpers.models import load_chat_tokenizer
 t = load_chat_tokenizer("auto")
 print(t.name, t.estimated, *t.count(["ab 12", ""]), t.eos_token)
 """
@@ -603,11 +600,30 @@ def of_01(tmp_path, monkeypatch):
 def test_replies_come_with_the_rows_to_keep_away_from(of_01):
     replies = load_replies("outputs/deepseek_sft")
     assert [e["example_id"] for e in replies.examples] == list(range(8))
-    assert [conflict_text(row) for row in replies.held_out] == [conflict_text(conflict(n)) for n in (8, 9)]
+    assert [Conflict.of(row).text() for row in replies.held_out] == [Conflict.of(conflict(n)).text() for n in (8, 9)]
     assert replies.facts == {"dataset": "merges/mine/dataset", "prompt_version": "1"}
     assert len(load_replies(of_01 / "examples.jsonl").examples) == 8
     prepared = prepare(replies.examples, "outputs/sft_dataset", held_out=replies.held_out, facts=replies.facts)
     assert prepared.paths["grpo"] == of_01.parent / "grpo_dataset"
+
+
+def test_the_held_out_rows_lie_beside_the_data_sets_whole(of_01):
+    """03 and 04 judge answers by them; of an older run none are left, and the data set of merges stays as it is."""
+    from datasets import load_from_disk
+
+    replies = load_replies("outputs/deepseek_sft")
+    merged = sorted((of_01.parents[1] / "merges").rglob("*"))
+    prepared = prepare(replies.examples, "outputs/sft_dataset", held_out=replies.held_out, facts=replies.facts)
+    found = load_from_disk(str(of_01.parent / "heldout"))["test"]
+    assert found.to_list() == [dict(row) for row in replies.held_out] and {"prefix", "answer"} <= set(
+        found.column_names
+    )
+    assert sorted((of_01.parents[1] / "merges").rglob("*")) == merged
+    told = prepared.results()
+    assert (told["dataset"], told["heldout"]) == ("merges/mine/dataset", "outputs/heldout") and len(told["split"]) == 16
+    again = prepare(replies.examples, "outputs/sft_dataset", facts=replies.facts).results()
+    assert again["heldout"] == "" and again["split"] != told["split"] and not (of_01.parent / "heldout").exists()
+    assert prepare(replies.examples, "outputs/my_sft").paths["heldout"] == of_01.parent / "my_heldout"
 
 
 def rewritten(path, change):
@@ -643,8 +659,8 @@ def test_damaged_input_is_one_sentence(of_01, damage, says):
 
 
 def test_facts_that_quote_a_tag_do_not_end_the_thinking():
-    from llmerge_helpers.conflicts.prompts import render_reply, split_reply
+    from llmerge_helpers.conflicts import render_reply, split_reply
 
     row = {"ours": "a </think> b\n", "base": "a\n", "theirs": "c\n", "before": "", "after": ""}
-    facts = reasoning_from_facts(row, "a </think> b\n")
+    facts = reasoning_from_facts(Conflict.of(row), "a </think> b\n")
     assert "</think>" not in facts and split_reply(render_reply(facts, "answer")).reasoning.strip() == facts
