@@ -1,16 +1,33 @@
-"""SFT and GRPO with LoRA."""
+"""SFT and GRPO with LoRA, on TRL's trainers: check, configure, train, save.
+
+In come settings (parameters of 03 and 04, or a YAML file) and the data sets of 02; out come a LoRA adapter with its
+lineage, a card, curves, samples and completions. A run is made in the open, so that any argument of TRL and any reward
+can be changed on the way: `prepare_sft`, `sft_config`, `sft_trainer`, `fit`, and the same for GRPO. It can be killed at
+any time and goes on from its last checkpoint.
+
+>>> SftSettings(epochs=2.0).lora_rank
+16
+>>> completion_budget({"completion_tokens_95": 800})
+900
+"""
 
 from llmerge_helpers.training.rows import load_rows
 from llmerge_helpers.training.settings import GrpoSettings, SftSettings, completion_budget
-from llmerge_helpers.training.train import grpo, prepare_grpo, prepare_sft, sft
+from llmerge_helpers.training.train import (
+    Ready,
+    Trained,
+    fit,
+    grpo,
+    grpo_config,
+    grpo_trainer,
+    prepare_grpo,
+    prepare_sft,
+    sft,
+    sft_config,
+    sft_trainer,
+)
 
 __all__ = [
-    "GrpoSettings",
-    "SftSettings",
-    "completion_budget",
-    "grpo",
-    "load_rows",
-    "prepare_grpo",
-    "prepare_sft",
-    "sft",
-]
+    "GrpoSettings", "Ready", "SftSettings", "Trained", "completion_budget", "fit", "grpo", "grpo_config",
+    "grpo_trainer", "load_rows", "prepare_grpo", "prepare_sft", "sft", "sft_config", "sft_trainer",
+]  # fmt: skip

@@ -1,5 +1,57 @@
-"""SFT or GRPO from a file of settings: `python -m llmerge_helpers.training sft params.yaml`."""
+"""SFT and GRPO with LoRA from a file of settings, in a script or under `accelerate launch`.
 
-from llmerge_helpers.training.train import main
+    accelerate launch -m llmerge_helpers.training sft params.yaml
+    accelerate launch -m llmerge_helpers.training grpo params.yaml
 
-raise SystemExit(main())
+A params file holds the names of `SftSettings` or `GrpoSettings`; every run leaves its own in `output_dir`. Everything
+that can be wrong is checked before a model is loaded; a run that was killed goes on where its last checkpoint is, if
+its settings are the same.
+
+How many processes, and how they share the work, is `accelerate`'s business: `--multi_gpu --num_processes 4` for copies
+of the model (tested here with two CPU processes), `--use_fsdp --fsdp_version 2` to shard one that is too large for a
+GPU. accelerate shards on GPUs only, so the tests shard with torch alone, and look at the adapter that is saved. GRPO
+takes vLLM in its own processes where it is installed (`use_vllm: colocate`), or as a server on other GPUs: start
+`trl vllm-serve --model BASE`, and set `use_vllm: server`; vLLM needs a GPU and is not part of the tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.run import shown
+from llmerge_helpers.training.train import grpo, main_process, sft
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`sft` or `grpo` with a YAML file of settings; every process of `accelerate launch` runs this."""
+    parser = argparse.ArgumentParser(prog="llmerge_helpers.training", description=__doc__.splitlines()[0])
+    parser.add_argument("stage", choices=("sft", "grpo"))
+    parser.add_argument("params", help="YAML file: names of SftSettings or GrpoSettings")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO if main_process() else logging.WARNING, format="%(message)s")
+    try:
+        path = Path(given.params)
+        if not path.exists():
+            raise LlmergeError(f"{path} is not there: give a YAML file of settings.")
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        if not isinstance(values, dict):
+            raise LlmergeError(f"{path} must hold `name: value` lines.")
+        result = {"sft": sft, "grpo": grpo}[given.stage](values)
+    except LlmergeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if main_process():
+        facts = {"seconds": round(result.seconds), "memory GiB": round(result.memory_gib, 2), **result.learned}
+        print(f"{given.stage} finished: {shown(result.output_dir)}; {facts} {result.diagnosis}".rstrip())
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from transformers import TrainerCallback  # this module is imported by a training run only
+from transformers import (  # this module is imported by a training run only
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
+from llmerge_helpers.conflicts import Row
 from llmerge_helpers.models.adapter import adapter_hash
+from llmerge_helpers.run import progress
 from llmerge_helpers.run.files import read_jsonl, write_jsonl
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+Logs = Mapping[str, float]  # what TRL logs of one step
+Answer = Callable[["PeftModel", Sequence[Row]], list[dict[str, str]]]  # what a model says to some rows
 
 logger = logging.getLogger(__name__)
 
@@ -20,21 +34,30 @@ class TokenCounter(TrainerCallback):
     """Lets SFT's count of trained tokens go on after a resume; TRL starts it from 0 again."""
 
     def __init__(self) -> None:
-        self.trainer: Any = None
+        self.trainer: Trainer | None = None
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         counts = [int(entry["num_tokens"]) for entry in state.log_history if "num_tokens" in entry]
         if counts and self.trainer is not None:
-            self.trainer._total_train_tokens = max(counts)
+            self.trainer._total_train_tokens = max(counts)  # there is no public way to set it
 
 
 class Samples(TrainerCallback):
     """Writes what the model answers to a few held-out conflicts at every evaluation, one JSON line each."""
 
-    def __init__(self, path: Path, rows: Sequence[Mapping[str, Any]], answer: Any) -> None:
+    def __init__(self, path: Path, rows: Sequence[Row], answer: Answer) -> None:
         self.path, self.rows, self.answer = path, rows, answer
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        model: PeftModel | None = None,
+        **_: object,
+    ) -> None:
         if not state.is_world_process_zero or not self.rows:
             return
         earlier = list(read_jsonl(self.path)) if self.path.exists() else []
@@ -45,26 +68,33 @@ class Samples(TrainerCallback):
         write_jsonl(self.path, [*earlier, *fresh])
 
 
-class Progress(TrainerCallback):
+class ProgressLine(TrainerCallback):
     """Draws the run as one line, in place of a table of every step."""
 
     def __init__(self, label: str) -> None:
         self.label, self.line = label, None
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        from llmerge_helpers.run.session import progress
-
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         first = state.is_world_process_zero
         self.line = progress(state.max_steps, self.label, done=state.global_step) if first else None
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Logs | None = None,
+        **_: object,
+    ) -> None:
         names = {"loss": "loss", "eval_loss": "eval loss", "reward": "reward"}
         counts = {label: f"{logs[name]:.3f}" for name, label in names.items() if logs and name in logs}
         if self.line is not None:
             self.line.update(state.global_step, **counts)
             logger.info(self.line.line())
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         if self.line is not None:
             self.line.done = state.global_step
             self.line.close()
@@ -83,11 +113,24 @@ class Health(TrainerCallback):
         self.diagnosis = ""
         self.start: str | None = None
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+    def on_train_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        model: PeftModel | None = None,
+        **_: object,
+    ) -> None:
         self.start = adapter_hash(model) if model is not None else None
 
     def on_log(
-        self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, model: Any = None, **_: Any
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Logs | None = None,
+        model: PeftModel | None = None,
+        **_: object,
     ) -> None:
         if not logs or "reward" not in logs:
             return
@@ -98,13 +141,13 @@ class Health(TrainerCallback):
         if self.diagnosis:
             control.should_training_stop = True
 
-    def conclude(self, history: Sequence[Mapping[str, Any]]) -> str:
+    def conclude(self, history: Sequence[Logs]) -> str:
         """The diagnosis of the whole run, for one that was shorter than `patience`."""
         steps = [logs for logs in history if "reward" in logs]
         self.diagnosis = self.diagnosis or (diagnose(steps) if steps else "")
         return self.diagnosis
 
-    def _frozen(self, model: Any) -> str:
+    def _frozen(self, model: PeftModel | None) -> str:
         moved = any(
             (logs.get("grad_norm") or 0) > 0 and (logs.get("learning_rate") or 0) > 0 for logs in self.recent[:-1]
         )
@@ -113,14 +156,14 @@ class Health(TrainerCallback):
         return "the adapter is frozen: there are gradients, but no weight of it changed; load it with load_policy()."
 
 
-def diagnose(recent: Sequence[Mapping[str, Any]]) -> str:
+def diagnose(recent: Sequence[Logs]) -> str:
     """Why these steps of GRPO, one dict of TRL's metrics each, can teach nothing; empty where they can.
 
     >>> diagnose([{"reward": 0.2, "completions/clipped_ratio": 1.0, "frac_reward_zero_std": 0.0}] * 3)
     'every completion was cut off at max_completion_length: raise it, or train SFT longer so that replies end.'
     """
 
-    def always(name: str, test: Any) -> bool:
+    def always(name: str, test: Callable[[float], bool]) -> bool:
         return all(logs.get(name) is not None and test(logs[name]) for logs in recent)
 
     if always("completions/clipped_ratio", lambda x: x >= 1.0):
@@ -154,15 +197,24 @@ class Completions(TrainerCallback):
     def __init__(self, path: Path) -> None:
         self.path, self.trainer = path, None
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         if state.is_world_process_zero and self.path.exists():
             kept = [row for row in _whole_lines(self.path) if row["step"] <= state.global_step]
             write_jsonl(self.path, kept)
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Logs | None = None,
+        **_: object,
+    ) -> None:
         if self.trainer is None or not logs or "reward" not in logs or not state.is_world_process_zero:
             return
-        kept = self.trainer._logs
+        kept = self.trainer._logs  # the last step's completions; TRL only prints them
         columns = {"prompt": kept["prompt"], "completion": kept["completion"], **kept["rewards"], **kept["extra"]}
         columns["advantage"] = kept["advantages"]
         with open(self.path, "a", encoding="utf-8") as file:
@@ -171,7 +223,7 @@ class Completions(TrainerCallback):
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def _whole_lines(path: Path) -> list[dict[str, Any]]:
+def _whole_lines(path: Path) -> list[dict[str, float]]:
     rows = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:

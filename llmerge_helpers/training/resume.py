@@ -7,14 +7,13 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.run import secret, shown
 from llmerge_helpers.run.files import read_json, write_atomic, write_json
-from llmerge_helpers.run.session import secret, shown
 from llmerge_helpers.training.settings import check_report_to
 
 SETTINGS_FILE = "settings.json"
@@ -48,7 +47,7 @@ def tracking(report_to: str, output_dir: Path, name: str) -> str:
     return "wandb"
 
 
-def make_way(output_dir: Path, facts: Mapping[str, Any], *, main_process: bool = True) -> None:
+def make_way(output_dir: Path, facts: Mapping[str, object], *, main_process: bool = True) -> None:
     """Put a finished run with other facts aside, as `<output_dir>_1`; `facts` is all that shapes the result of a run.
 
     Checkpoints of an unfinished run with other facts are an `LlmergeError` that names what differs.
@@ -79,7 +78,7 @@ def make_way(output_dir: Path, facts: Mapping[str, Any], *, main_process: bool =
         print(f"{shown(output_dir)} held a finished run with other settings ({what}): it is kept as {shown(kept)}.")
 
 
-def prepare_output(output_dir: Path, facts: Mapping[str, Any], resume: bool) -> str | None:
+def prepare_output(output_dir: Path, facts: Mapping[str, object], resume: bool) -> str | None:
     """The checkpoint to go on from, or None for a fresh start; without `resume`, old checkpoints go."""
     checkpoints = output_dir / "checkpoints"
     (output_dir / FINISHED).unlink(missing_ok=True)
@@ -92,7 +91,7 @@ def prepare_output(output_dir: Path, facts: Mapping[str, Any], resume: bool) -> 
     return str(last) if last else None
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = str(value)
     return text if len(text) <= 24 else text[:12] + "…"
 
@@ -111,7 +110,8 @@ def last_checkpoint(folder: Path) -> Path | None:
     return None
 
 
-def fingerprint(rows: Any) -> str:
+def fingerprint(rows: Iterable[Mapping[str, object]]) -> str:
+    """A digest of rows: a checkpoint belongs to the data that it was trained on."""
     digest = hashlib.sha256()
     for row in rows:
         digest.update(json.dumps(row, sort_keys=True, default=str).encode())

@@ -4,20 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
+from llmerge_helpers.conflicts import Message, Row
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.models import chat as rendering
+from llmerge_helpers.models.chat import check_parity, encode, prefill, trainer_prompt
+from llmerge_helpers.run import from_root, require_finished, shown
 from llmerge_helpers.run.files import in_place
-from llmerge_helpers.run.session import require_finished, resolve, shown
 from llmerge_helpers.training.settings import GrpoSettings
 
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
+    from transformers import PreTrainedTokenizerBase
 
-def load_rows(path: str, *, made_by: str) -> Any:
+
+class LengthReport(TypedDict, total=False):
+    """How many rows are used, and how long they are, in tokens."""
+
+    rows: int
+    used: int
+    left_out: int
+    shortest: int
+    median: int
+    longest: int
+    max_length_for_95: int  # what keeps 95 % of them
+    tokens: int  # of those that are used
+    completion_tokens_95: int  # what 95 % of the replies need; of SFT only
+
+
+def load_rows(path: str, *, made_by: str) -> DatasetDict:
     """The `DatasetDict` in a folder that 02 wrote; missing or empty is an `LlmergeError` that says what to run."""
     from datasets import DatasetDict, load_from_disk
 
-    folder = in_place(resolve(path))
+    folder = in_place(from_root(path))
     command = f"run `papermill notebooks/{made_by}.ipynb out.ipynb` first"
     if not (folder / "dataset_dict.json").exists() and not (folder / "state.json").exists():
         inside = sorted(p.parent.name for p in folder.glob("*/dataset_dict.json")) if folder.is_dir() else []
@@ -44,7 +63,9 @@ def refuse_unfinished(folder: Path, notebook: str) -> None:
         require_finished(folder, notebook)
 
 
-def encode_rows(tokenizer: Any, rows: Sequence[Mapping[str, Any]], max_length: int) -> tuple[Any, dict[str, Any]]:
+def encode_rows(
+    tokenizer: PreTrainedTokenizerBase, rows: Sequence[Mapping[str, list[Message]]], max_length: int
+) -> tuple[Dataset, LengthReport]:
     """Tokenised rows that fit `max_length` whole, with a report of lengths; each one is checked for parity.
 
     Never cuts: a cut row teaches a reply without its end. Raises `LlmergeError` where nothing fits.
@@ -53,10 +74,11 @@ def encode_rows(tokenizer: Any, rows: Sequence[Mapping[str, Any]], max_length: i
 
     encoded = []
     for row in rows:
-        tokens = rendering.encode(tokenizer, row["prompt"], row["completion"])
-        rendering.check_parity(tokenizer, tokens, row["prompt"], row["completion"])
+        tokens = encode(tokenizer, row["prompt"], row["completion"])
+        check_parity(tokenizer, tokens, row["prompt"], row["completion"])
         encoded.append(tokens)
     report = length_report([len(e["input_ids"]) for e in encoded], max_length)
+    # a row that is cut teaches a reply without its end
     kept = [(row, e) for row, e in zip(rows, encoded, strict=True) if len(e["input_ids"]) <= max_length]
     if not kept:
         raise LlmergeError(
@@ -69,7 +91,7 @@ def encode_rows(tokenizer: Any, rows: Sequence[Mapping[str, Any]], max_length: i
     return Dataset.from_dict(columns | extra), report
 
 
-def length_report(lengths: Sequence[int], max_length: int) -> dict[str, Any]:
+def length_report(lengths: Sequence[int], max_length: int) -> LengthReport:
     """How many rows fit whole, how long they are, and which max_length keeps 95 % of them.
 
     >>> length_report([10, 20, 30], 25)["left_out"]
@@ -93,7 +115,7 @@ def _quantile(values: Sequence[int], share: float) -> int:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0
 
 
-def curriculum(rows: Any) -> Any:
+def curriculum(rows: Dataset) -> Dataset:
     """GRPO rows from easy to hard by the teacher's `pass_rate`; what it never solved comes last, what it is not known
     for keeps its place in the middle."""
     if "pass_rate" not in rows.column_names:
@@ -102,18 +124,20 @@ def curriculum(rows: Any) -> Any:
     return rows.select(sorted(range(len(rates)), key=lambda i: -rates[i]))
 
 
-def grpo_rows(tokenizer: Any, rows: Any, settings: GrpoSettings, max_prompt_tokens: int) -> tuple[Any, dict[str, Any]]:
+def grpo_rows(
+    tokenizer: PreTrainedTokenizerBase, rows: Dataset, settings: GrpoSettings, max_prompt_tokens: int
+) -> tuple[Dataset, LengthReport]:
     """Rows as `GRPOTrainer` takes them: the rendered prompt as text, the conflict's columns, and what was prefilled."""
-    from llmerge_helpers.conflicts.prompts import messages
+    from llmerge_helpers.conflicts import messages
 
     rows = curriculum(rows) if settings.curriculum else rows
     rows = rows.select(range(min(settings.limit, len(rows)))) if settings.limit else rows
 
-    def render(row: dict[str, Any]) -> dict[str, Any]:
+    def render(row: Row) -> dict[str, str]:
         prompt = row.get("prompt") or messages(row)
         prompt = prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}]
-        text = rendering.trainer_prompt(tokenizer, prompt)
-        return {"prompt": text, "prefill": rendering.prefill(text)}
+        text = trainer_prompt(tokenizer, prompt)
+        return {"prompt": text, "prefill": prefill(text)}
 
     rendered = [render(row) for row in rows]
     tokens = [len(tokenizer(r["prompt"])["input_ids"]) for r in rendered]

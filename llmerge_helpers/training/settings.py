@@ -8,10 +8,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import TypeVar
 
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.models.device import Device, ModelSize, Plan, world_size
+from llmerge_helpers.models import Device, ModelSize, Plan
+from llmerge_helpers.models.device import world_size
+from llmerge_helpers.run import check_type
 
 # max_length=0: of a row in SFT. On a CPU 1024 would keep all 27 rows of the sample in place of 11, and replies that are
 # half as long again make every evaluation and every step of GRPO as much slower
@@ -74,7 +76,10 @@ class GrpoSettings:
     save_steps: int = 0
 
 
-def settings_from(kind: type, values: Mapping[str, Any]) -> Any:
+Settings = TypeVar("Settings", SftSettings, GrpoSettings)
+
+
+def settings_from(kind: type[Settings], values: Mapping[str, object]) -> Settings:
     """Settings from plain values; an unknown name or a wrong type is an `LlmergeError`.
 
     >>> settings_from(SftSettings, {"learning_rat": 1.0e-4})
@@ -89,15 +94,12 @@ def settings_from(kind: type, values: Mapping[str, Any]) -> Any:
                 f"unknown setting {name!r}: "
                 + (f"did you mean {close[0]!r}?" if close else "it is no field of SftSettings or GrpoSettings.")
             )
-        expected = type(fields[name].default)
-        good = isinstance(value, (int, float) if expected is float else expected)
-        if not good or (isinstance(value, bool) and expected is not bool):
-            hint = "; write 1.0e-5 in place of 1e-5 in YAML" if expected is float else ""
-            raise LlmergeError(f"setting {name!r} must be {expected.__name__}, got {value!r}{hint}.")
+        check_type(name, type(fields[name].default).__name__, value, "setting")
     return kind(**values)
 
 
-def check_numbers(settings: Any) -> None:
+def check_numbers(settings: SftSettings | GrpoSettings) -> None:
+    """Raise `LlmergeError` for a number that can do no good, whatever the device."""
     positive = ("epochs", "lora_rank", "temperature")
     for name in positive:
         if hasattr(settings, name) and getattr(settings, name) <= 0:
@@ -151,17 +153,19 @@ def chosen_learning_rate(given: float, kind: str, size: ModelSize) -> float:
     return given or rates[size.parameters > 500_000_000]
 
 
-def completion_budget(lineage: Mapping[str, Any]) -> int:
+def completion_budget(lineage: Mapping[str, int]) -> int:
     """Tokens that a reply may take: what 95 % of the SFT replies needed, and an eighth more."""
     return max(64, (lineage.get("completion_tokens_95") or 400) * 9 // 8)
 
 
 def device_steps(max_steps: int, kind: str, device: Device) -> int:
+    """`max_steps` as TRL takes it: 0 by device, -1 all epochs."""
     if max_steps == 0:
         return CPU_STEPS[kind] if device.kind == "cpu" else -1
     return max_steps
 
 
-def total_steps(settings: Any, plan: Plan, rows: int, steps: int) -> int:
+def total_steps(settings: SftSettings, plan: Plan, rows: int, steps: int) -> int:
+    """Optimizer steps of the whole run."""
     per_step = plan.batch_size * settings.gradient_accumulation_steps * world_size()
     return steps if steps > 0 else max(1, int(-(-rows // per_step) * settings.epochs))

@@ -1,41 +1,42 @@
-"""SFT and GRPO with LoRA: one code for a notebook, a script and `accelerate launch`.
+"""SFT and GRPO with LoRA in three steps each, the same in a notebook, a script and under `accelerate launch`.
 
-    accelerate launch -m llmerge_helpers.training sft params.yaml
-    accelerate launch -m llmerge_helpers.training grpo params.yaml
-
-A params file holds the names of `SftSettings` or `GrpoSettings`; every run leaves its own in `output_dir`. Everything
-that can be wrong is checked before a model is loaded; a run that was killed goes on where its last checkpoint is, if
-its settings are the same.
-
-How many processes, and how they share the work, is `accelerate`'s business: `--multi_gpu --num_processes 4` for copies
-of the model (tested here with two CPU processes), `--use_fsdp --fsdp_version 2` to shard one that is too large for a
-GPU. accelerate shards on GPUs only, so the tests shard with torch alone, and look at the adapter that is saved. GRPO
-takes vLLM in its own processes where it is installed (`use_vllm: colocate`), or as a server on other GPUs: start
-`trl vllm-serve --model BASE`, and set `use_vllm: server`; vLLM needs a GPU and is not part of the tests.
+`sft_config` gives TRL's configuration, `sft_trainer` its trainer, and `fit` trains and saves; `grpo_config` and
+`grpo_trainer` do the same for GRPO, with rewards as an argument. Before them, `prepare_sft` and `prepare_grpo` check
+all that can be wrong, without loading a model.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial, update_wrapper
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from llmerge_helpers import merges, models
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.models import adapter as models
-from llmerge_helpers.models import chat as rendering
-from llmerge_helpers.models import device as devices
-from llmerge_helpers.models.base import choose_base_model
-from llmerge_helpers.models.device import Plan
+from llmerge_helpers.models import Plan, Policy, render_prompt, trainable_parameters
+from llmerge_helpers.models.adapter import (
+    adapter_folder,
+    adapter_hash,
+    adapter_weights,
+    assert_learned,
+    check_base,
+    save_adapter,
+    upcast_adapters,
+)
+from llmerge_helpers.models.base import quiet
+from llmerge_helpers.models.device import GIB, plan, sharded, world_size
+from llmerge_helpers.rewards import REWARDS, Reward, format_reward, resolution_reward
+from llmerge_helpers.run import from_root
 from llmerge_helpers.run.files import read_json, read_jsonl, write_atomic, write_json
-from llmerge_helpers.run.session import resolve, shown
 from llmerge_helpers.training.resume import FINISHED, fingerprint, last_checkpoint, make_way, prepare_output, tracking
-from llmerge_helpers.training.rows import encode_rows, grpo_rows, load_rows, refuse_unfinished
+from llmerge_helpers.training.rows import LengthReport, encode_rows, grpo_rows, load_rows, refuse_unfinished
 from llmerge_helpers.training.settings import (
     MAX_LENGTH,
     MAX_PROMPT_TOKENS,
@@ -51,29 +52,37 @@ from llmerge_helpers.training.settings import (
     total_steps,
 )
 
+if TYPE_CHECKING:
+    import pandas as pd
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase, Trainer
+    from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
+
+    from llmerge_helpers.training.callbacks import Health
+
 
 @dataclass
 class Trained:
     """What came of a run."""
 
     output_dir: Path
-    settings: dict[str, Any]
+    settings: dict[str, object]
     plan: Plan
-    rows: dict[str, Any]  # how many were used and left out, and how long they are
-    history: list[dict[str, Any]] = field(repr=False)
+    rows: LengthReport  # how many were used and left out, and how long they are
+    history: list[dict[str, float]] = field(repr=False)
     seconds: float
     memory_gib: float
     learned: dict[str, float]
-    lineage: dict[str, Any]
+    lineage: dict[str, object]
     diagnosis: str = ""
 
-    def curves(self) -> Any:
+    def curves(self) -> pd.DataFrame:
         """The log as a table, one line a logged step."""
         import pandas as pd
 
         return pd.DataFrame(self.history)
 
-    def samples(self, longest: int = 160) -> Any:
+    def samples(self, longest: int = 160) -> pd.DataFrame:
         """What the model answered to held-out conflicts while it learned, as a table; empty without validation rows."""
         import pandas as pd
 
@@ -86,7 +95,7 @@ class Trained:
         """How many steps the adapter has behind it, those before a resume included."""
         return max((int(entry["step"]) for entry in self.history), default=0)
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, object]:
         """Steps, time, memory and what moved, as name/value pairs for `run.show_table`."""
         return {
             "steps": self.steps,
@@ -97,59 +106,28 @@ class Trained:
         }
 
 
-def _facts(settings: Any, plan: Plan, **more: Any) -> dict[str, Any]:
-    free = {"output_dir", "resume", "report_to", "save_steps"}  # none of these changes what is learned
-    facts = {k: v for k, v in asdict(settings).items() if k not in free}
-    chosen = {"batch_size": plan.batch_size, "dtype": plan.dtype, "bf16": plan.bf16}
-    return facts | chosen | {"processes": devices.world_size(), **more}
+# ------------------------------------------------------------------------------------------- checked, and not started
 
 
-def peak_memory_gib() -> float:
-    """Peak memory of this process: of the GPU where there is one, else resident."""
-    import torch
-
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / devices.GIB
-    import resource
-
-    scale = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / devices.GIB
-
-
-def _main_process() -> bool:
-    return int(os.environ.get("RANK", 0)) == 0
-
-
-def _wait() -> None:
-    import torch.distributed as distributed
-
-    if distributed.is_available() and distributed.is_initialized():
-        distributed.barrier()
-
-
-# -------------------------------------------------------------------------------------------------------------- SFT
-
-
-@dataclass
+@dataclass(kw_only=True)
 class Ready:
     """A run that was checked and can start: nothing heavy is loaded yet, and all that shapes its result is known."""
 
-    settings: Any
+    settings: SftSettings | GrpoSettings
     base_model: str
     plan: Plan
-    tokenizer: Any = field(repr=False)
-    train: Any = field(repr=False)
-    rows: dict[str, Any]  # how many are used and left out, and how long they are
+    tokenizer: PreTrainedTokenizerBase = field(repr=False)
+    train: Dataset = field(repr=False)
+    rows: LengthReport  # how many are used and left out, and how long they are
     max_steps: int  # -1: all epochs
     total_steps: int
     learning_rate: float
+    accumulation: int
     output_dir: Path
-    facts: dict[str, Any] = field(repr=False)
-    validation: Any = field(default=None, repr=False)
-    max_length: int = 0
-    max_completion_length: int = 0
-    accumulation: int = 1
-    vllm: dict[str, Any] = field(default_factory=dict)
+    split: str  # fingerprint of what is held out, "" for data made elsewhere
+    facts: dict[str, object] = field(repr=False)
+    policy: Policy | None = field(default=None, repr=False)  # once a trainer was made
+    checkpoint: str | None = None  # to go on from, once a config was made
 
     def table(self) -> dict[str, str]:
         """What is about to happen, as name/value pairs for `run.show_table`."""
@@ -165,44 +143,72 @@ class Ready:
             "learning rate": f"{self.learning_rate:g}",
         }
 
+    def chosen(self) -> dict[str, object]:
+        """The settings with what was chosen for those that were 0 or auto, as they stand on the model card."""
+        return asdict(self.settings) | {
+            "base_model": self.base_model,
+            "batch_size": self.plan.batch_size,
+            "gradient_accumulation_steps": self.accumulation,
+            "learning_rate": self.learning_rate,
+        }
+
     def with_room(self) -> Ready:
         """Itself, with `output_dir` free for it: checked before anything is written there."""
         if self.settings.resume:
-            make_way(self.output_dir, self.facts, main_process=_main_process())
+            make_way(self.output_dir, self.facts, main_process=main_process())
         return self
 
-    def start(self) -> tuple[str, str | None]:
-        """W&B set up and the checkpoint to go on from, the same in every process."""
+    def start(self) -> str:
+        """Make the output ready, and give TRL's `report_to`; the checkpoint is the same in every process."""
         tracked = self.settings.report_to, self.output_dir, self.output_dir.name
         checkpoint = None
-        if _main_process():
+        if main_process():
             import yaml
 
             checkpoint = prepare_output(self.output_dir, self.facts, self.settings.resume)
             # as given, not as chosen here: what it starts may go on from these checkpoints
             write_atomic(self.output_dir / "params.yaml", yaml.safe_dump(asdict(self.settings), sort_keys=False))
             report_to = tracking(*tracked)  # a fresh start has removed the old run's id; the others read the new one
-        checkpoint = _agree(checkpoint, self.output_dir)
-        if not _main_process():
-            report_to = tracking(*tracked)
-        return report_to, checkpoint
+        self.checkpoint = _agree(checkpoint, self.output_dir)
+        return report_to if main_process() else tracking(*tracked)
 
 
-def prepare_sft(values: Mapping[str, Any] | SftSettings) -> Ready:
-    """Check settings, data, model and device for `sft`; what is wrong is an `LlmergeError` of one sentence."""
+@dataclass(kw_only=True)
+class ReadySft(Ready):
+    """A run of SFT that can start."""
+
+    settings: SftSettings
+    max_length: int
+    validation: Dataset | None = field(repr=False)
+
+    def chosen(self) -> dict[str, object]:
+        return super().chosen() | {"max_length": self.max_length}
+
+
+@dataclass(kw_only=True)
+class ReadyGrpo(Ready):
+    """A run of GRPO that can start."""
+
+    settings: GrpoSettings
+    max_completion_length: int
+    vllm: dict[str, object]
+
+
+def prepare_sft(values: Mapping[str, object] | SftSettings) -> ReadySft:
+    """Check settings, data, model and device for SFT; what is wrong is an `LlmergeError` of one sentence."""
     settings = values if isinstance(values, SftSettings) else settings_from(SftSettings, values)
     check_numbers(settings)
     check_sharding()
     check_report_to(settings.report_to)
     data = load_rows(settings.dataset, made_by="02_inspect_and_prepare")
-    device = devices.found_device()
-    name = choose_base_model(settings.base_model, device.gpu_gib)
+    device = models.found_device()
+    name = models.choose_base_model(settings.base_model, device.gpu_gib)
     folder = models.locate(name)
     size = models.model_size(folder)
     max_length = settings.max_length or MAX_LENGTH[device.kind]
     tokenizer = models.load_tokenizer(folder)
     train, report = encode_rows(tokenizer, list(data["train"])[: settings.limit or None], max_length)
-    plan = devices.plan(
+    planned = plan(
         device,
         size,
         load_in_4bit=settings.load_in_4bit,
@@ -219,109 +225,309 @@ def prepare_sft(values: Mapping[str, Any] | SftSettings) -> Ready:
     rate = chosen_learning_rate(settings.learning_rate, "sft", size)
     tokens = fingerprint(train.select_columns(["input_ids", "labels"]))
     chosen = {"max_steps": steps, "learning_rate": rate, "max_length": max_length}
-    facts = _facts(settings, plan, base=models.base_identity(folder), data=tokens, **chosen)
-    return Ready(
-        settings, name, plan, tokenizer, train, report, steps, total_steps(settings, plan, len(train), steps), rate,
-        resolve(settings.output_dir), facts, validation, max_length,
+    split = merges.split_of(settings.dataset)
+    return ReadySft(
+        settings=settings,
+        base_model=name,
+        plan=planned,
+        tokenizer=tokenizer,
+        train=train,
+        rows=report,
+        max_steps=steps,
+        total_steps=total_steps(settings, planned, len(train), steps),
+        learning_rate=rate,
         accumulation=settings.gradient_accumulation_steps,
-    ).with_room()  # fmt: skip
+        output_dir=from_root(settings.output_dir),
+        split=split.fingerprint if split else "",
+        facts=_facts(settings, planned, base=models.base_identity(folder), data=tokens, **chosen),
+        max_length=max_length,
+        validation=validation,
+    ).with_room()
 
 
-def sft(values: Mapping[str, Any] | SftSettings | Ready) -> Trained:
-    """Fine-tune a LoRA adapter on the rows of 02, with loss on the reply and its end only; saved with its lineage."""
-    ready = values if isinstance(values, Ready) else prepare_sft(values)
-    report_to, checkpoint = ready.start()
-    settings, plan = ready.settings, ready.plan
-    policy = models.new_policy(ready.base_model, plan, lora_rank=settings.lora_rank, seed=settings.seed)
-
-    from trl import SFTConfig, SFTTrainer
-
-    from llmerge_helpers.training.callbacks import Progress, Samples, TokenCounter
-
-    every = settings.save_steps or max(1, -(-ready.total_steps // (2 if plan.use_cpu else 4)))
-    arguments = SFTConfig(
-        output_dir=str(ready.output_dir / "checkpoints"),
-        max_steps=ready.max_steps,
-        num_train_epochs=settings.epochs,
-        per_device_train_batch_size=plan.batch_size,
-        per_device_eval_batch_size=plan.batch_size,
-        gradient_accumulation_steps=settings.gradient_accumulation_steps,
-        learning_rate=ready.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=ready.total_steps // 20,
-        # rows are whole and fit (encode_rows); only packing needs the figure
-        max_length=ready.max_length if settings.packing else None,
-        packing=settings.packing,
-        eval_packing=False,
-        train_sampling_strategy="random" if settings.packing else "group_by_length",  # little padding in a batch
-        eval_strategy="no" if ready.validation is None else "steps",
-        eval_steps=every,
-        save_steps=every,
-        save_total_limit=2,
-        logging_steps=1 if ready.total_steps <= 200 else 5,
-        report_to=report_to,
-        disable_tqdm=True,
-        seed=settings.seed,
-        data_seed=settings.seed,
-        **plan.training_arguments(),
+def prepare_grpo(values: Mapping[str, object] | GrpoSettings) -> ReadyGrpo:
+    """Check settings, data, adapter, base and device for GRPO; what is wrong is an `LlmergeError` of one sentence."""
+    settings = values if isinstance(values, GrpoSettings) else settings_from(GrpoSettings, values)
+    check_numbers(settings)
+    check_sharding()
+    check_report_to(settings.report_to)
+    if settings.num_generations < 2:
+        raise LlmergeError(f"num_generations is {settings.num_generations}: a group needs at least 2 to compare.")
+    data = load_rows(settings.dataset, made_by="02_inspect_and_prepare")
+    adapter = adapter_folder(settings.sft_model)
+    refuse_unfinished(adapter, "03_sft_train")
+    if adapter == from_root(settings.output_dir):
+        raise LlmergeError(
+            f"sft_model and output_dir are both {settings.output_dir}: choose another output_dir, so that the SFT "
+            "adapter stays what it is."
+        )
+    lineage = models.read_lineage(adapter)
+    split = merges.split_of(settings.dataset)
+    merges.check_same_split(lineage.get("split"), split, adapter, settings.dataset)
+    device = models.found_device()
+    name = settings.base_model or lineage["base_model"]
+    folder = models.locate(name)
+    check_base(adapter, lineage, folder)
+    size = models.model_size(folder)
+    budget = settings.max_completion_length or completion_budget(lineage)
+    tokenizer = models.load_tokenizer(folder)
+    with quiet():
+        max_prompt_tokens = settings.max_prompt_tokens or MAX_PROMPT_TOKENS[device.kind]
+        train, report = grpo_rows(tokenizer, data["train"], settings, max_prompt_tokens)
+    planned = plan(
+        device,
+        size,
+        load_in_4bit=settings.load_in_4bit,
+        lora_rank=read_json(adapter / "adapter_config.json").get("r", 16),
+        batch_size=settings.batch_size,
+        max_length=min(report["longest"], max_prompt_tokens) + budget,
+        name=name,
     )
-    one_gpu(arguments)
-    counter, callbacks = TokenCounter(), [Progress("SFT")]
+    planned, accumulation = group_batches(settings, planned)
+    steps = device_steps(settings.max_steps, "grpo", device)
+    groups = max(1, planned.batch_size * accumulation * world_size() // settings.num_generations)
+    rate = chosen_learning_rate(settings.learning_rate, "grpo", size)
+    chosen = {"max_steps": steps, "learning_rate": rate, "max_prompt_tokens": max_prompt_tokens}
+    chosen |= {"max_completion_length": budget, "adapter": lineage.get("adapter_hash"), "data": fingerprint(train)}
+    return ReadyGrpo(
+        settings=settings,
+        base_model=name,
+        plan=planned,
+        tokenizer=tokenizer,
+        train=train,
+        rows=report,
+        max_steps=steps,
+        total_steps=steps if steps > 0 else max(1, len(train) // groups),
+        learning_rate=rate,
+        accumulation=accumulation,
+        output_dir=from_root(settings.output_dir),
+        split=split.fingerprint if split else lineage.get("split", ""),
+        facts=_facts(settings, planned, **chosen),
+        max_completion_length=budget,
+        vllm=vllm_arguments(settings.use_vllm, planned),
+    ).with_room()
+
+
+def check_sharding() -> None:
+    """Raise `LlmergeError` for the first FSDP, which flattens frozen and trained weights into one."""
+    if sharded() and os.environ.get("FSDP_VERSION", "1") == "1":
+        raise LlmergeError("FSDP 1 cannot train an adapter beside frozen weights: give accelerate `--fsdp_version 2`.")
+
+
+def vllm_arguments(wanted: str, plan: Plan) -> dict[str, object]:
+    """The part of `GRPOConfig` that has completions written by vLLM, where it is installed and can be used."""
+    installed = find_spec("vllm") is not None
+    if wanted not in ("auto", "colocate", "server", "none"):
+        raise LlmergeError(f"use_vllm is {wanted!r}: use auto, colocate, server or none.")
+    if wanted in ("colocate", "server") and not installed:
+        raise LlmergeError(f"use_vllm is {wanted}, and vllm is not installed: `pip install vllm`, or use_vllm none.")
+    if wanted == "none" or plan.use_cpu or not installed or (wanted == "auto" and plan.load_in_4bit):
+        return {}
+    mode = "colocate" if wanted == "auto" else wanted
+    return {"use_vllm": True, "vllm_mode": mode, "vllm_gpu_memory_utilization": 0.3}
+
+
+def _facts(settings: SftSettings | GrpoSettings, plan: Plan, **more: object) -> dict[str, object]:
+    """All that shapes what is learned: a checkpoint belongs to these."""
+    free = {"output_dir", "resume", "report_to", "save_steps"}  # none of these changes what is learned
+    facts = {k: v for k, v in asdict(settings).items() if k not in free}
+    chosen = {"batch_size": plan.batch_size, "dtype": plan.dtype, "bf16": plan.bf16}
+    return facts | chosen | {"processes": world_size(), **more}
+
+
+# -------------------------------------------------------------------------------------------------------------- SFT
+
+
+def sft_config(ready: ReadySft, **changes: Any) -> SFTConfig:
+    """TRL's configuration of the run; `changes` are any of its arguments, and take precedence."""
+    from trl import SFTConfig
+
+    settings, plan = ready.settings, ready.plan
+    every = settings.save_steps or max(1, -(-ready.total_steps // (2 if plan.use_cpu else 4)))
+    chosen = {
+        "output_dir": str(ready.output_dir / "checkpoints"),
+        "max_steps": ready.max_steps,
+        "num_train_epochs": settings.epochs,
+        "per_device_train_batch_size": plan.batch_size,
+        "per_device_eval_batch_size": plan.batch_size,
+        "gradient_accumulation_steps": ready.accumulation,
+        "learning_rate": ready.learning_rate,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": ready.total_steps // 20,
+        # rows are whole and fit (encode_rows); only packing needs the figure
+        "max_length": ready.max_length if settings.packing else None,
+        "packing": settings.packing,
+        "eval_packing": False,
+        "train_sampling_strategy": "random" if settings.packing else "group_by_length",  # little padding in a batch
+        "eval_strategy": "no" if ready.validation is None else "steps",
+        "eval_steps": every,
+        "save_steps": every,
+        "save_total_limit": 2,
+        "logging_steps": 1 if ready.total_steps <= 200 else 5,
+        "report_to": ready.start(),
+        "disable_tqdm": True,
+        "seed": settings.seed,
+        "data_seed": settings.seed,
+    }
+    return one_gpu(SFTConfig(**chosen | plan.training_arguments() | changes))
+
+
+def sft_trainer(ready: ReadySft, config: SFTConfig) -> SFTTrainer:
+    """TRL's trainer for the run: the base with a fresh adapter, loss on the reply and its end only."""
+    from trl import SFTTrainer
+
+    from llmerge_helpers.training.callbacks import ProgressLine, Samples, TokenCounter
+
+    settings, plan = ready.settings, ready.plan
+    ready.policy = policy = models.new_policy(ready.base_model, plan, lora_rank=settings.lora_rank, seed=settings.seed)
+    counter, callbacks = TokenCounter(), [ProgressLine("SFT")]
     # generating takes every process of a sharded model, and a callback writes in one of them only
-    if ready.validation is not None and settings.samples and not devices.sharded():
+    if ready.validation is not None and settings.samples and not sharded():
         rows = [dict(ready.validation[i]) for i in range(min(settings.samples, len(ready.validation)))]
         longest = 96 if plan.use_cpu else 512  # a look while it learns; the evaluation afterwards waits for the end
         answer = _answerer(policy.tokenizer, min(longest, ready.rows["completion_tokens_95"]))
         callbacks.append(Samples(ready.output_dir / "samples.jsonl", rows, answer))
-    with models.quiet():
+    with quiet():
         trainer = SFTTrainer(
             model=policy.model,
-            args=arguments,
+            args=config,
             train_dataset=ready.train,
             eval_dataset=ready.validation,
             processing_class=policy.tokenizer,
             callbacks=[counter, *callbacks],
         )
     counter.trainer = trainer
-    learned, seconds = _train(trainer, policy, checkpoint)
-    return _finish(trainer, policy, ready, "sft", learned, seconds)
+    return trainer
 
 
-def _train(trainer: Any, policy: models.Policy, checkpoint: str | None, health: Any = None) -> tuple[dict, float]:
-    """Train from `checkpoint` or from the start, and make sure that it did."""
+def sft(values: Mapping[str, object] | SftSettings | ReadySft) -> Trained:
+    """Fine-tune a LoRA adapter on the rows of 02: config, trainer and `fit` in one."""
+    ready = values if isinstance(values, ReadySft) else prepare_sft(values)
+    return fit(ready, sft_trainer(ready, sft_config(ready)))
+
+
+def _answerer(tokenizer: PreTrainedTokenizerBase, max_new_tokens: int) -> Callable[..., list[dict[str, str]]]:
+    def answer(model: Any, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+        prompts = [render_prompt(tokenizer, row["prompt"]) for row in rows]
+        replies = models.complete(model, tokenizer, prompts, max_new_tokens=max(16, max_new_tokens))
+        return [
+            {"question": row["prompt"][-1]["content"], "reply": reply.text, "finish_reason": reply.finish_reason}
+            for row, reply in zip(rows, replies, strict=True)
+        ]
+
+    return answer
+
+
+# ------------------------------------------------------------------------------------------------------------- GRPO
+
+
+def grpo_config(ready: ReadyGrpo, rewards: Sequence[Reward] = REWARDS, **changes: Any) -> GRPOConfig:
+    """TRL's configuration of the run; `changes` are any of its arguments, and take precedence.
+
+    The format weighs `format_weight`, every other reward 1: give `reward_weights` for anything else.
+    """
+    from trl import GRPOConfig
+
+    settings = ready.settings
+    chosen = {
+        "output_dir": str(ready.output_dir / "checkpoints"),
+        "max_steps": ready.max_steps,
+        "num_train_epochs": 1,
+        "per_device_train_batch_size": ready.plan.batch_size,
+        "gradient_accumulation_steps": ready.accumulation,
+        "num_generations": settings.num_generations,
+        "max_completion_length": ready.max_completion_length,
+        "temperature": settings.temperature,
+        "learning_rate": ready.learning_rate,
+        "lr_scheduler_type": "constant_with_warmup",
+        "warmup_steps": ready.total_steps // 20,
+        "beta": settings.beta,
+        "reward_weights": [settings.format_weight if each is format_reward else 1.0 for each in rewards],
+        "shuffle_dataset": not settings.curriculum,
+        # all completions cut off would then mean no loss at all, and a run that looks like a success
+        "mask_truncated_completions": False,
+        "log_completions": False,
+        "logging_steps": 1,
+        "save_steps": settings.save_steps or max(1, -(-ready.total_steps // 4)),
+        "save_total_limit": 2,
+        "report_to": ready.start(),
+        "disable_tqdm": True,
+        "seed": settings.seed,
+        "data_seed": settings.seed,
+    }
+    return one_gpu(GRPOConfig(**chosen | ready.vllm | ready.plan.training_arguments() | changes))
+
+
+def grpo_trainer(ready: ReadyGrpo, config: GRPOConfig, rewards: Sequence[Reward] = REWARDS) -> GRPOTrainer:
+    """TRL's trainer for the run, going on from the SFT adapter; `rewards` are functions as in `rewards.py`."""
+    from trl import GRPOTrainer
+
+    from llmerge_helpers.models.answer import end_ids
+    from llmerge_helpers.training.callbacks import Completions, Health, ProgressLine
+
+    settings = ready.settings
+    ready.policy = policy = models.load_policy(settings.sft_model, ready.plan, base_model=ready.base_model)
+    ends = end_ids(policy.model, policy.tokenizer)  # a completion without one was cut off, and is judged so
+    more = {resolution_reward: {"similarity": settings.similarity}}
+    bound = [update_wrapper(partial(each, end_ids=ends, **more.get(each, {})), each) for each in rewards]
+    completions = Completions(ready.output_dir / "completions.jsonl")
+    trainer = GRPOTrainer(
+        model=policy.model,
+        reward_funcs=bound,
+        args=config,
+        train_dataset=ready.train,
+        processing_class=policy.tokenizer,
+        callbacks=[Health(settings.patience), completions, ProgressLine("GRPO")],
+    )
+    completions.trainer = trainer
+    return trainer
+
+
+def grpo(values: Mapping[str, object] | GrpoSettings | ReadyGrpo, rewards: Sequence[Reward] = REWARDS) -> Trained:
+    """Go on from the SFT adapter with GRPO: config, trainer and `fit` in one; stopped where nothing can be learned."""
+    ready = values if isinstance(values, ReadyGrpo) else prepare_grpo(values)
+    return fit(ready, grpo_trainer(ready, grpo_config(ready, rewards), rewards))
+
+
+# ------------------------------------------------------------------------------------------------------ train and save
+
+
+def fit(ready: Ready, trainer: Trainer) -> Trained:
+    """Train from the run's checkpoint or from the start, make sure that something was learned, and save the adapter."""
     from transformers.trainer_callback import PrinterCallback
 
+    policy, health = ready.policy, _health_of(trainer)
     trainer.remove_callback(PrinterCallback)  # a line of output for every step
-    models.upcast_adapters(trainer.model)  # TRL has just turned those of a 4-bit model to bfloat16
-    if not models.trainable_parameters(trainer.model):
+    upcast_adapters(trainer.model)  # TRL has just turned those of a 4-bit model to bfloat16
+    if not trainable_parameters(trainer.model):
         raise LlmergeError("the trainer has frozen the adapter (0 trainable parameters): nothing would be learned.")
-    before = models.adapter_weights(policy.model)
+    before = adapter_weights(policy.model)
     started = time.monotonic()
-    with models.quiet():
-        trainer.train(resume_from_checkpoint=checkpoint)
+    with quiet():
+        trainer.train(resume_from_checkpoint=ready.checkpoint)
     seconds = time.monotonic() - started
-    if health is not None and health.conclude(trainer.state.log_history):
-        moved = models.adapter_hash(policy.model) != health.start
-        return models.assert_learned(before, policy.model) if moved else {"max_delta": 0.0, "changed": 0.0}, seconds
-    return models.assert_learned(before, policy.model), seconds
+    diagnosis = health.conclude(trainer.state.log_history) if health else ""
+    if diagnosis and adapter_hash(policy.model) == health.start:  # it says why nothing moved
+        learned = {"max_delta": 0.0, "changed": 0.0}
+    else:
+        learned = assert_learned(before, policy.model)
+    return _save(trainer, ready, learned, seconds, diagnosis)
 
 
-def _finish(
-    trainer: Any, policy: models.Policy, ready: Ready, stage: str, learned: dict, seconds: float, diagnosis: str = ""
-) -> Trained:
-    history = list(trainer.state.log_history)
-    used = asdict(ready.settings) | {
-        "base_model": ready.base_model,
-        "max_steps": trainer.args.max_steps,
-        "batch_size": ready.plan.batch_size,
-        "gradient_accumulation_steps": ready.accumulation,
-        "learning_rate": ready.learning_rate,
-        "max_length": ready.max_length,
-    }
+def _health_of(trainer: Trainer) -> Health | None:
+    from llmerge_helpers.training.callbacks import Health
+
+    return next((each for each in trainer.callback_handler.callbacks if isinstance(each, Health)), None)
+
+
+def _save(trainer: Trainer, ready: Ready, learned: dict[str, float], seconds: float, diagnosis: str) -> Trained:
+    policy, history = ready.policy, list(trainer.state.log_history)
+    stage = "grpo" if isinstance(ready, ReadyGrpo) else "sft"
+    used = ready.chosen() | {"max_steps": trainer.args.max_steps}
     needed = ready.rows.get("completion_tokens_95") or policy.lineage.get("completion_tokens_95", 0)
-    facts = {"completion_tokens_95": needed, "steps": trainer.state.global_step}
-    lineage = models.save_adapter(policy, ready.output_dir, stage, main_process=_main_process(), **facts)
-    if _main_process():
+    facts = {"completion_tokens_95": needed, "steps": trainer.state.global_step, "split": ready.split}
+    lineage = save_adapter(policy, ready.output_dir, stage, main_process=main_process(), **facts)
+    if main_process():
         write_atomic(ready.output_dir / "README.md", model_card(lineage, used, history, stage))
         write_json(ready.output_dir / FINISHED, history)
     _wait()
@@ -335,183 +541,9 @@ def _finish(
     )
 
 
-def one_gpu(arguments: Any) -> None:
-    """Keep a run without a launcher on one GPU: of several, transformers would make a DataParallel that TRL refuses."""
-    if devices.world_size() == 1:
-        arguments._n_gpu = min(arguments.n_gpu, 1)
-
-
-def check_sharding() -> None:
-    """Raise `LlmergeError` for the first FSDP, which flattens frozen and trained weights into one."""
-    if devices.sharded() and os.environ.get("FSDP_VERSION", "1") == "1":
-        raise LlmergeError("FSDP 1 cannot train an adapter beside frozen weights: give accelerate `--fsdp_version 2`.")
-
-
-def _agree(checkpoint: str | None, output_dir: Path) -> str | None:
-    """The same checkpoint in every process: the first one may have removed a half-written one."""
-    if devices.world_size() == 1:
-        return checkpoint
-    from accelerate import PartialState
-
-    PartialState().wait_for_everyone()
-    found = last_checkpoint(output_dir / "checkpoints")
-    return str(found) if found else None
-
-
-def _answerer(tokenizer: Any, max_new_tokens: int) -> Any:
-    from llmerge_helpers.models.answer import complete
-
-    def answer(model: Any, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        prompts = [rendering.render_prompt(tokenizer, row["prompt"]) for row in rows]
-        replies = complete(model, tokenizer, prompts, max_new_tokens=max(16, max_new_tokens))
-        return [
-            {"question": row["prompt"][-1]["content"], "reply": reply.text, "finish_reason": reply.finish_reason}
-            for row, reply in zip(rows, replies, strict=True)
-        ]
-
-    return answer
-
-
-# ------------------------------------------------------------------------------------------------------------- GRPO
-
-
-def prepare_grpo(values: Mapping[str, Any] | GrpoSettings) -> Ready:
-    """Check settings, data, adapter, base and device for `grpo`; what is wrong is an `LlmergeError` of one sentence."""
-    settings = values if isinstance(values, GrpoSettings) else settings_from(GrpoSettings, values)
-    check_numbers(settings)
-    check_sharding()
-    check_report_to(settings.report_to)
-    if settings.num_generations < 2:
-        raise LlmergeError(f"num_generations is {settings.num_generations}: a group needs at least 2 to compare.")
-    data = load_rows(settings.dataset, made_by="02_inspect_and_prepare")
-    adapter = models.adapter_folder(settings.sft_model)
-    refuse_unfinished(adapter, "03_sft_train")
-    if adapter == resolve(settings.output_dir):
-        raise LlmergeError(
-            f"sft_model and output_dir are both {shown(adapter)}: choose another output_dir, so that the SFT adapter "
-            "stays what it is."
-        )
-    lineage = models.read_lineage(adapter)
-    device = devices.found_device()
-    name = settings.base_model or lineage["base_model"]
-    folder = models.locate(name)
-    models.check_base(adapter, lineage, folder)
-    size = models.model_size(folder)
-    budget = settings.max_completion_length or completion_budget(lineage)
-    tokenizer = models.load_tokenizer(folder)
-    with models.quiet():
-        max_prompt_tokens = settings.max_prompt_tokens or MAX_PROMPT_TOKENS[device.kind]
-        train, report = grpo_rows(tokenizer, data["train"], settings, max_prompt_tokens)
-    plan = devices.plan(
-        device,
-        size,
-        load_in_4bit=settings.load_in_4bit,
-        lora_rank=read_json(adapter / "adapter_config.json").get("r", 16),
-        batch_size=settings.batch_size,
-        max_length=min(report["longest"], max_prompt_tokens) + budget,
-        name=name,
-    )
-    plan, accumulation = group_batches(settings, plan)
-    vllm = vllm_arguments(settings.use_vllm, plan)
-    steps = device_steps(settings.max_steps, "grpo", device)
-    groups = max(1, plan.batch_size * accumulation * devices.world_size() // settings.num_generations)
-    total = steps if steps > 0 else max(1, len(train) // groups)
-    rate = chosen_learning_rate(settings.learning_rate, "grpo", size)
-    facts = _facts(
-        settings,
-        plan,
-        max_steps=steps,
-        learning_rate=rate,
-        max_prompt_tokens=max_prompt_tokens,
-        max_completion_length=budget,
-        adapter=lineage.get("adapter_hash"),
-        data=fingerprint(train),
-    )
-    return Ready(
-        settings, name, plan, tokenizer, train, report, steps, total, rate, resolve(settings.output_dir), facts,
-        max_completion_length=budget, accumulation=accumulation, vllm=vllm,
-    ).with_room()  # fmt: skip
-
-
-def grpo(values: Mapping[str, Any] | GrpoSettings | Ready) -> Trained:
-    """Go on from the SFT adapter with GRPO: rewards over verdicts, stopped early where nothing can be learned."""
-    ready = values if isinstance(values, Ready) else prepare_grpo(values)
-    report_to, checkpoint = ready.start()
-    settings, plan = ready.settings, ready.plan
-    policy = models.load_policy(settings.sft_model, plan, base_model=ready.base_model)
-
-    from functools import partial, update_wrapper
-
-    from trl import GRPOConfig, GRPOTrainer
-
-    from llmerge_helpers import rewards
-    from llmerge_helpers.models.answer import end_ids
-    from llmerge_helpers.training.callbacks import Completions, Health, Progress
-
-    arguments = GRPOConfig(
-        output_dir=str(ready.output_dir / "checkpoints"),
-        max_steps=ready.max_steps,
-        num_train_epochs=1,
-        per_device_train_batch_size=plan.batch_size,
-        gradient_accumulation_steps=ready.accumulation,
-        num_generations=settings.num_generations,
-        max_completion_length=ready.max_completion_length,
-        temperature=settings.temperature,
-        learning_rate=ready.learning_rate,
-        lr_scheduler_type="constant_with_warmup",
-        warmup_steps=ready.total_steps // 20,
-        beta=settings.beta,
-        reward_weights=[settings.format_weight if each is rewards.format_reward else 1.0 for each in rewards.REWARDS],
-        shuffle_dataset=not settings.curriculum,
-        # all completions cut off would then mean no loss at all, and a run that looks like a success
-        mask_truncated_completions=False,
-        log_completions=False,
-        logging_steps=1,
-        save_steps=settings.save_steps or max(1, -(-ready.total_steps // 4)),
-        save_total_limit=2,
-        report_to=report_to,
-        disable_tqdm=True,
-        seed=settings.seed,
-        data_seed=settings.seed,
-        **ready.vllm,
-        **plan.training_arguments(),
-    )
-    more = {rewards.resolution_reward: {"similarity": settings.similarity}}
-    one_gpu(arguments)
-    ends = end_ids(policy.model, policy.tokenizer)  # a completion without one was cut off, and is judged so
-    bound = [update_wrapper(partial(each, end_ids=ends, **more.get(each, {})), each) for each in rewards.REWARDS]
-    health, completions = Health(settings.patience), Completions(ready.output_dir / "completions.jsonl")
-    trainer = GRPOTrainer(
-        model=policy.model,
-        reward_funcs=bound,
-        args=arguments,
-        train_dataset=ready.train,
-        processing_class=policy.tokenizer,
-        callbacks=[health, completions, Progress("GRPO")],
-    )
-    completions.trainer = trainer
-    learned, seconds = _train(trainer, policy, checkpoint, health)
-    return _finish(trainer, policy, ready, "grpo", learned, seconds, health.diagnosis)
-
-
-def vllm_arguments(wanted: str, plan: Plan) -> dict[str, Any]:
-    from importlib.util import find_spec
-
-    installed = find_spec("vllm") is not None
-    if wanted not in ("auto", "colocate", "server", "none"):
-        raise LlmergeError(f"use_vllm is {wanted!r}: use auto, colocate, server or none.")
-    if wanted in ("colocate", "server") and not installed:
-        raise LlmergeError(f"use_vllm is {wanted}, and vllm is not installed: `pip install vllm`, or use_vllm none.")
-    if wanted == "none" or plan.use_cpu or not installed or (wanted == "auto" and plan.load_in_4bit):
-        return {}
-    mode = "colocate" if wanted == "auto" else wanted
-    return {"use_vllm": True, "vllm_mode": mode, "vllm_gpu_memory_utilization": 0.3}
-
-
-# ------------------------------------------------------------------------------------------------------- model card
-
-
-def model_card(lineage: Mapping[str, Any], settings: Mapping[str, Any], history: Sequence[Mapping], stage: str) -> str:
+def model_card(
+    lineage: Mapping[str, Any], settings: Mapping[str, object], history: Sequence[Mapping], stage: str
+) -> str:
     """README.md of an adapter: what it is, what it was trained on, how, and how to load it."""
     last = {k: v for entry in history for k, v in entry.items()}
     figures = [
@@ -537,32 +569,47 @@ def model_card(lineage: Mapping[str, Any], settings: Mapping[str, Any], history:
     )
 
 
-# ----------------------------------------------------------------------------------------------------- command line
+def peak_memory_gib() -> float:
+    """Peak memory of this process: of the GPU where there is one, else resident."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / GIB
+    import resource
+
+    scale = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / GIB
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """`sft` or `grpo` with a YAML file of settings; every process of `accelerate launch` runs this."""
-    import argparse
+# ----------------------------------------------------------------------------------------------------------- processes
 
-    import yaml
 
-    parser = argparse.ArgumentParser(prog="llmerge_helpers.training.train", description=__doc__.splitlines()[0])
-    parser.add_argument("stage", choices=("sft", "grpo"))
-    parser.add_argument("params", help="YAML file: names of SftSettings or GrpoSettings")
-    given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO if _main_process() else logging.WARNING, format="%(message)s")
-    try:
-        path = Path(given.params)
-        if not path.exists():
-            raise LlmergeError(f"{path} is not there: give a YAML file of settings.")
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        if not isinstance(values, dict):
-            raise LlmergeError(f"{path} must hold `name: value` lines.")
-        result = {"sft": sft, "grpo": grpo}[given.stage](values)
-    except LlmergeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    if _main_process():
-        facts = {"seconds": round(result.seconds), "memory GiB": round(result.memory_gib, 2), **result.learned}
-        print(f"{given.stage} finished: {shown(result.output_dir)}; {facts} {result.diagnosis}".rstrip())
-    return 0
+def main_process() -> bool:
+    """True in the process that writes."""
+    return int(os.environ.get("RANK", 0)) == 0
+
+
+def one_gpu(config: Any) -> Any:
+    """The configuration, for one GPU in a run without a launcher: of several, transformers would make a DataParallel,
+    which TRL refuses. There is no public setting for it."""
+    if world_size() == 1:
+        config._n_gpu = min(config.n_gpu, 1)
+    return config
+
+
+def _wait() -> None:
+    import torch.distributed as distributed
+
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.barrier()
+
+
+def _agree(checkpoint: str | None, output_dir: Path) -> str | None:
+    """The same checkpoint in every process: the first one may have removed a half-written one."""
+    if world_size() == 1:
+        return checkpoint
+    from accelerate import PartialState
+
+    PartialState().wait_for_everyone()
+    found = last_checkpoint(output_dir / "checkpoints")
+    return str(found) if found else None

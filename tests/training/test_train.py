@@ -13,15 +13,16 @@ import pytest
 import yaml
 from tiny import conflict_row, save_grpo, save_sft, tiny_model, tiny_tokenizer
 
+from llmerge_helpers import models as devices
 from llmerge_helpers import rewards
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.models import adapter as models
-from llmerge_helpers.models import device as devices
-from llmerge_helpers.training import callbacks
+from llmerge_helpers.training import GrpoSettings, SftSettings, callbacks
+from llmerge_helpers.training import __main__ as command_line
 from llmerge_helpers.training import train as training
 from llmerge_helpers.training.resume import last_checkpoint, prepare_output, tracking
 from llmerge_helpers.training.rows import curriculum, encode_rows, grpo_rows, length_report
-from llmerge_helpers.training.settings import GrpoSettings, SftSettings, group_batches, settings_from
+from llmerge_helpers.training.settings import group_batches, settings_from
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -65,8 +66,8 @@ def grpo_settings(here: Path, output: Path, **more):
 
 
 @pytest.fixture
-def letters(monkeypatch):
-    """A reward that differs between any two completions: what a group needs to have an advantage."""
+def letters():
+    """Rewards that differ between any two completions: what a group needs to have an advantage."""
 
     def reward(completions):
         return [sum(map(ord, text)) % 97 / 97 for text in completions]
@@ -74,8 +75,7 @@ def letters(monkeypatch):
     def resolution_reward(completions, similarity=0.0, **columns):
         return reward(completions)
 
-    monkeypatch.setattr(rewards, "resolution_reward", resolution_reward)
-    monkeypatch.setattr(rewards, "REWARDS", (rewards.format_reward, resolution_reward))
+    return rewards.format_reward, resolution_reward
 
 
 # --------------------------------------------------------------------------------------------------------------- SFT
@@ -170,7 +170,7 @@ def test_a_frozen_policy_stops_before_the_first_step(here, tmp_path, monkeypatch
         policy.model.requires_grad_(False)
         return policy
 
-    monkeypatch.setattr(models, "new_policy", frozen)
+    monkeypatch.setattr("llmerge_helpers.models.new_policy", frozen)
     with pytest.raises(LlmergeError, match="frozen the adapter"):
         training.sft(sft_settings(here, tmp_path / "out"))
 
@@ -255,10 +255,10 @@ def test_a_killed_sft_run_goes_on_and_ends_the_same(here, sft_run, tmp_path, mon
 
 
 def test_a_killed_grpo_run_goes_on(here, sft_run, tmp_path, monkeypatch, letters):
-    whole = training.grpo(grpo_settings(here, tmp_path / "whole"))
+    whole = training.grpo(grpo_settings(here, tmp_path / "whole"), letters)
     settings = grpo_settings(here, tmp_path / "out")
-    run_killed(monkeypatch, "GRPOTrainer", 2, lambda: training.grpo(settings))
-    again = training.grpo(settings)
+    run_killed(monkeypatch, "GRPOTrainer", 2, lambda: training.grpo(settings, letters))
+    again = training.grpo(settings, letters)
     assert again.curves()["step"].tolist() == whole.curves()["step"].tolist()
     steps = [json.loads(line)["step"] for line in (tmp_path / "out/completions.jsonl").read_text().splitlines()]
     assert steps == [1, 1, 2, 2, 3, 3]
@@ -304,12 +304,18 @@ def test_a_fresh_start_is_a_run_of_its_own_in_wandb(tmp_path, monkeypatch):
 
     def ready(resume):
         settings = SftSettings(resume=resume, output_dir=str(tmp_path))
-        return training.Ready(settings, "b", None, None, None, {}, -1, 1, 1.0, tmp_path, {"a": 2})
+        unused = dict.fromkeys(
+            ("plan", "tokenizer", "train", "max_steps", "total_steps", "learning_rate", "accumulation")
+        )
+        found = training.Ready(
+            settings=settings, base_model="b", rows={}, output_dir=tmp_path, split="", facts={"a": 2}, **unused
+        )
+        return found.start(), found.checkpoint
 
-    assert ready(False).start() == ("wandb", None)
+    assert ready(False) == ("wandb", None)
     fresh = os.environ["WANDB_RUN_ID"]
     assert fresh == (tmp_path / "wandb_run_id.txt").read_text() != "old"
-    assert ready(True).start() == ("wandb", None) and os.environ["WANDB_RUN_ID"] == fresh
+    assert ready(True) == ("wandb", None) and os.environ["WANDB_RUN_ID"] == fresh
 
 
 def test_a_run_without_a_launcher_takes_one_of_several_gpus(monkeypatch):
@@ -414,7 +420,7 @@ def test_no_prompt_reaches_wandb(here, sft_run, tmp_path):
 
 @pytest.mark.parametrize("beta", [0.0, 0.04])
 def test_grpo_goes_on_from_the_sft_adapter(here, sft_run, tmp_path, beta, letters):
-    run = training.grpo(grpo_settings(here, tmp_path / "out", beta=beta))
+    run = training.grpo(grpo_settings(here, tmp_path / "out", beta=beta), letters)
     assert run.learned["max_delta"] > 0
     assert [p["stage"] for p in run.lineage["parents"]] == ["base", "sft"]
     assert run.lineage["parents"][1]["adapter_hash"] == sft_run.lineage["adapter_hash"] != run.lineage["adapter_hash"]
@@ -438,7 +444,6 @@ def test_a_completion_that_was_cut_off_is_judged_as_an_evaluation_would(here, sf
         seen.append(columns)
         return real(completions, **columns)
 
-    monkeypatch.setattr(rewards, "REWARDS", (format_reward, rewards.resolution_reward))
     init = trl.GRPOTrainer.__init__
 
     def noting(self, *args, **kwargs):
@@ -446,7 +451,7 @@ def test_a_completion_that_was_cut_off_is_judged_as_an_evaluation_would(here, sf
         seen.append(set(self.eos_token_ids))
 
     monkeypatch.setattr(trl.GRPOTrainer, "__init__", noting)
-    training.grpo(grpo_settings(here, tmp_path / "out", max_steps=1))
+    training.grpo(grpo_settings(here, tmp_path / "out", max_steps=1), (format_reward, letters[1]))
     stops, columns = seen
     assert stops == columns["end_ids"] and len(columns["completion_ids"]) == 2
     policy = models.load_policy(here / "sft_model", trainable=False)
@@ -537,7 +542,7 @@ def test_a_hopeless_grpo_run_stops_early_and_says_why(here, sft_run, tmp_path):
         ({"report_to": "tensorboard"}, "report_to is 'tensorboard'"),
         ({"max_length": 10}, "no row fits max_length 10"),
         ({"learning_rat": 1.0}, "did you mean 'learning_rate'"),
-        ({"learning_rate": "1e-5"}, "must be float, got '1e-5'; write 1.0e-5"),
+        ({"learning_rate": "1e-5"}, "must be float, got '1e-5': write 1.0e-5"),
         ({"max_steps": True}, "must be int"),
     ],
 )
@@ -616,7 +621,7 @@ def test_what_was_not_finished_is_not_gone_on_from(here, tmp_path):
 
 
 def test_a_gpu_too_small_is_found_before_loading(here, tmp_path, monkeypatch):
-    monkeypatch.setattr(devices, "found_device", lambda: devices.Device("cuda", "a toy", 0.3, (8, 0)))
+    monkeypatch.setattr("llmerge_helpers.models.found_device", lambda: devices.Device("cuda", "a toy", 0.3, (8, 0)))
     monkeypatch.setattr(models, "load_base", lambda *_: pytest.fail("a model was loaded"))
     with pytest.raises(LlmergeError, match=r"needs about .* GiB to train .* a toy has 0.3 GiB"):
         training.sft(sft_settings(here, tmp_path / "out"))
@@ -639,10 +644,10 @@ def test_settings_are_the_parameters_of_the_notebooks():
 
 
 def test_the_command_line_says_what_is_wrong(tmp_path, capsys):
-    assert training.main(["sft", str(tmp_path / "none.yaml")]) == 2
+    assert command_line.main(["sft", str(tmp_path / "none.yaml")]) == 2
     assert "is not there" in capsys.readouterr().err
     (tmp_path / "bad.yaml").write_text("learning_rat: 1.0e-4\n")
-    assert training.main(["sft", str(tmp_path / "bad.yaml")]) == 2
+    assert command_line.main(["sft", str(tmp_path / "bad.yaml")]) == 2
     assert "did you mean" in capsys.readouterr().err
 
 

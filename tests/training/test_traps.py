@@ -1,8 +1,8 @@
 """Ten traps that ruin a training run without a word, each with a check, and each check shown to fail without its guard.
 
 A mutation takes one guard out of the source of one function, in memory, and a check that passes on the code as it is
-must then fail. Where two guards stand behind each other, both go. No GPU is needed: devices are described, and what
-TRL does to a 4-bit model is done to a small one.
+must then fail. The checks run with the other tests, the mutations with `-m slow`. Where two guards stand behind each
+other, both go. No GPU is needed: devices are described, and what TRL does to a 4-bit model is done to a small one.
 
  1. a chat template drops the reasoning from the training text
  2. an adapter loaded frozen trains for hours and stays as it is
@@ -18,7 +18,9 @@ TRL does to a 4-bit model is done to a small one.
 
 from __future__ import annotations
 
+import ast
 import inspect
+import os
 import re
 import textwrap
 
@@ -31,17 +33,16 @@ from test_adapter import base, other  # noqa: F401 (fixtures)
 from test_train import few_threads, here, letters, sft_run  # noqa: F401 (fixtures)
 from tiny import tiny_model
 
-from llmerge_helpers import rewards
+from llmerge_helpers import rewards, training
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.evaluate import measure as evaluate
 from llmerge_helpers.models import adapter as models
 from llmerge_helpers.models import answer as decoding
+from llmerge_helpers.models import base as base_room
 from llmerge_helpers.models import chat as rendering
 from llmerge_helpers.models import device as devices
 from llmerge_helpers.run.files import read_json
 from llmerge_helpers.training import callbacks
 from llmerge_helpers.training import rows as training_data
-from llmerge_helpers.training import train as training
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -49,7 +50,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 # ---- checks that look at what a trainer is really given
 
 
-def given_to_trl(monkeypatch, stage, settings):
+def given_to_trl(monkeypatch, stage, settings, *rewards):
     """The arguments of the trainer, and the labels of every batch, of a run of one step."""
     import trl
 
@@ -64,7 +65,7 @@ def given_to_trl(monkeypatch, stage, settings):
 
     with monkeypatch.context() as patch:
         patch.setattr(kind, "compute_loss", watching)
-        seen["run"] = getattr(training, stage)(settings)
+        seen["run"] = getattr(training, stage)(settings, *rewards)
     return seen
 
 
@@ -80,7 +81,7 @@ def check_the_trainer_sees_whole_replies(here, tmp_path, monkeypatch):  # noqa: 
 
 
 def check_trl_is_told_float32_on_a_cpu(here, sft_run, tmp_path, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(devices, "found_device", lambda: test_models.CPU)
+    monkeypatch.setattr("llmerge_helpers.models.found_device", lambda: test_models.CPU)
     for stage, settings in (("sft", test_training.sft_settings), ("grpo", test_training.grpo_settings)):
         args = given_to_trl(monkeypatch, stage, settings(here, tmp_path / stage, max_steps=1))["args"]
         assert args.use_cpu and not args.bf16 and not args.fp16
@@ -94,14 +95,14 @@ def check_every_row_for_a_trainer_is_checked(monkeypatch):
     )
     cut = {name: ids[:-4] for name, ids in rendering.encode(tokenizer, *row.values()).items()}
     with monkeypatch.context() as patch:
-        patch.setattr(rendering, "encode", lambda *_: cut)
+        patch.setattr(training_data, "encode", lambda *_: cut)
         with pytest.raises(LlmergeError, match="never stop"):
             training_data.encode_rows(tokenizer, [row], 4000)
 
 
 def check_grpo_moves_the_adapter_it_saves(here, sft_run, tmp_path, letters):  # noqa: F811
     """With a reference model: frozen, its loss, rewards and gradients would look alive."""
-    run = training.grpo(test_training.grpo_settings(here, tmp_path / "out", beta=0.04, max_steps=2))
+    run = training.grpo(test_training.grpo_settings(here, tmp_path / "out", beta=0.04, max_steps=2), letters)
     saved = models.load_policy(tmp_path / "out", trainable=False)
     assert models.adapter_hash(saved.model) == run.lineage["adapter_hash"] != sft_run.lineage["adapter_hash"]
 
@@ -133,7 +134,7 @@ def check_an_adapter_names_its_base_as_it_was_given(base, tmp_path, monkeypatch)
 
 def check_completions_that_are_all_cut_off_still_carry_loss(here, sft_run, tmp_path, monkeypatch, letters):  # noqa: F811
     settings = test_training.grpo_settings(here, tmp_path / "out", max_steps=2, max_completion_length=4)
-    run = given_to_trl(monkeypatch, "grpo", settings)["run"]
+    run = given_to_trl(monkeypatch, "grpo", settings, letters)["run"]
     assert run.curves()["completions/clipped_ratio"].dropna().tolist() == [1.0, 1.0]
     assert run.learned["max_delta"] > 0 and "cut off" in run.diagnosis
 
@@ -151,7 +152,7 @@ def check_a_t4_trains_and_is_measured_in_float16(monkeypatch):
     found = devices.plan(device, test_models.QWEN_1B5)
     assert (found.dtype, found.bf16, found.fp16) == ("float16", False, True)
     assert not found.training_arguments()["bf16"] and found.training_arguments()["fp16"]
-    assert evaluate._plan(device).dtype == "float16"
+    assert decoding._plan(device).dtype == "float16"
 
 
 def check_a_4_bit_base_computes_as_its_device_can(monkeypatch):
@@ -172,7 +173,7 @@ def check_an_evaluation_knows_what_was_prefilled(tmp_path):
     assert reply.text.startswith("<think>\n")
 
 
-def check_rewards_in_a_run_know_what_was_prefilled(here, tmp_path, monkeypatch):  # noqa: F811
+def check_rewards_in_a_run_know_what_was_prefilled(here, tmp_path):  # noqa: F811
     """From the template through TRL to the reward."""
     template = test_training.tiny_tokenizer().chat_template.replace("assistant\\n'", "assistant\\n<think>\\n'")
     folder = tiny_model(tmp_path / "think", template=template)
@@ -183,11 +184,8 @@ def check_rewards_in_a_run_know_what_was_prefilled(here, tmp_path, monkeypatch):
         seen.extend(prefill)
         return [0.0] * len(completions)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(rewards, "REWARDS", (format_reward, rewards.resolution_reward))
-        patch.setattr(rewards, "format_reward", format_reward)
-        settings = test_training.grpo_settings(here, tmp_path / "out", max_steps=1, sft_model=str(tmp_path / "sft"))
-        training.grpo(settings)
+    settings = test_training.grpo_settings(here, tmp_path / "out", max_steps=1, sft_model=str(tmp_path / "sft"))
+    training.grpo(settings, (format_reward, rewards.resolution_reward))
     assert seen and set(seen) == {"<think>\n"}
 
 
@@ -221,17 +219,18 @@ def check_white_space_is_free():
 
 
 def without(function, old, new):
-    """A mutation of `function`: its source with `new` in place of `old`, which must be there once."""
+    """A mutation of `function`: its syntax tree as text, with `new` in place of `old`, which must be there once.
+
+    The tree knows no line breaks, comments or kinds of quotes, so that only a change of the code itself is noticed.
+    """
 
     def mutate(monkeypatch):
-        source = textwrap.dedent(inspect.getsource(function))
-        assert source.count(old) == 1, f"{function.__name__} has changed: {old}"
+        source = ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(function))))
+        wanted = old.replace('"', "'")
+        assert source.count(wanted) == 1, f"{function.__name__} has changed: {old}"
         space = {}
-        exec(
-            compile(source.replace(old, new), f"<{function.__name__} without a guard>", "exec"),
-            vars(inspect.getmodule(function)),
-            space,
-        )
+        code = compile(source.replace(wanted, new), f"<{function.__name__} without a guard>", "exec")
+        exec(code, vars(inspect.getmodule(function)), space)
         monkeypatch.setattr(function, "__code__", space[function.__name__].__code__)
 
     return mutate
@@ -241,41 +240,39 @@ def instead(owner, name, value):
     return lambda monkeypatch: monkeypatch.setattr(owner, name, value)
 
 
-AS_TRL_RENDERS = """
-    import os
-    whole = _apply(tokenizer, [*prompt, {"role": "assistant", "content": completion_text(completion)}],
-                   add_generation_prompt=False)
-    given = render_prompt(tokenizer, prompt)
-    learned = whole[len(os.path.commonprefix([given, whole])):]
-"""
+def as_trl_renders(tokenizer, prompt, completion):
+    """The whole chat through the template, and what it has beyond the prompt is learned."""
+    said = {"role": "assistant", "content": rendering.completion_text(completion)}
+    whole = rendering._apply(tokenizer, [*prompt, said], add_generation_prompt=False)
+    given = rendering.render_prompt(tokenizer, prompt)
+    return given, whole[len(os.path.commonprefix([given, whole])) :]
+
+
+RENDERED = instead(rendering, "training_text", as_trl_renders)
 MERGED_AND_NEW = """from peft import LoraConfig, get_peft_model
         model = PeftModel.from_pretrained(model, adapter).merge_and_unload()
         model = get_peft_model(model, LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM"))"""
 FROZEN = without(models.load_policy, "is_trainable=trainable", "is_trainable=False")
 UNSEEN = without(models._trainable, "if not trainable_parameters(model)", "if False")
-UNASKED = without(training._train, "if not models.trainable_parameters(trainer.model)", "if False")
+UNASKED = without(training.fit, "if not trainable_parameters(trainer.model)", "if False")
 UNMOVED = without(models.assert_learned, "if largest == 0.0", "if False")
 UNLOADED = without(models.check_base, "if known and known != base_identity(folder)", "if False")
 
 MUTANTS = {
     "1: rows as TRL renders them": (
         check_loss_is_on_reasoning_answer_and_end,
-        without(
-            rendering.encode, "given, learned = training_text(tokenizer, prompt, completion)", AS_TRL_RENDERS.strip()
-        ),
+        RENDERED,
     ),
     "1: rows as TRL renders them, in the trainer": (
         check_the_trainer_sees_whole_replies,
-        without(
-            rendering.encode, "given, learned = training_text(tokenizer, prompt, completion)", AS_TRL_RENDERS.strip()
-        ),
-        instead(rendering, "check_parity", lambda *_: None),
+        RENDERED,
+        instead(training_data, "check_parity", lambda *_: None),
     ),
     "1: rows are not checked": (
         check_every_row_for_a_trainer_is_checked,
         without(
             training_data.encode_rows,
-            'rendering.check_parity(tokenizer, tokens, row["prompt"], row["completion"])',
+            'check_parity(tokenizer, tokens, row["prompt"], row["completion"])',
             "pass",
         ),
     ),
@@ -329,7 +326,7 @@ MUTANTS = {
     ),
     "4: TRL cuts": (
         check_the_trainer_sees_whole_replies,
-        without(training.sft, "max_length=ready.max_length if settings.packing else None", "max_length=64"),
+        without(training.sft_config, "ready.max_length if settings.packing else None", "64"),
     ),
     "4: a row without its end is not noticed": (
         test_rendering.test_parity_check_finds_a_row_that_was_cut,
@@ -337,11 +334,11 @@ MUTANTS = {
     ),
     "5: cut-off completions are masked": (
         check_completions_that_are_all_cut_off_still_carry_loss,
-        without(training.grpo, "mask_truncated_completions=False", "mask_truncated_completions=True"),
+        without(training.grpo_config, "'mask_truncated_completions': False", "'mask_truncated_completions': True"),
     ),
     "5: nobody watches": (
         test_training.test_a_hopeless_grpo_run_stops_early_and_says_why,
-        without(training.grpo, "callbacks=[health, completions", "callbacks=[completions"),
+        without(training.grpo_trainer, "callbacks=[Health(settings.patience), completions", "callbacks=[completions"),
     ),
     "5: the watch does not stop it": (
         test_training.test_health_stops_the_run_after_patience,
@@ -361,11 +358,11 @@ MUTANTS = {
     ),
     "6: SFT does not hand the plan on": (
         check_trl_is_told_float32_on_a_cpu,
-        without(training.sft, "**plan.training_arguments()", "use_cpu=True"),
+        without(training.sft_config, "plan.training_arguments()", "{'use_cpu': True}"),
     ),
     "6: GRPO does not hand the plan on": (
         check_trl_is_told_float32_on_a_cpu,
-        without(training.grpo, "**plan.training_arguments()", "use_cpu=True"),
+        without(training.grpo_config, "ready.plan.training_arguments()", "{'use_cpu': True}"),
     ),
     "7: what torch says is believed": (
         check_a_t4_trains_and_is_measured_in_float16,
@@ -377,11 +374,11 @@ MUTANTS = {
     ),
     "7: what torch says is believed in an evaluation": (
         check_a_t4_trains_and_is_measured_in_float16,
-        without(evaluate._plan, "if (device.capability or (0, 0)) >= (8, 0)", "if True"),
+        without(decoding._plan, "if (device.capability or (0, 0)) >= (8, 0)", "if True"),
     ),
     "8: adapters stay as TRL leaves them": (
         test_training.test_a_trainer_that_quantizes_adapters_is_put_right,
-        without(training._train, "models.upcast_adapters(trainer.model)", "pass"),
+        without(training.fit, "upcast_adapters(trainer.model)", "pass"),
     ),
     "8: the cast does nothing": (
         test_models.test_adapters_turned_to_bfloat16_come_back_to_float32,
@@ -393,7 +390,7 @@ MUTANTS = {
     ),
     "9: the GGUF stays packed": (
         test_models.test_a_gguf_is_dequantized,
-        without(models.convert_gguf, "GgufConfig(dequantize=True)", "GgufConfig()"),
+        without(base_room.convert_gguf, "GgufConfig(dequantize=True)", "GgufConfig()"),
     ),
     "10: rewards read the completion alone": (
         test_rewards.test_a_prefilled_opening_counts_as_the_models,
@@ -401,7 +398,7 @@ MUTANTS = {
     ),
     "10: rows forget what was prefilled": (
         check_rewards_in_a_run_know_what_was_prefilled,
-        without(training_data.grpo_rows, '"prefill": rendering.prefill(text)', '"prefill": ""'),
+        without(training_data.grpo_rows, '"prefill": prefill(text)', "'prefill': ''"),
     ),
     "10: the renderer does not see it": (
         check_loss_is_on_reasoning_answer_and_end,
@@ -409,7 +406,7 @@ MUTANTS = {
     ),
     "10: an evaluation forgets it": (
         check_an_evaluation_knows_what_was_prefilled,
-        without(decoding._completion, "rendering.prefill(prompt) +", ""),
+        without(decoding._completion, "prefill(prompt) +", ""),
     ),
     "10: white space counts": (
         check_white_space_is_free,
@@ -435,6 +432,7 @@ def test_the_check_passes(request, check):
     check(**arguments(request, check))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trap", MUTANTS)
 def test_without_its_guard_the_check_fails(request, monkeypatch, trap):
     check, *mutations = MUTANTS[trap]
