@@ -1,5 +1,15 @@
-"""What people see."""
+"""What people see: a conflict as a card, many of them in a table or a browser, and every figure in one style.
 
+In come rows, examples and tables; what comes out shows itself in a notebook, on GitHub and in a terminal. All text of
+models and repositories is escaped, capped, and made visible down to control characters; a figure keeps its numbers
+beside it as CSV.
+
+>>> print(ConflictView({"ours": "a\\n", "base": "b\\n", "theirs": "", "path": "x.py"}).heading)
+conflict · x.py · Python · 2 lines
+"""
+
+from llmerge_helpers.show import plots
+from llmerge_helpers.show.browse import answered, browser, cards, table
 from llmerge_helpers.show.card import ConflictView, TrainingView
 
-__all__ = ["ConflictView", "TrainingView"]
+__all__ = ["ConflictView", "TrainingView", "answered", "browser", "cards", "plots", "table"]

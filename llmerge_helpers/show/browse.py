@@ -5,20 +5,24 @@ from __future__ import annotations
 import os
 import random
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from llmerge_helpers.conflicts import Row
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.generate import Example
 from llmerge_helpers.show.card import VERDICTS, ConflictView
-from llmerge_helpers.verdict.judge import verify
+from llmerge_helpers.verdict import verify
 
 if TYPE_CHECKING:
     import pandas as pd
+    from ipywidgets import VBox
 
+Shown = ConflictView | Example | Row  # what becomes a card
 FILTERS = ("verdict", "kind", "language", "repository")
 
 
-def table(examples: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def table(examples: Sequence[Example]) -> pd.DataFrame:
     """One line an example, the worst verdicts first: id, verdict, kind, language, lines, tokens, cost, file."""
     import pandas as pd
 
@@ -48,7 +52,7 @@ def table(examples: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return frame.drop(columns="_worst").reset_index(drop=True)
 
 
-def cards(items: Sequence[Any]) -> list[ConflictView]:
+def views(items: Sequence[Shown]) -> list[ConflictView]:
     """Cards of examples, of dataset rows, or of cards."""
     return [
         item if isinstance(item, ConflictView)
@@ -58,7 +62,7 @@ def cards(items: Sequence[Any]) -> list[ConflictView]:
     ]  # fmt: skip
 
 
-def answered(rows: Sequence[Mapping[str, Any]], table: pd.DataFrame, n: int = 3) -> list[ConflictView]:
+def answered(rows: Sequence[Row], table: pd.DataFrame, n: int = 3) -> list[ConflictView]:
     """The first conflicts of an evaluation as cards: what each side did, what the model wrote, the verdict."""
     lines = table.head(n).to_dict("records")
     return [
@@ -67,16 +71,16 @@ def answered(rows: Sequence[Mapping[str, Any]], table: pd.DataFrame, n: int = 3)
     ]
 
 
-def show(items: Sequence[Any], n: int = 5, seed: int | None = None) -> None:
+def cards(items: Sequence[Shown], n: int = 5, seed: int | None = None) -> None:
     """Display the first `n` of `items` as cards; with a seed, `n` drawn at random."""
     from IPython.display import display
 
     picked = list(items) if seed is None else random.Random(seed).sample(list(items), min(n, len(items)))
-    for card in cards(picked[:n]):
+    for card in views(picked[:n]):
         display(card)
 
 
-def browse(examples: Sequence[Mapping[str, Any]], n: int = 3, widgets: bool | None = None) -> Any:
+def browser(examples: Sequence[Example], n: int = 3, widgets: bool | None = None) -> VBox | None:
     """A browser with buttons, filters, search and jump to id in a live notebook; elsewhere the first `n` cards.
 
     A live notebook is one that JupyterLab, VS Code or Colab started; papermill and nbconvert get the cards, so that no
@@ -84,12 +88,13 @@ def browse(examples: Sequence[Mapping[str, Any]], n: int = 3, widgets: bool | No
     """
     if not examples:
         raise LlmergeError("there is nothing to browse: the list of examples is empty.")
+    # a stored widget shows nothing at all on GitHub
     if widgets if widgets is not None else _live():
         try:
             return Browser(examples).widget
         except ImportError:
             print("ipywidgets is not installed: here are the first cards.")
-    show(examples, n)
+    cards(examples, n)
     return None
 
 
@@ -103,7 +108,7 @@ def _live() -> bool:
 class Browser:
     """The examples one at a time, with ipywidgets; `.widget` is what to display, `.position` what is shown."""
 
-    def __init__(self, examples: Sequence[Mapping[str, Any]]):
+    def __init__(self, examples: Sequence[Example]):
         import ipywidgets as w
 
         self.examples = list(examples)
@@ -133,7 +138,7 @@ class Browser:
         self.widget = w.VBox([buttons, choices, self.card])
         self.draw()
 
-    def _value(self, example: Mapping[str, Any], name: str) -> str:
+    def _value(self, example: Example, name: str) -> str:
         return str(example["verdict"]["match_type"] if name == "verdict" else example["row"].get(name) or "(unknown)")
 
     def _options(self, name: str) -> list[tuple[str, str]]:
@@ -193,7 +198,7 @@ class Browser:
         self.previous.disabled = self.next.disabled = len(self.found) < 2
 
 
-def _haystack(example: Mapping[str, Any]) -> str:
+def _haystack(example: Example) -> str:
     row = example["row"]
     parts = (row.get("path"), row.get("question"), example.get("reasoning"), example.get("answer"), example.get("id"))
     return "\n".join(part or "" for part in parts).casefold()
@@ -202,6 +207,6 @@ def _haystack(example: Mapping[str, Any]) -> str:
 def _escape(text: str) -> str:
     import html
 
-    from llmerge_helpers.show.difftext import clip
+    from llmerge_helpers.show.card import clip
 
     return html.escape(clip(text, 40))

@@ -10,13 +10,16 @@ import html
 import itertools
 import json
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
-from llmerge_helpers.conflicts.prompts import SYSTEM_PROMPT, Reply, parse_question, split_reply
-from llmerge_helpers.show.difftext import Line, capped, clip, diff
+from llmerge_helpers.conflicts import Conflict, Reply, Row, split_reply
+from llmerge_helpers.conflicts.changes import MAX_LINES, Line, diff
+from llmerge_helpers.conflicts.prompts import SYSTEM_PROMPT
+from llmerge_helpers.generate import Example
+from llmerge_helpers.verdict import Verdict, VerdictRecord
 
 VERDICTS = {
     "exact_match": "✓ the same as the developer's resolution",
@@ -38,14 +41,14 @@ class ConflictView:
     `reply` is a reply's text, an API message, or a `Reply`; `verdict` a `Verdict` or its `to_dict()`.
     """
 
-    row: Mapping[str, Any]
-    reply: Reply | str | Mapping[str, Any] | None = None
-    verdict: Any = None
+    row: Row
+    reply: Reply | str | Mapping[str, object] | None = None
+    verdict: Verdict | VerdictRecord | None = None
     label: str = ""
     prompt: Sequence[Mapping[str, str]] | None = field(default=None, repr=False)
 
     @classmethod
-    def from_example(cls, example: Mapping[str, Any]) -> ConflictView:
+    def from_example(cls, example: Example) -> ConflictView:
         """The card of one record of `examples.jsonl`."""
         sample = example.get("sample") or 0
         label = f"{example['example_id']:04d}" + (f".{sample}" if sample else "")
@@ -55,18 +58,20 @@ class ConflictView:
     # what the card says, once
 
     @cached_property
-    def _conflict(self) -> dict[str, Any]:
-        row = dict(self.row)
-        if "ours" not in row or "theirs" not in row:  # rows that have only question and answer
-            row = {**parse_question(row["question"]), **row}
-        for name in ("before", "ours", "base", "theirs", "after", "language", "path"):
-            row[name] = row.get(name) or ""
-        if row.get("answer") is None and row.get("resolution") is not None:
-            row["answer"] = row["before"] + row["resolution"] + row["after"]
-        texts = [row[name] for name in ("before", "ours", "base", "theirs", "after")] + [row.get("answer") or ""]
-        lines = "".join(texts)
-        row["crlf"] = "\r\n" in lines and "\n" not in lines.replace("\r\n", "")
-        return row
+    def _conflict(self) -> Conflict:
+        return Conflict.of(self.row)
+
+    @cached_property
+    def _expected(self) -> str | None:
+        """The snippet as the developers committed it, if the row tells."""
+        answer, resolution = self.row.get("answer"), self.row.get("resolution")
+        return self._conflict.with_(resolution) if answer is None and resolution is not None else answer
+
+    @cached_property
+    def _crlf(self) -> bool:
+        c = self._conflict
+        lines = c.with_(c.ours + c.known_base + c.theirs) + (self._expected or "")
+        return "\r\n" in lines and "\n" not in lines.replace("\r\n", "")
 
     @cached_property
     def _reply(self) -> Reply | None:
@@ -75,18 +80,18 @@ class ConflictView:
         return split_reply(self.reply)
 
     @cached_property
-    def _verdict(self) -> dict[str, Any]:
+    def _verdict(self) -> VerdictRecord:
         verdict = self.verdict
         return {} if verdict is None else dict(verdict) if isinstance(verdict, Mapping) else verdict.to_dict()
 
     @property
     def heading(self) -> str:
         """Verdict, example, file and size, in one line."""
-        row, kind = self._conflict, self._verdict.get("match_type")
-        lines = sum(row[side].count("\n") for side in ("ours", "base", "theirs"))
-        parts = [VERDICTS.get(kind, kind) if kind else "conflict", self.label, row["path"], row["language"]]
-        parts += [row.get("kind") and f"developer's way: {row['kind'].replace('_', ' then ')}", f"{lines} lines"]
-        parts += ["CRLF line ends" if row["crlf"] else ""]
+        c, kind, way = self._conflict, self._verdict.get("match_type"), self.row.get("kind")
+        lines = sum(side.count("\n") for side in (c.ours, c.known_base, c.theirs))
+        parts = [VERDICTS.get(kind, kind) if kind else "conflict", self.label, c.path, c.language]
+        parts += [way and f"developer's way: {way.replace('_', ' then ')}", f"{lines} lines"]
+        parts += ["CRLF line ends" if self._crlf else ""]
         return " · ".join(clip(" ".join(str(part).split()), 90) for part in parts if part)
 
     @property
@@ -101,17 +106,13 @@ class ConflictView:
             why += f"{' ' if why else ''}First difference{line}: expected {expected}, got {got}."
         return why
 
-    def _text(self, text: str) -> str:
-        return text.replace("\r\n", "\n") if self._conflict["crlf"] else text
-
     @cached_property
     def _sections(self) -> list[tuple[str, list[Line]]]:
         """The four panes, each a title and its lines."""
-        row = self._conflict
-        base, ours, theirs = (self._text(row[side]) for side in ("base", "ours", "theirs"))
-        of = "as a diff from base" if base else "git has no base text"
-        panes = [(f"ours, {of}", diff(base, ours)), (f"theirs, {of}", diff(base, theirs))]
-        expected, got = row.get("answer"), self._verdict.get("answer")
+        c = self._conflict.unix() if self._crlf else self._conflict
+        of = "as a diff from base" if c.base else "git has no base text"
+        panes = [(f"ours, {of}", diff(c.known_base, c.ours)), (f"theirs, {of}", diff(c.known_base, c.theirs))]
+        expected, got = self._expected, self._verdict.get("answer")
         if expected is None:
             return panes
         expected = expected.replace("\r\n", "\n")  # as the verdict compares
@@ -126,11 +127,11 @@ class ConflictView:
 
     def _developer(self, expected: str) -> list[Line]:
         """The lines that the developers committed; those that stand in place of the conflict have a bar."""
-        before, after = (self._conflict[side].replace("\r\n", "\n") for side in ("before", "after"))
-        if not (expected.startswith(before) and expected[len(before) :].endswith(after)):
+        c = self._conflict.unix()
+        middle = c.cut(expected)
+        if middle is None:
             return diff(expected, expected)
-        middle = expected[len(before) : len(expected) - len(after)]
-        return [*diff(before, before), *[("│", line) for _, line in diff(middle, middle)], *diff(after, after)]
+        return [*diff(c.before, c.before), *[("│", line) for _, line in diff(middle, middle)], *diff(c.after, c.after)]
 
     @cached_property
     def _folded(self) -> list[tuple[str, str]]:
@@ -150,8 +151,8 @@ class ConflictView:
             ]
             text = "\n\n".join(f"[{m['role']}]\n{m['content']}" for m in said)
             parts.append((f"prompt ({len(text.split()):,} words)", text))
-        elif self._conflict["base"]:
-            parts.append(("base", self._conflict["base"]))
+        elif self._conflict.base:
+            parts.append(("base", self._conflict.base))
         if self.reply is not None:
             raw = self.reply
             if isinstance(raw, Mapping):
@@ -256,11 +257,11 @@ def _plain_lines(lines: Sequence[Line]) -> list[str]:
     return [f"{sign} {clip(_blanks(x) if sign in _TAGS else x)}".rstrip() for sign, x in lines] or ["(nothing)"]
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1, default=str)
 
 
-def _quoted(token: Any) -> str:
+def _quoted(token: str | None) -> str:
     return "the end" if token is None else "“" + clip(str(token).replace("\n", "⏎"), 60) + "”"
 
 
@@ -296,3 +297,56 @@ class TrainingView:
             capped(text, width=2000).split("\n") for text in (self.given.rstrip("\n"), self.learned.rstrip("\n"))
         )
         return "\n".join([*(f"  {line}" for line in given), *(f"+ {line}" for line in learned)])
+
+
+# --------------------------------------------------------------------------------------------------- text that is safe
+
+
+MAX_WIDTH = 200
+
+
+def visible(text: str) -> str:
+    """`text` with every character that could hide, move or colour something turned into a visible stand-in.
+
+    >>> visible("a\\x1b[31mb\\u202ec")
+    'a␛[31mb⟨U+202E⟩c'
+    """
+    return _HIDDEN.sub(lambda m: _stand_in(m[0]), text)
+
+
+_HIDDEN = re.compile(r"[^\t\n\x20-\x7e\xa1-\xac\xae-\u02ff\u2190-\u23ff\u2500-\u27ff\u3040-\u30ff\u4e00-\u9fff]")
+
+
+def _stand_in(character: str) -> str:
+    code = ord(character)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "␡"
+    # format characters (bidi overrides, zero width), C1 controls, lone surrogates, private use, line separators
+    hidden = unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"}
+    return f"⟨U+{code:04X}⟩" if hidden else character
+
+
+def capped(text: str, lines: int = MAX_LINES, width: int = MAX_WIDTH) -> str:
+    """At most `lines` lines of at most `width` characters, made visible; it says how much was left out.
+
+    >>> print(capped("abcdef\\nb\\nc", lines=2, width=3))
+    abc… 3 more characters
+    b
+    … 1 more lines
+    """
+    # cut before it is split: a reply may be one line of megabytes
+    head = text[: lines * width * 8].split("\n", lines)[:lines]
+    total = text.count("\n") + (not text.endswith("\n") and bool(text))
+    shown = [clip(line, width) for line in head]
+    if len(text) > lines * width * 8 and len(head) < lines:
+        shown[-1] += f"… {len(text) - lines * width * 8:,} more characters"
+    elif total > len(shown):
+        shown.append(f"… {total - len(shown):,} more lines")
+    return "\n".join(shown)
+
+
+def clip(line: str, width: int = MAX_WIDTH) -> str:
+    more = len(line) - width
+    return visible(line[:width]) + (f"… {more:,} more characters" if more > 0 else "")

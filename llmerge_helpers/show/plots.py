@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ParamSpec
 
-from llmerge_helpers.evaluate.stats import wilson
+from llmerge_helpers.evaluate import wilson
+from llmerge_helpers.run import from_root, shown
 from llmerge_helpers.run.files import write_atomic
-from llmerge_helpers.run.session import resolve, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,12 +54,14 @@ STYLE = {
     "svg.hashsalt": "llmerge",
 }
 
+Given = ParamSpec("Given")
 
-def _styled(draw: Callable[..., Plot]) -> Callable[..., Plot]:
+
+def _styled(draw: Callable[Given, Plot]) -> Callable[Given, Plot]:
     """Draw in the style of the series, whatever the user's own matplotlib is set to."""
 
     @wraps(draw)
-    def drawn(*args: Any, **kwargs: Any) -> Plot:
+    def drawn(*args: Given.args, **kwargs: Given.kwargs) -> Plot:
         from matplotlib import rc_context, rcdefaults
 
         with rc_context():
@@ -114,11 +116,7 @@ def verdicts_by(
     data = _frame(rows, None if rows else [column or "group", "n", "right", "low", "high"])
     title = f"Verdicts{f' by {column}' if column else ''} (n = {len(results)})"
     figure, axes = _axes(height=1.5 + 0.3 * len(rows))
-    left = data["n"] * 0.0
-    for name in present:
-        share = data[name] / data["n"]
-        axes.barh(range(len(data)), share, left=left, color=COLOURS[name], label=WORDS[name], height=0.68)
-        left = left + share
+    _stacked(axes, data, [(name, WORDS[name], COLOURS[name]) for name in present])
     rate = data["right"] / data["n"]
     error = [rate - data["low"], data["high"] - rate]
     for colour, width in (("white", 3.0), ("black", 1.2)):  # a white rim keeps it visible on every colour
@@ -268,11 +266,8 @@ def kinds_by(conflicts: pd.DataFrame, column: str = "language", path: str | Path
     counts = [{kind: int((conflicts["kind"][groups == value] == kind).sum()) for kind in present} for value in order]
     data = _frame([{column: v, "n": sum(c.values()), **c} for v, c in zip(order, counts, strict=True)])
     figure, axes = _axes(height=1.5 + 0.3 * len(data))
-    left = data["n"] * 0.0
-    for kind in present:
-        colour = GREY if kind == "mixed" else LINES[kinds.index(kind)]
-        axes.barh(range(len(data)), data[kind] / data["n"], left=left, color=colour, height=0.68, label=_words(kind))
-        left = left + data[kind] / data["n"]
+    colours = {kind: GREY if kind == "mixed" else LINES[kinds.index(kind)] for kind in present}
+    _stacked(axes, data, [(kind, _words(kind), colours[kind]) for kind in present])
     axes.set_yticks(range(len(data)), [f"{v}  ({n})" for v, n in zip(data[column], data["n"], strict=True)])
     axes.set_xlim(0, 1)
     _percent(axes)
@@ -328,6 +323,15 @@ def _axes(height: float = 0) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def _stacked(axes: Axes, data: pd.DataFrame, parts: Sequence[tuple[str, str, str]]) -> None:
+    """A bar a line, made of the shares of some columns; `parts` are column, label and colour."""
+    left = data["n"] * 0.0
+    for column, label, colour in parts:
+        share = data[column] / data["n"]
+        axes.barh(range(len(data)), share, left=left, color=colour, label=label, height=0.68)
+        left = left + share
+
+
 def _percent(axes: Axes) -> None:
     from matplotlib.ticker import PercentFormatter
 
@@ -342,7 +346,7 @@ def _room_for(axes: Axes, bars: int) -> None:
     axes.set_ylim(bars - 0.5 + empty, -0.5 - empty)
 
 
-def _frame(rows: Any, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def _frame(rows: object, columns: Sequence[str] | None = None) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(rows, columns=list(columns) if columns else None)
@@ -357,7 +361,7 @@ def _save(figure: Figure, axes: Axes, title: str, data: pd.DataFrame, path: str 
     # 32 colours are plenty for flat figures and a quarter of the bytes, which a notebook carries as base64
     Image.open(drawn).convert("RGB").quantize(32).save(png, "png", optimize=True)
     if path is not None:
-        path = resolve(path).with_suffix(".png")
+        path = from_root(path).with_suffix(".png")
         write_atomic(path, png.getvalue())
         write_atomic(path.with_suffix(".csv"), data.to_csv(index=False, lineterminator="\n"))
     return Plot(title, data, png.getvalue(), path)

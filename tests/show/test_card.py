@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmerge_helpers.conflicts.prompts import messages, render_question
+from llmerge_helpers.conflicts import Conflict, messages
+from llmerge_helpers.conflicts.changes import diff
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.show import browse
-from llmerge_helpers.show.card import VERDICTS, ConflictView, TrainingView
-from llmerge_helpers.show.difftext import capped, diff, visible
-from llmerge_helpers.verdict.judge import MATCH_TYPES, verify
+from llmerge_helpers.show import ConflictView, TrainingView, browse
+from llmerge_helpers.show.card import VERDICTS, capped, visible
+from llmerge_helpers.verdict import MATCH_TYPES, verify
 
 ROW = {
     "id": "shop@0123456789ab:src/Cart.java#0",
@@ -29,7 +29,7 @@ ROW = {
     "resolution": "  int total(int tax) {\n    return Math.max(sum, 0) + tax;\n",
 }
 ROW["answer"] = ROW["before"] + ROW["resolution"] + ROW["after"]
-ROW["question"] = render_question(ROW)
+ROW["question"] = Conflict.of(ROW).question()
 RIGHT = f"<think>\nkeep both\n</think>\n\n```java\n{ROW['answer']}```"
 WRONG = RIGHT.replace("Math.max(sum, 0) + tax", "sum + tax")
 ALLOWED = {"div", "b", "i", "table", "tr", "th", "td", "pre", "ins", "del", "details", "summary"}
@@ -147,7 +147,7 @@ HOSTILE = (
 
 def hostile_cards():
     everywhere = {**ROW, **dict.fromkeys(("before", "ours", "theirs", "after", "path", "language", "kind"), HOSTILE)}
-    everywhere |= {"resolution": HOSTILE, "answer": HOSTILE * 3, "question": render_question(ROW) + HOSTILE}
+    everywhere |= {"resolution": HOSTILE, "answer": HOSTILE * 3, "question": Conflict.of(ROW).question() + HOSTILE}
     verdict = {
         "match_type": "incorrect_resolution", "is_correct": False, "answer": HOSTILE, "detail": HOSTILE,
         "first_difference": {"index": 0, "expected": HOSTILE, "got": "<script>", "line": 1},
@@ -286,24 +286,24 @@ def test_the_table_puts_the_worst_first():
 
 
 def test_show_prints_the_same_cards_for_the_same_seed(capsys):
-    browse.show(EXAMPLES, n=2, seed=1)
+    browse.cards(EXAMPLES, n=2, seed=1)
     first = capsys.readouterr().out
-    browse.show(EXAMPLES, n=2, seed=1)
+    browse.cards(EXAMPLES, n=2, seed=1)
     assert capsys.readouterr().out == first and first.count("--- ours") == 2
 
 
 def test_browse_outside_a_live_notebook_shows_cards(capsys, monkeypatch):
     for name in ("JPY_SESSION_NAME", "VSCODE_PID"):
         monkeypatch.delenv(name, raising=False)
-    assert browse.browse(EXAMPLES, n=2) is None
+    assert browse.browser(EXAMPLES, n=2) is None
     assert capsys.readouterr().out.count("--- ours") == 2
     with pytest.raises(LlmergeError, match="nothing to browse"):
-        browse.browse([])
+        browse.browser([])
 
 
 def test_browse_without_ipywidgets_shows_cards(capsys, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ipywidgets", None)
-    assert browse.browse(EXAMPLES, n=1, widgets=True) is None
+    assert browse.browser(EXAMPLES, n=1, widgets=True) is None
     assert "ipywidgets is not installed" in capsys.readouterr().out
 
 

@@ -5,9 +5,9 @@ import io
 import pandas as pd
 import pytest
 
-from llmerge_helpers.evaluate.stats import wilson
+from llmerge_helpers.evaluate import wilson
 from llmerge_helpers.show import plots
-from llmerge_helpers.verdict.judge import MATCH_TYPES
+from llmerge_helpers.verdict import MATCH_TYPES
 
 RESULTS = pd.DataFrame(
     {
