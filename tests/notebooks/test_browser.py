@@ -45,7 +45,7 @@ pytestmark = [
 
 def replies_of_01(root: Path) -> int:
     """What 01 would have left: twelve replies by hand, a hostile one, and enough others to step through."""
-    from llmerge_helpers.merges import dataset as merges
+    from llmerge_helpers import merges
 
     hostile = conflict(12)
     bomb = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>"

@@ -15,7 +15,7 @@ from fault_server import FaultServer, take_ours
 from notebook_runs import ROOT, cleaned, comparable, copy_of_project, papermill
 from tiny import tiny_model
 
-from llmerge_helpers.merges.dataset import load
+from llmerge_helpers.merges import load
 
 FIRST = ("00_collect_merges", "01_generate", "02_inspect_and_prepare")
 KEY = "sk-loopback-0123456789abcdef"
