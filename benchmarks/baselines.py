@@ -16,8 +16,9 @@ from typing import Any
 
 from llmerge_helpers.baselines import simple as baselines
 from llmerge_helpers.baselines.rules import RULES, decide
-from llmerge_helpers.collect.mining import collect_repository
-from llmerge_helpers.evaluate.stats import rate
+from llmerge_helpers.collect import collect_repository
+from llmerge_helpers.conflicts import Conflict
+from llmerge_helpers.evaluate import rate
 
 
 def main(sources: Sequence[str]) -> None:
@@ -47,7 +48,7 @@ def report(title: str, rows: list[dict[str, Any]]) -> None:
             print(f"| {name} | no answer | – | – |")
     fired, exact_by = Counter[str](), Counter[str]()
     start = time.process_time()
-    decisions = [decide(baselines.read_conflict(row)) for row in rows]
+    decisions = [decide(Conflict.of(row)) for row in rows]
     seconds = time.process_time() - start
     for (rule, answer), row in zip(decisions, rows, strict=True):
         fired[rule] += 1

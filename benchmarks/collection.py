@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from llmerge_helpers.collect.mining import collect
+from llmerge_helpers.collect import collect
 from llmerge_helpers.collect.replay import Workshop
 from llmerge_helpers.collect.repository import Repository, git_environment, git_version
 

@@ -14,11 +14,8 @@ import traceback
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 
-from llmerge_helpers.baselines import simple as baselines
-from llmerge_helpers.collect import mining as collect
-from llmerge_helpers.conflicts import markers as conflicts
+from llmerge_helpers import baselines, collect, conflicts, verdict
 from llmerge_helpers.conflicts import prompts
-from llmerge_helpers.verdict import judge as verdict
 
 NAMES = ("ours", "theirs", "union", "token_merge", "rules")
 

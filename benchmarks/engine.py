@@ -33,10 +33,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
 from fault_server import FAULTS, FaultServer, make_rows, take_ours  # noqa: E402
 
-from llmerge_helpers.conflicts.prompts import messages  # noqa: E402
-from llmerge_helpers.generate.asking import generate  # noqa: E402
+from llmerge_helpers.conflicts import messages  # noqa: E402
+from llmerge_helpers.generate import Teacher, generate  # noqa: E402
 from llmerge_helpers.generate.reply_cache import Ledger  # noqa: E402
-from llmerge_helpers.generate.teachers import Teacher  # noqa: E402
 
 REQUESTS, LATENCY_S = 1000, 2.0
 LIMITS = {

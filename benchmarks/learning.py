@@ -24,10 +24,10 @@ ROOM = 16  # tokens of a reply beyond the longest of training
 
 def short_rows(paths: list[str], work: Path, context_lines: int, most: int) -> list[dict[str, Any]]:
     """Every labelled conflict of the repositories whose question and right answer take at most `most` tokens."""
-    from llmerge_helpers.collect.mining import collect
-    from llmerge_helpers.conflicts.prompts import messages, render_answer
-    from llmerge_helpers.models import adapter as models
-    from llmerge_helpers.models import chat as rendering
+    from llmerge_helpers import models
+    from llmerge_helpers import models as rendering
+    from llmerge_helpers.collect import collect
+    from llmerge_helpers.conflicts import messages, render_answer
 
     tokenizer = models.load_tokenizer(models.locate(MODEL))
     rows = []
@@ -44,9 +44,9 @@ def short_rows(paths: list[str], work: Path, context_lines: int, most: int) -> l
 
 def taught(row: dict[str, Any]) -> dict[str, Any] | None:
     """A training row with the rule teacher's answer, and no reasoning; None where it is not right."""
-    from llmerge_helpers.baselines import simple as baselines
-    from llmerge_helpers.conflicts.prompts import messages, render_answer
-    from llmerge_helpers.verdict.judge import verify
+    from llmerge_helpers import baselines
+    from llmerge_helpers.conflicts import messages, render_answer
+    from llmerge_helpers.verdict import verify
 
     hunk = baselines.resolve("rules", row)
     answer = None if hunk is None else render_answer(row["before"] + hunk + row["after"], row["language"])
@@ -60,9 +60,8 @@ def data(work: Path, given: argparse.Namespace) -> None:
     import yaml
     from datasets import Dataset, DatasetDict
 
-    from llmerge_helpers.conflicts.prompts import messages
-    from llmerge_helpers.merges.similarity import conflict_text, near_duplicates_of, sketches
-    from llmerge_helpers.merges.splits import family_of
+    from llmerge_helpers.conflicts import Conflict, messages
+    from llmerge_helpers.merges.splits import family_of, near_duplicates_of, sketches
     from llmerge_helpers.run.files import write_jsonl
 
     train = short_rows(given.train, work, given.context_lines, given.max_length)
@@ -70,8 +69,8 @@ def data(work: Path, given: argparse.Namespace) -> None:
     shuffle = random.Random(0).shuffle
     shuffle(test)
     test, families = test[: given.n], {family_of(row) for row in test}
-    known = list(sketches(conflict_text(row) for row in test))
-    found = near_duplicates_of(sketches(conflict_text(row) for row in train), known)
+    known = list(sketches(Conflict.of(row).text() for row in test))
+    found = near_duplicates_of(sketches(Conflict.of(row).text() for row in train), known)
     train = [r for r, near in zip(train, found, strict=True) if near is None and family_of(r) not in families]
     shuffle(train)
     right = [(row, example) for row in train if (example := taught(row)) is not None]
@@ -100,10 +99,9 @@ def data(work: Path, given: argparse.Namespace) -> None:
 
 def table(work: Path) -> None:
     """Evaluate what is there and print it."""
-    from llmerge_helpers.evaluate import measure as evaluate
-    from llmerge_helpers.models.adapter import read_lineage
+    from llmerge_helpers import evaluate, training
+    from llmerge_helpers.models import read_lineage
     from llmerge_helpers.run.files import read_jsonl
-    from llmerge_helpers.training import train as training
 
     rows = list(read_jsonl(work / "test.jsonl"))
     stages = {"base": MODEL, "sft": str(work / "sft_model"), "grpo": str(work / "grpo_model")}

@@ -20,16 +20,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from llmerge_helpers.baselines import simple as baselines
-from llmerge_helpers.collect import one_repository as mining
-from llmerge_helpers.conflicts.prompts import messages, render_answer, render_question
-from llmerge_helpers.generate.examples import load_examples
-from llmerge_helpers.merges import dataset as merges
-from llmerge_helpers.models.chat import training_text
-from llmerge_helpers.models.tokenizer import load_chat_tokenizer
-from llmerge_helpers.prepare.datasets import prepare
+from llmerge_helpers import collect as mining
+from llmerge_helpers import merges
+from llmerge_helpers.baselines import explain
+from llmerge_helpers.conflicts import Conflict, messages, render_answer
+from llmerge_helpers.models import load_chat_tokenizer, training_text
+from llmerge_helpers.prepare import load_examples, prepare
 from llmerge_helpers.run.files import write_jsonl
-from llmerge_helpers.verdict.judge import verify
+from llmerge_helpers.verdict import verify
 
 TEXTS = ("before", "ours", "base", "theirs", "after", "resolution", "prefix", "suffix")
 NAME = re.compile(r"\b[A-Za-z_]{4,}\b")
@@ -41,7 +39,7 @@ def renamed(row: dict, copy: int) -> dict:
         row = {**row, **{name: NAME.sub(lambda m: f"{m[0]}{copy}", row[name]) for name in TEXTS}}
         row["answer"] = row["before"] + row["resolution"] + row["after"]
         row["id"], row["path"] = f"{row['id']}~{copy}", f"{copy}/{row['path']}"
-        row["question"] = render_question(row)
+        row["question"] = Conflict.of(row).question()
     return row
 
 
@@ -58,7 +56,7 @@ def make_examples(rows: list[dict], n: int, path: Path) -> None:
     def records():
         copies = (renamed(row, copy) for copy in itertools.count() for row in rows)
         for number, row in enumerate(itertools.islice(copies, n)):
-            resolution, reasoning = baselines.explain(row)
+            resolution, reasoning = explain.explain(Conflict.of(row))
             answer = render_answer(row["before"] + (resolution or "") + row["after"], row["language"])
             yield {
                 "example_id": number, "sample": 0, "id": row["id"], "row": row, "prompt": messages(row),
@@ -86,7 +84,7 @@ def measured(path: str, base_model: str, queue) -> None:
 
 def token_count(path: str, base_model: str, n: int, rounds: int) -> dict:
     """Our batched count against a loop over transformers' tokenizer, on the same `n` texts, taking turns."""
-    from llmerge_helpers.models import adapter as models
+    from llmerge_helpers import models
 
     ours, theirs = load_chat_tokenizer(base_model), models.load_tokenizer(models.locate(ours_name(base_model)))
     with open(path, encoding="utf-8") as file:

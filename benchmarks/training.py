@@ -39,14 +39,14 @@ ALLOCATOR = ":".join(
 
 def rows_of_the_sample(tokenizer: Any, most: int, max_length: int) -> list[dict[str, Any]]:
     """Rows as 02 makes them: the rule teacher's reasoning and answer to conflicts of the sample."""
-    from llmerge_helpers.baselines import simple as baselines
-    from llmerge_helpers.conflicts.prompts import messages, render_answer, render_reply
-    from llmerge_helpers.merges import dataset as merges
+    from llmerge_helpers import merges
+    from llmerge_helpers.baselines.explain import explain
+    from llmerge_helpers.conflicts import Conflict, messages, render_answer, render_reply
     from llmerge_helpers.models import chat as rendering
 
     rows = []
     for row in merges.load("sample")["train"]:
-        hunk, reasoning = baselines.explain(row)
+        hunk, reasoning = explain(Conflict.of(row))
         answer = render_answer(row["before"] + (hunk or "") + row["after"], row["language"])
         example = {"prompt": messages(row), "completion": render_reply(reasoning, answer)}
         if len(rendering.encode(tokenizer, **example)["input_ids"]) <= max_length:
@@ -61,7 +61,7 @@ def measure(arm: str, model: str, most: int, max_length: int) -> dict[str, float
     from transformers import set_seed
     from trl import SFTConfig, SFTTrainer
 
-    from llmerge_helpers.models import adapter as models
+    from llmerge_helpers import models
     from llmerge_helpers.models import device as devices
     from llmerge_helpers.training.rows import encode_rows
 

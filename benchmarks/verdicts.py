@@ -17,10 +17,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from llmerge_helpers.collect.mining import collect_repository
-from llmerge_helpers.conflicts.prompts import render_answer
-from llmerge_helpers.merges.dataset import load
-from llmerge_helpers.verdict.judge import verify
+from llmerge_helpers.collect import collect_repository
+from llmerge_helpers.conflicts import render_answer
+from llmerge_helpers.merges import load
+from llmerge_helpers.verdict import verify
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from verdict_cases import OTHER_PAIRS, PAIRS, TOP_LEVEL_PAIRS, example

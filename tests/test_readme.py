@@ -11,8 +11,8 @@ from packaging.specifiers import SpecifierSet
 from readme_commands import commands as whole_script
 from readme_tables import with_tables
 
-from llmerge_helpers.merges import dataset as merges
-from llmerge_helpers.show.card import ConflictView
+from llmerge_helpers import merges
+from llmerge_helpers.show import ConflictView
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
