@@ -25,7 +25,6 @@ ROOM = 16  # tokens of a reply beyond the longest of training
 def short_rows(paths: list[str], work: Path, context_lines: int, most: int) -> list[dict[str, Any]]:
     """Every labelled conflict of the repositories whose question and right answer take at most `most` tokens."""
     from llmerge_helpers import models
-    from llmerge_helpers import models as rendering
     from llmerge_helpers.collect import collect
     from llmerge_helpers.conflicts import messages, render_answer
 
@@ -34,9 +33,7 @@ def short_rows(paths: list[str], work: Path, context_lines: int, most: int) -> l
     for row in collect(paths, work / "parts", context_lines=context_lines).rows():
         if len(row["question"]) + len(row["answer"]) > 8 * most:
             continue
-        given, learned = rendering.training_text(
-            tokenizer, messages(row), render_answer(row["answer"], row["language"])
-        )
+        given, learned = models.training_text(tokenizer, messages(row), render_answer(row["answer"], row["language"]))
         if len(tokenizer(given + learned)["input_ids"]) <= most:
             rows.append(row)
     return rows

@@ -20,8 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from llmerge_helpers import collect as mining
-from llmerge_helpers import merges
+from llmerge_helpers import collect, merges
 from llmerge_helpers.baselines import explain
 from llmerge_helpers.conflicts import Conflict, messages, render_answer
 from llmerge_helpers.models import load_chat_tokenizer, training_text
@@ -46,7 +45,7 @@ def renamed(row: dict, copy: int) -> dict:
 def conflicts(repository: str) -> list[dict]:
     """The conflicts of a repository, or of the bundled sample."""
     if repository:
-        return [{**row, "family": row.get("family") or "one"} for row in mining.collect_repository(repository)]
+        return [{**row, "family": row.get("family") or "one"} for row in collect.collect_repository(repository)]
     return merges.load("sample")["train"].to_list()
 
 

@@ -18,13 +18,17 @@ from llmerge_helpers.generate import Example
 from llmerge_helpers.merges.dataset import write_dataset
 from llmerge_helpers.merges.splits import group_by_shared_keys, held_out_groups, split_fingerprint, split_keys
 from llmerge_helpers.models import ChatTokenizer, load_chat_tokenizer, render_prompt
-from llmerge_helpers.prepare import candidates as filters
 from llmerge_helpers.prepare.candidates import (
     FLAGS,
     STEPS,
     STEPS_CORRECT,
     Candidate,
+    candidate_of,
+    count_tokens,
     drop,
+    number_groups,
+    one_conflict_a_group,
+    shortest,
 )
 from llmerge_helpers.prepare.dataset_card import data_card
 from llmerge_helpers.run import from_root, shown
@@ -134,7 +138,7 @@ def prepare(
     accept = _check(accept, max_tokens, validation_size, keep)
     tokenizer, notes = load_chat_tokenizer(base_model), []
     names = ["correct_only"] if correct_only else ["full", "correct_only"]
-    candidates = [filters.candidate_of(example) for example in examples]
+    candidates = [candidate_of(example) for example in examples]
     if not candidates:
         raise LlmergeError("there are no examples: run 01_generate with a larger limit.")
     if tokenizer.estimated:
@@ -143,19 +147,19 @@ def prepare(
     drop(candidates, "failed", lambda c: c.match_type == "failed")
     drop(candidates, "truncated", lambda c: c.match_type == "truncated")
     drop(candidates, "invalid", lambda c: c.match_type == "invalid_output")
-    held_out_keys = filters.number_groups(candidates, test)
+    held_out_keys = number_groups(candidates, test)
     drop(candidates, "test", lambda c: c.group in held_out_keys)
     seen: set[tuple[str, str]] = set()
     drop(candidates, "again", lambda c: (c.key, c.completion) in seen or seen.add((c.key, c.completion)))
-    filters.count_tokens(candidates, tokenizer)
+    count_tokens(candidates, tokenizer)
     drop(candidates, "long", lambda c: c.n_tokens > max_tokens)
-    chosen = filters.one_conflict_a_group(candidates, accept)  # of those whose replies can be used
+    chosen = one_conflict_a_group(candidates, accept)  # of those whose replies can be used
     drop(candidates, "duplicate", lambda c: chosen[c.group] != c.key)
     drop(candidates, "wrong", lambda c: c.match_type not in accept, "correct_only")
     if drop_flagged:
         drop(candidates, "flagged", lambda c: bool(c.thinking.flags), "correct_only")
     if keep == "shortest":
-        best = filters.shortest(candidates)
+        best = shortest(candidates)
         drop(candidates, "longer", lambda c: best[c.key] is not c, "correct_only")
     for name in names:
         _refuse_empty(candidates, name, accept, max_tokens)
