@@ -135,7 +135,7 @@ def _named(dataset: Dataset, split: str) -> Dataset:
     """The dataset under a fingerprint made of its rows, where `datasets` would draw one by time and place."""
     from datasets import Dataset, NamedSplit
 
-    with _quiet():
+    with without_bars():
         dataset = dataset.flatten_indices(keep_in_memory=True) if len(dataset) < 10_000 else dataset.flatten_indices()
     mark = hashlib.sha256(split.encode())
     for ident, answer in zip(dataset["id"], dataset["answer"], strict=True):
@@ -145,7 +145,7 @@ def _named(dataset: Dataset, split: str) -> Dataset:
 
 def write_dataset(dataset: DatasetDict, path: Path, room: Path, card: str = "") -> None:
     """Write `dataset` and its card in `room`, then put both in the place of `path`, as a whole."""
-    with _quiet():
+    with without_bars():
         # an empty split gets no file by default, and then cannot be loaded
         dataset.save_to_disk(room / "dataset", num_shards={s: None if len(p) else 1 for s, p in dataset.items()})
     if card:
@@ -154,7 +154,7 @@ def write_dataset(dataset: DatasetDict, path: Path, room: Path, card: str = "") 
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def without_bars() -> Iterator[None]:
     """`datasets` without its progress bars: each would leave dozens of lines in a saved notebook."""
     import datasets
 

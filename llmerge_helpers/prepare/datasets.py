@@ -15,7 +15,7 @@ from llmerge_helpers.conflicts import Conflict, Row
 from llmerge_helpers.conflicts.prompts import TEXTS
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import Example
-from llmerge_helpers.merges.dataset import write_dataset
+from llmerge_helpers.merges.dataset import without_bars, write_dataset
 from llmerge_helpers.merges.splits import group_by_shared_keys, held_out_groups, split_fingerprint, split_keys
 from llmerge_helpers.models import ChatTokenizer, load_chat_tokenizer, render_prompt
 from llmerge_helpers.prepare.candidates import (
@@ -205,7 +205,7 @@ def _write_held_out(rows: Sequence[Row], path: Path) -> None:
     if not len(rows):  # nothing to measure on; an older folder would be taken for this run's
         shutil.rmtree(path, ignore_errors=True)
         return
-    with room_beside(path) as room:
+    with room_beside(path) as room, without_bars():
         if isinstance(rows, Dataset):  # its own cache would lie among the files of the data set of merges
             test = rows.flatten_indices(cache_file_name=str(room / "rows.arrow"))
         else:

@@ -96,6 +96,11 @@ def test_nothing_private_is_in_it(path):
     assert not PRIVATE.search(path.read_text(encoding="utf-8"))
 
 
+def test_no_progress_bar_is_stored(path):
+    """One that a library draws ends up as a widget, or as dozens of lines."""
+    assert not re.search(r"examples/s|it/s\]|s/it\]", path.read_text(encoding="utf-8"))
+
+
 def test_the_order_of_the_house(path, notebook):
     first, cells = notebook.cells[0], notebook.cells
     assert first.source.startswith("# ")
