@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import os
 import random
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from llmerge_helpers.conflicts import Row
+from llmerge_helpers.conflicts import Conflict, Row
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import Example
-from llmerge_helpers.show.card import VERDICTS, ConflictView
+from llmerge_helpers.show.card import VERDICTS, ConflictView, clip
 from llmerge_helpers.verdict import verify
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def table(examples: Sequence[Example]) -> pd.DataFrame:
     rows = []
     for example in examples:
         row, usage = example["row"], example.get("usage") or {}
-        sides = [row.get(side) or "" for side in ("ours", "base", "theirs")]
+        conflict = Conflict.of(row)
         rows.append(
             {
                 "example_id": example["example_id"],
@@ -38,7 +39,7 @@ def table(examples: Sequence[Example]) -> pd.DataFrame:
                 "verdict": example["verdict"]["match_type"],
                 "kind": row.get("kind", ""),
                 "language": row.get("language", ""),
-                "lines": sum(side.count("\n") for side in sides) if any(sides) else row["question"].count("\n"),
+                "lines": sum(side.count("\n") for side in (conflict.ours, conflict.known_base, conflict.theirs)),
                 "tokens": usage.get("completion_tokens") or 0,
                 "cost_usd": example.get("cost_usd") or 0.0,
                 "path": row.get("path", ""),
@@ -205,8 +206,4 @@ def _haystack(example: Example) -> str:
 
 
 def _escape(text: str) -> str:
-    import html
-
-    from llmerge_helpers.show.card import clip
-
     return html.escape(clip(text, 40))

@@ -31,7 +31,22 @@ VERDICTS = {
     "truncated": "✗ cut off before the end",
     "failed": "✗ no reply",
 }
-# -------------------------------------------------------------------------------------------------------- the card
+MAX_WIDTH = 200  # characters of a line that are shown
+# tints are translucent, so that they read on white and on dark; the signs and tags carry the meaning without them
+_TAGS = {
+    "+": ("ins", "text-decoration:none;background:rgba(46,160,67,.25)"),
+    "-": ("del", "text-decoration:none;background:rgba(248,81,73,.25)"),
+}
+_MARK = "background:rgba(255,193,7,.3);outline:1px solid rgba(255,193,7,.9)"
+_PRE = "margin:0;white-space:pre;overflow-x:auto;font:.9em/1.35 monospace"
+_WRAP = _PRE + ";white-space:pre-wrap;word-break:normal"
+_TH = "text-align:left;width:50%"
+_TD = "text-align:left;vertical-align:top;max-width:0"
+# outside of these the category of a character is asked for, which is slow
+_HIDDEN = re.compile(r"[^\t\n\x20-\x7e\xa1-\xac\xae-\u02ff\u2190-\u23ff\u2500-\u27ff\u3040-\u30ff\u4e00-\u9fff]")
+
+
+# ---- the cards
 
 
 @dataclass(frozen=True)
@@ -235,16 +250,32 @@ class ConflictView:
         return "\n\n".join(parts) + "\n"
 
 
-# tints are translucent, so that they read on white and on dark; the signs and tags carry the meaning without them
-_TAGS = {
-    "+": ("ins", "text-decoration:none;background:rgba(46,160,67,.25)"),
-    "-": ("del", "text-decoration:none;background:rgba(248,81,73,.25)"),
-}
-_MARK = "background:rgba(255,193,7,.3);outline:1px solid rgba(255,193,7,.9)"
-_PRE = "margin:0;white-space:pre;overflow-x:auto;font:.9em/1.35 monospace"
-_WRAP = _PRE + ";white-space:pre-wrap;word-break:normal"
-_TH = "text-align:left;width:50%"
-_TD = "text-align:left;vertical-align:top;max-width:0"
+@dataclass(frozen=True)
+class TrainingView:
+    """The text given to the model, and the text it learns to write (`<ins>`, `+`: the part with loss)."""
+
+    given: str
+    learned: str
+
+    def _repr_html_(self) -> str:
+        tag, style = _TAGS["+"]
+        given, learned = (
+            html.escape(capped(text, width=2000)) for text in (self.given.rstrip("\n"), self.learned.rstrip("\n"))
+        )
+        return (
+            f'<div><b>given</b> (no loss)<pre style="{_WRAP};opacity:.75">{given}</pre>'
+            f'<b>learned</b> (every token carries loss)<pre style="{_WRAP}">'
+            f'<{tag} style="{style}">{learned}</{tag}></pre></div>'
+        )
+
+    def __repr__(self) -> str:
+        given, learned = (
+            capped(text, width=2000).split("\n") for text in (self.given.rstrip("\n"), self.learned.rstrip("\n"))
+        )
+        return "\n".join([*(f"  {line}" for line in given), *(f"+ {line}" for line in learned)])
+
+
+# ---- parts of a card
 
 
 def _blanks(line: str) -> str:
@@ -274,35 +305,7 @@ def _fenced(body: str, info: str) -> str:
     return f"{fence}{info}\n{body}\n{fence}"
 
 
-@dataclass(frozen=True)
-class TrainingView:
-    """The text given to the model, and the text it learns to write (`<ins>`, `+`: the part with loss)."""
-
-    given: str
-    learned: str
-
-    def _repr_html_(self) -> str:
-        tag, style = _TAGS["+"]
-        given, learned = (
-            html.escape(capped(text, width=2000)) for text in (self.given.rstrip("\n"), self.learned.rstrip("\n"))
-        )
-        return (
-            f'<div><b>given</b> (no loss)<pre style="{_WRAP};opacity:.75">{given}</pre>'
-            f'<b>learned</b> (every token carries loss)<pre style="{_WRAP}">'
-            f'<{tag} style="{style}">{learned}</{tag}></pre></div>'
-        )
-
-    def __repr__(self) -> str:
-        given, learned = (
-            capped(text, width=2000).split("\n") for text in (self.given.rstrip("\n"), self.learned.rstrip("\n"))
-        )
-        return "\n".join([*(f"  {line}" for line in given), *(f"+ {line}" for line in learned)])
-
-
-# --------------------------------------------------------------------------------------------------- text that is safe
-
-
-MAX_WIDTH = 200
+# ---- text that is safe
 
 
 def visible(text: str) -> str:
@@ -312,9 +315,6 @@ def visible(text: str) -> str:
     'a␛[31mb⟨U+202E⟩c'
     """
     return _HIDDEN.sub(lambda m: _stand_in(m[0]), text)
-
-
-_HIDDEN = re.compile(r"[^\t\n\x20-\x7e\xa1-\xac\xae-\u02ff\u2190-\u23ff\u2500-\u27ff\u3040-\u30ff\u4e00-\u9fff]")
 
 
 def _stand_in(character: str) -> str:
@@ -348,5 +348,6 @@ def capped(text: str, lines: int = MAX_LINES, width: int = MAX_WIDTH) -> str:
 
 
 def clip(line: str, width: int = MAX_WIDTH) -> str:
+    """At most `width` characters of a line, made visible; it says how many more there are."""
     more = len(line) - width
     return visible(line[:width]) + (f"… {more:,} more characters" if more > 0 else "")

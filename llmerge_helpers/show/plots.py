@@ -97,39 +97,23 @@ def verdicts_by(
 
     The right answers come first in each bar, so the interval at their end is that of the rate of right answers.
     """
-    groups = results.assign(_group=results[column].astype(str) if column else "all")
-    order = groups["_group"].value_counts(sort=True).sort_index().sort_values(ascending=False, kind="stable")
-    others = order.index[top:]
-    if len(others):
-        groups["_group"] = groups["_group"].where(~groups["_group"].isin(others), f"{len(others)} others")
-        order = order.iloc[:top].index.tolist() + [f"{len(others)} others"]
-    else:
-        order = order.index.tolist()
-    present = [name for name in COLOURS if (groups["match_type"] == name).any()]
-    rows = []
-    for value in order:
-        part = groups[groups["_group"] == value]
-        counts = {name: int((part["match_type"] == name).sum()) for name in present}
-        right = counts.get("exact_match", 0) + counts.get("normalized_match", 0)
-        low, high = wilson(right, len(part))
-        rows.append({column or "group": value, "n": len(part), **counts, "right": right, "low": low, "high": high})
-    data = _frame(rows, None if rows else [column or "group", "n", "right", "low", "high"])
+    name = column or "group"
+    groups = results[column].astype(str) if column else results["match_type"].map(lambda _: "all")
+    rows = _counted(groups.rename(name), results["match_type"], COLOURS, top)
+    for row in rows:
+        right = row.get("exact_match", 0) + row.get("normalized_match", 0)
+        low, high = wilson(right, row["n"])
+        row |= {"right": right, "low": low, "high": high}
+    data = _frame(rows, None if rows else [name, "n", "right", "low", "high"])
     title = f"Verdicts{f' by {column}' if column else ''} (n = {len(results)})"
-    figure, axes = _axes(height=1.5 + 0.3 * len(rows))
-    _stacked(axes, data, [(name, WORDS[name], COLOURS[name]) for name in present])
+    figure, axes = _stacked(data, name, [(kind, WORDS[kind], colour) for kind, colour in COLOURS.items()])
     rate = data["right"] / data["n"]
     error = [rate - data["low"], data["high"] - rate]
     for colour, width in (("white", 3.0), ("black", 1.2)):  # a white rim keeps it visible on every colour
         axes.errorbar(
             rate, range(len(data)), xerr=error, fmt="none", ecolor=colour, capsize=3, lw=width, capthick=width
         )
-    axes.set_yticks(range(len(data)), [f"{v}  ({n})" for v, n in zip(data[column or "group"], data["n"], strict=True)])
-    axes.set_xlim(0, 1)
-    _percent(axes)
     axes.set_xlabel("share of replies; the bar shows the 95 % interval of right answers")
-    _room_for(axes, len(data))
-    if present:
-        figure.legend(ncols=4, loc="outside lower center", columnspacing=1.2, handlelength=1.2)
     return _save(figure, axes, title, data, path)
 
 
@@ -162,9 +146,7 @@ def rates(counts: Mapping[str, tuple[int, int]], path: str | Path | None = None,
 
 
 @_styled
-def length_by_verdict(
-    lengths: Sequence[float], verdicts: Sequence[str], path: str | Path | None = None, unit: str = "words of reasoning"
-) -> Plot:
+def length_by_verdict(lengths: Sequence[float], verdicts: Sequence[str], path: str | Path | None = None) -> Plot:
     """How long the reasoning is for each verdict: one dot a reply, a bar at the median."""
     import numpy as np
     import pandas as pd
@@ -187,7 +169,7 @@ def length_by_verdict(
     wide = len(frame) and frame["length"].max() > 10 * max(frame["length"].min(), 1)
     axes.set_xscale("log" if wide else "linear")
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.set_xlabel(f"{unit}{' (logarithmic)' if wide else ''}; the upright bar is the median")
+    axes.set_xlabel(f"words of reasoning{' (logarithmic)' if wide else ''}; the upright bar is the median")
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x")
     return _save(figure, axes, f"Length of reasoning by verdict (n = {len(frame)})", _frame(rows), path)
@@ -258,22 +240,12 @@ def waterfall(steps: Iterable[tuple[str, int]], path: str | Path | None = None, 
 @_styled
 def kinds_by(conflicts: pd.DataFrame, column: str = "language", path: str | Path | None = None, top: int = 8) -> Plot:
     """How developers resolved conflicts: shares of the kinds for each value of `column`, most frequent values first."""
-    order = conflicts[column].value_counts().sort_index().sort_values(ascending=False, kind="stable").index.tolist()
-    groups = conflicts[column].where(conflicts[column].isin(order[:top]), f"{len(order) - top} others")
-    order = order[:top] + ([f"{len(order) - top} others"] if len(order) > top else [])
     kinds = ("ours", "theirs", "ours_theirs", "theirs_ours", "base", "empty", "mixed")
-    present = [kind for kind in kinds if (conflicts["kind"] == kind).any()]
-    counts = [{kind: int((conflicts["kind"][groups == value] == kind).sum()) for kind in present} for value in order]
-    data = _frame([{column: v, "n": sum(c.values()), **c} for v, c in zip(order, counts, strict=True)])
-    figure, axes = _axes(height=1.5 + 0.3 * len(data))
-    colours = {kind: GREY if kind == "mixed" else LINES[kinds.index(kind)] for kind in present}
-    _stacked(axes, data, [(kind, _words(kind), colours[kind]) for kind in present])
-    axes.set_yticks(range(len(data)), [f"{v}  ({n})" for v, n in zip(data[column], data["n"], strict=True)])
-    axes.set_xlim(0, 1)
-    _percent(axes)
+    rows = _counted(conflicts[column], conflicts["kind"], kinds, top)
+    colours = (*LINES[: len(kinds) - 1], GREY)
+    data = _frame(rows, None if rows else [column, "n"])
+    figure, axes = _stacked(data, column, [(k, _words(k), colour) for k, colour in zip(kinds, colours, strict=True)])
     axes.set_xlabel("share of conflicts; mixed: written anew, or of parts of both sides")
-    _room_for(axes, len(data))
-    figure.legend(ncols=4, loc="outside lower center", columnspacing=1.2, handlelength=1.2)
     return _save(figure, axes, f"Kinds of resolution by {column} (n = {len(conflicts)})", data, path)
 
 
@@ -283,31 +255,29 @@ def _words(kind: str) -> str:
 
 @_styled
 def curves(
-    history: pd.DataFrame, columns: Sequence[str], path: str | Path | None = None, x: str = "step", window: int = 10,
-    title: str = "Training", ylabel: str = "",
-) -> Plot:  # fmt: skip
-    """Loss or reward over training: the raw values faint, their moving average (over `window` points) on top.
+    history: pd.DataFrame, columns: Sequence[str], path: str | Path | None = None, title: str = "Training"
+) -> Plot:
+    """Loss or reward by step of training: the raw values faint, their moving average (over ten points) on top.
 
     Columns that are missing or hold nothing are left out; a column with few values (evaluation) is drawn as dots.
     """
     columns = [c for c in columns if c in history and history[c].notna().any()]
-    data = history[[x, *columns]].dropna(subset=columns, how="all").reset_index(drop=True)
+    data = history[["step", *columns]].dropna(subset=columns, how="all").reset_index(drop=True)
     figure, axes = _axes()
     for i, (colour, column) in enumerate(zip(LINES, columns, strict=False)):
-        part = data[[x, column]].dropna()
+        part = data[["step", column]].dropna()
         name = column.replace("_", " ")
         if len(part) < max(3, len(data) / 3):
             size = max(7 - 3 * i, 2)  # one on top of another shows
-            axes.plot(part[x], part[column], "o-", color=colour, ms=size, lw=1, label=name)
+            axes.plot(part["step"], part[column], "o-", color=colour, ms=size, lw=1, label=name)
             continue
-        span = max(1, min(window, len(part) // 3))
-        axes.plot(part[x], part[column], color=colour, alpha=0.3, lw=1)
-        axes.plot(part[x], part[column].rolling(span, min_periods=1).mean(), color=colour, lw=1.9, label=name)
-    axes.set_xlabel(f"{x}; faint: raw, strong: moving average")
-    axes.set_ylabel(ylabel)
+        span = max(1, min(10, len(part) // 3))
+        axes.plot(part["step"], part[column], color=colour, alpha=0.3, lw=1)
+        axes.plot(part["step"], part[column].rolling(span, min_periods=1).mean(), color=colour, lw=1.9, label=name)
+    axes.set_xlabel("step; faint: raw, strong: moving average")
     if len(columns):
         axes.legend(loc="best")
-    return _save(figure, axes, f"{title} (n = {data[x].nunique()} logged steps)", data, path)
+    return _save(figure, axes, f"{title} (n = {data['step'].nunique()} logged steps)", data, path)
 
 
 # --------------------------------------------------------------------------------------------------- one way to draw
@@ -323,13 +293,33 @@ def _axes(height: float = 0) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _stacked(axes: Axes, data: pd.DataFrame, parts: Sequence[tuple[str, str, str]]) -> None:
-    """A bar a line, made of the shares of some columns; `parts` are column, label and colour."""
+def _counted(groups: pd.Series, kinds: pd.Series, names: Iterable[str], top: int) -> list[dict[str, object]]:
+    """How many of each kind each group has, the largest groups first; all but the `top` largest are one group."""
+    order = groups.value_counts().sort_index().sort_values(ascending=False, kind="stable").index.tolist()
+    if others := order[top:]:
+        groups = groups.where(~groups.isin(others), f"{len(others)} others")
+        order = [*order[:top], f"{len(others)} others"]
+    present = [name for name in names if (kinds == name).any()]
+    found = [{name: int((kinds[groups == value] == name).sum()) for name in present} for value in order]
+    return [{groups.name: v, "n": sum(counts.values()), **counts} for v, counts in zip(order, found, strict=True)]
+
+
+def _stacked(data: pd.DataFrame, group: str, parts: Iterable[tuple[str, str, str]]) -> tuple[Figure, Axes]:
+    """A bar a line of `data`, made of the shares of the columns that it has; `parts` are column, label and colour."""
+    figure, axes = _axes(height=1.5 + 0.3 * len(data))
     left = data["n"] * 0.0
     for column, label, colour in parts:
-        share = data[column] / data["n"]
-        axes.barh(range(len(data)), share, left=left, color=colour, label=label, height=0.68)
-        left = left + share
+        if column in data:
+            share = data[column] / data["n"]
+            axes.barh(range(len(data)), share, left=left, color=colour, label=label, height=0.68)
+            left = left + share
+    axes.set_yticks(range(len(data)), [f"{v}  ({n})" for v, n in zip(data[group], data["n"], strict=True)])
+    axes.set_xlim(0, 1)
+    _percent(axes)
+    _room_for(axes, len(data))
+    if len(data):
+        figure.legend(ncols=4, loc="outside lower center", columnspacing=1.2, handlelength=1.2)
+    return figure, axes
 
 
 def _percent(axes: Axes) -> None:
