@@ -29,6 +29,23 @@ STEPS_CORRECT = {
     "flagged": "reasoning flagged",
     "longer": "a shorter right reply is kept",
 }
+FLAGS = {
+    "empty": "the reply had no reasoning",
+    "cut": "the reasoning was cut off",
+    "loops": "the same words come again and again",
+    "language": "the reasoning leaves the language of the question",
+    "harness": "special tokens, think tags or words about the grading stand in it",
+}
+FROM_FACTS = "facts"  # the source of a reasoning that no teacher wrote
+_HARNESS = re.compile(
+    r"</?think>|<\|[\w.-]{2,40}\|>|<｜[^｜\n]{2,40}｜>|\[/?INST\]|ground[- ]truth|system prompt|match_type|exact_match"
+    r"|(?:developer|reference|gold|expected)(?:'s)? (?:resolution|solution|answer|output) (?:is|says|given|shows)",
+    re.IGNORECASE,
+)
+# letters of these scripts in the answer to a question that has none of them: the model drifts
+_OTHER_SCRIPTS = re.compile(
+    r"[\u0400-\u058f\u0590-\u08ff\u0900-\u0fff\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
+)
 
 
 @dataclass
@@ -139,19 +156,7 @@ def shortest(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
     return best
 
 
-# ------------------------------------------------------------------------------------------------------------ thinking
-
-
-FLAGS = {
-    "empty": "the reply had no reasoning",
-    "cut": "the reasoning was cut off",
-    "loops": "the same words come again and again",
-    "language": "the reasoning leaves the language of the question",
-    "harness": "special tokens, think tags or words about the grading stand in it",
-}
-
-
-FROM_FACTS = "facts"
+# ---- reasoning
 
 
 @dataclass(frozen=True)
@@ -173,18 +178,6 @@ def thinking_of(example: Example, conflict: Conflict) -> Thinking:
         code = (example.get("verdict") or {}).get("answer") or ""
         return Thinking(reasoning_from_facts(conflict, code), FROM_FACTS, ("empty",))
     return Thinking(text, source, flags_of(text, example.get("finish_reason"), example["prompt"][-1]["content"]))
-
-
-_HARNESS = re.compile(
-    r"</?think>|<\|[\w.-]{2,40}\|>|<｜[^｜\n]{2,40}｜>|\[/?INST\]|ground[- ]truth|system prompt|match_type|exact_match"
-    r"|(?:developer|reference|gold|expected)(?:'s)? (?:resolution|solution|answer|output) (?:is|says|given|shows)",
-    re.IGNORECASE,
-)
-
-
-_OTHER_SCRIPTS = re.compile(
-    r"[\u0400-\u058f\u0590-\u08ff\u0900-\u0fff\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
-)
 
 
 def flags_of(text: str, finish_reason: str | None = None, question: str = "") -> tuple[str, ...]:

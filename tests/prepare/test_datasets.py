@@ -457,6 +457,13 @@ def test_facts_differ_with_the_conflict_and_say_what_was_kept():
     assert reasoning_from_facts(Conflict.of(windows), both) == reasoning_from_facts(Conflict.of(row), both)
 
 
+def test_a_line_around_the_conflict_is_never_told_as_what_stays():
+    row = {"before": "int f() {\n", "ours": "  return y;\n", "base": "  return x;\n", "theirs": "  return g(x);\n"}
+    text = reasoning_from_facts(Conflict.of(row | {"after": "}\n"}), "long f() {\n  return g(y);\n}\n")
+    assert "long f() {" not in text and "stays" not in text
+    assert text.endswith("The answer changes the lines around the conflict as well.")
+
+
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(*[st.text("ab\n\r ", max_size=12)] * 5, st.text("ab\n\r ", max_size=20))
 def test_facts_never_fail(before, ours, base, theirs, after, code):
