@@ -3,64 +3,82 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 import itertools
-import json
 import os
 import re
-import tempfile
+import signal
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 from llmerge_helpers.collect.conflicted_file import ConflictedFile, Drop, read_file
+from llmerge_helpers.collect.decisions import BEYOND, UNRELATED, decision, left_out
 from llmerge_helpers.collect.licences import is_licence_file, spdx_of
-from llmerge_helpers.collect.replay import REPLAY_MARKER_SIZE, CatFile, Replay, Workshop, entries
-from llmerge_helpers.collect.repository import Repository, git_version, without_password
+from llmerge_helpers.collect.parts import (
+    Chosen,
+    MergeCounts,
+    MinedRow,
+    MiningOptions,
+    Part,
+    PartWriter,
+    counts_of,
+    holds_parts,
+    known_parts,
+    part_key,
+    rows_of,
+)
+from llmerge_helpers.collect.replay import REPLAY_MARKER_SIZE, CatFile, Damaged, Merge, Replay, Workshop, entries
+from llmerge_helpers.collect.repository import MachineTrouble, check_machine, git_version, is_url, without_password
 from llmerge_helpers.collect.sources import Source, find_sources
 from llmerge_helpers.conflicts import Conflict, Row
 from llmerge_helpers.conflicts.languages import is_known
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.run import from_root, progress, redact
+from llmerge_helpers.run import from_root, progress, redact, shown
 from llmerge_helpers.run.files import remove_left
 from llmerge_helpers.run.screen import Progress
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-
-_FORMAT = 5  # part files written by other code are not reused
-
-
-class MiningOptions(TypedDict):
-    """What shapes the rows of a repository: a part file belongs to these."""
-
-    context_lines: int
-    languages: list[str]  # empty: all
-    max_merges: int | None
+MISSING = "content missing in this copy of the repository"
+BROKEN = "content damaged in this copy of the repository"
+Job: TypeAlias = tuple[Source, str, "MiningOptions", int | None]
 
 
 class Report(TypedDict, total=False):
     """What is known of one repository: how it was mined, or why it could not be."""
 
     repository: str
+    license: str
     git: str
     roots: list[str]
     counts: Counter[str]
     seconds: float
-    part: str
+    parts: list[Chosen]
     error: str
+    problem: str
 
 
 @dataclass
 class Collection:
-    """Finished part files, one a repository, and what is known of each."""
+    """What became of each repository; its rows lie in part files, one for each time that it was mined."""
 
-    parts: list[Path]
     reports: list[Report]
     duplicates: int = field(default=0)
+
+    @property
+    def parts(self) -> list[Path]:
+        """The part files, repository by repository."""
+        return [Path(part.path) for report in self.reports for part in report.get("parts", ())]
 
     def rows(self) -> Iterator[Row]:
         """All rows, repository by repository; repositories that share a first commit get one family.
@@ -68,15 +86,18 @@ class Collection:
         A hunk that an earlier repository had already, a fork say, is left out and counted in `duplicates`.
         """
         families, seen, self.duplicates = _families(self.reports), set(), 0
-        for part in self.parts:
-            for row in _rows_of(part):
+        for report in self.reports:
+            # each part is in the order of its merges; a later part has those that came later
+            streams = (rows_of(part) for part in report.get("parts", ()))
+            for row in heapq.merge(*streams, key=lambda row: row["committed_at"]):
                 # a fork has the same conflicts under other commit names
                 key = Conflict.of(row).digest()
                 if key in seen:
                     self.duplicates += 1
                     continue
                 seen.add(key)
-                yield row | {"family": families[row["family"]]}
+                own = {"family": families[row["family"]], **_named(row, report["repository"], report["license"])}
+                yield row | own
 
     def table(self) -> DataFrame:
         """One line a repository: how many merges, conflicts and rows it gave, or what the problem was."""
@@ -93,7 +114,8 @@ class Collection:
         for report in self.reports:
             counts = report.get("counts", {})
             numbers = {name: counts.get(key, 0) for name, key in columns.items()}
-            table.append({"repository": report["repository"], **numbers, "problem": report.get("error", "")})
+            problem = report.get("error") or report.get("problem", "")
+            table.append({"repository": report["repository"], **numbers, "problem": problem})
         return pandas.DataFrame(table)
 
     def waterfall(self) -> DataFrame:
@@ -114,39 +136,47 @@ def collect(
     context_lines: int = 5,
     languages: Iterable[str] | None = None,
     max_merges: int | None = None,
+    wholesale: bool = False,
     workers: int | None = None,
+    executor: Executor | None = None,
 ) -> Collection:
-    """Mine all sources, several at a time, each into one part file under `work_dir`; what is finished is not redone.
+    """Mine all sources, several at a time, each into a part file under `work_dir`; no merge is mined a second time.
 
-    A part belongs to a state of the repository and to the options, so that new commits or other options mine it again.
-    A repository that cannot be mined is reported, and does not stop the others; if all fail it is an `LlmergeError`.
+    A part belongs to the history of a repository and to the options, wherever the repository lies and whatever it is
+    called: new commits add a part with the new merges, other options mine all of it again. Merges that took one side
+    whole are left out unless `wholesale`. A folder of part files is a source too, so that those of many machines can be
+    joined without the repositories.
+
+    `executor` is anything that submits as those of concurrent.futures do, the one of a Dask client say; without it,
+    `workers` processes of this machine do it. A repository that cannot be mined is reported, and does not stop the
+    others; if all fail it is an `LlmergeError`. So it is where the machine fails, a full disk say: what is finished is
+    kept.
     """
     git_version()
-    found = find_sources(sources)
+    options = mining_options(context_lines, languages, wholesale)
+    newest = check_max_merges(max_merges)
+    folders, found = _part_folders(sources)
+    joined = [report for folder in folders for report in _joined(folder, options)]
+    found = find_sources(found) if found or not joined else []
     folder = from_root(work_dir)
     folder.mkdir(parents=True, exist_ok=True)
     remove_left(folder.glob("*.tmp"))
-    options = mining_options(context_lines, languages, max_merges)
-    jobs = [(source, str(folder), options) for source in found]
-    done: dict[int, Report] = {}
-    if len(jobs) == 1 or workers == 1:
-        for number, job in enumerate(jobs):
+    jobs = [(source, str(folder), options, newest) for source in found]
+    if executor is None and (len(jobs) <= 1 or workers == 1):
+        reports = []
+        for job in jobs:
             with progress(1, job[0].name) as line:
-                done[number] = _part(*job, line)
+                reports.append(_mined(*job, line))
+    elif executor is not None:
+        reports = _side_by_side(executor, jobs)
     else:
-        from concurrent.futures import ProcessPoolExecutor, as_completed
-        from concurrent.futures.process import BrokenProcessPool
-        from multiprocessing import get_context
-
         # "spawn": a notebook has threads, and a forked copy of a process with threads can hang
-        pool = ProcessPoolExecutor(min(len(jobs), workers or os.cpu_count() or 1), mp_context=get_context("spawn"))
+        pool = ProcessPoolExecutor(
+            min(len(jobs), workers or os.cpu_count() or 1), mp_context=get_context("spawn"),
+            initializer=_end_with_parent,
+        )  # fmt: skip
         try:
-            with progress(len(jobs), "repositories") as line:
-                futures = {pool.submit(_part, *job): number for number, job in enumerate(jobs)}
-                for future in as_completed(futures):
-                    done[futures[future]] = future.result()
-                    rows = sum(report.get("counts", {}).get("rows", 0) for report in done.values())
-                    line.update(rows=rows, failed=sum("error" in report for report in done.values()))
+            reports = _side_by_side(pool, jobs)
         except BrokenProcessPool:
             raise LlmergeError(
                 "a worker process ended while it mined; what is finished is kept. A script needs "
@@ -157,66 +187,167 @@ def collect(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         pool.shutdown()
-    reports = [done[number] for number in range(len(jobs))]
+    reports = joined + reports
     if all("error" in report for report in reports):
         raise LlmergeError(reports[0]["error"])
-    return Collection([Path(report["part"]) for report in reports if "part" in report], reports)
+    return Collection(reports)
 
 
-def _part(source: Source, folder: str, options: MiningOptions, line: Progress | None = None) -> Report:
-    """Mine one source into its part file, unless it is there; its report, with `part`, or with `error`."""
+def _side_by_side(executor: Executor, jobs: Sequence[Job]) -> list[Report]:
+    """The reports of all jobs, in their order."""
+    done: dict[int, Report] = {}
+    with progress(len(jobs), "repositories") as line:
+        futures = {executor.submit(_mined, *job): number for number, job in enumerate(jobs)}
+        try:
+            for future in as_completed(futures):
+                done[futures[future]] = _outcome(future, jobs[futures[future]][0])
+                rows = sum(report.get("counts", {}).get("rows", 0) for report in done.values())
+                line.update(rows=rows, failed=sum("error" in report for report in done.values()))
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+    return [done[number] for number in range(len(jobs))]
+
+
+def _outcome(future: Future[Report], source: Source) -> Report:
     try:
-        with source.open() as repository:
-            facts = [_FORMAT, REPLAY_MARKER_SIZE, git_version(), repository.state(), asdict(source), options]
-            key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-            part = Path(folder) / f"{re.sub(r'[^0-9A-Za-z.-]+', '-', source.name)}-{key}.jsonl"
-            if not part.exists():
-                _write_part(part, source, repository, options, line)
-            return json.loads(_last_line(part))["report"] | {"part": str(part)}
+        return future.result()
+    except (LlmergeError, BrokenProcessPool):
+        raise
+    except Exception as error:  # a cluster has given up on it, after a few workers died say
+        problem = f"{source.name} could not be mined: its worker ended ({type(error).__name__})."
+        return {"repository": source.name, "error": problem}
+
+
+def _end_with_parent() -> None:
+    """Let this worker end when the process that started it is gone, be it killed: it would wait for work for ever."""
+
+    def watch() -> None:
+        wait([parent_process().sentinel])
+        os.kill(os.getpid(), signal.SIGINT)  # clean up, as after an interrupt
+        time.sleep(10)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _mined(
+    source: Source, folder: str, options: MiningOptions, max_merges: int | None, line: Progress | None = None
+) -> Report:
+    """Mine what no part file has yet of one source, into a part of its own; its report, with `parts` or an `error`."""
+    report: Report = {"repository": source.name, "license": source.license}
+    try:
+        with source.open() as repository, Workshop.open(repository) as workshop:
+            roots, merges = workshop.roots(), workshop.merges(max_merges)
+            wanted = [merge.sha for merge in merges]
+            key = part_key(roots, options)
+            known = known_parts(Path(folder), key)
+            there = {sha for part in known for sha in part.merges}
+            if new := [merge for merge in merges if merge.sha not in there]:
+                stem = Path(folder) / f"{re.sub(r'[^0-9A-Za-z.-]+', '-', source.name)}-{key}"
+                known.append(_write_part(stem, source, workshop, roots, new, options, line))
+            report |= {"roots": roots, "git": ".".join(map(str, git_version())), **_summed(known, wanted)}
+            report["counts"]["merges: more than two parents"] = octopuses = workshop.octopuses()
+            report["counts"]["merges"] += octopuses
+            report["problem"] = _problem(report["counts"])
+            return report
+    except MachineTrouble:
+        raise
     except LlmergeError as error:
         problem = str(error)
+    except OSError as error:
+        check_machine(error.strerror or "", 0, source.name)
+        problem = f"{source.name} could not be mined: {error}"
     except Exception as error:  # one broken repository must not cost the others
         problem = f"{source.name} could not be mined: {type(error).__name__}: {error}"
-    return {"repository": source.name, "error": redact(without_password(problem))}
+    return report | {"error": redact(without_password(problem))}
+
+
+def _problem(counts: Mapping[str, int]) -> str:
+    """What a person should know of a repository that was mined, "" if all is well."""
+    told = []
+    if (
+        failed := counts.get("merges: failed", 0)
+        + counts.get(f"files: {MISSING}", 0)
+        + counts.get(f"files: {BROKEN}", 0)
+    ):
+        told.append(f"{failed} merges or files are missing or damaged here: run `git fsck` and `git fetch --refetch`")
+    if beyond := counts.get(f"merges: {BEYOND}", 0):
+        told.append(f"a shallow clone, in which {beyond} merges lack their base: run `git fetch --unshallow`")
+    return "; ".join(told)
+
+
+def _summed(parts: Sequence[Part], wanted: Sequence[str] | None) -> Report:
+    """The parts to read so that each wanted merge comes once (None: all there are), and what they come to."""
+    place: dict[str, int] = {}
+    for number, part in enumerate(parts):
+        place |= dict.fromkeys(part.again, number)
+    for number, part in reversed(list(enumerate(parts))):
+        place |= dict.fromkeys(part.merges, number)
+    chosen: list[list[str]] = [[] for _ in parts]
+    for sha in place if wanted is None else wanted:
+        chosen[place[sha]].append(sha)
+    counts: Counter[str] = Counter()
+    found = []
+    for part, shas in zip(parts, chosen, strict=True):
+        if shas:
+            whole = len(shas) == len(part.merges) + len(part.again)
+            counts += part.counts if whole else counts_of(part.path, frozenset(shas))
+            found.append(Chosen(part.path, None if whole else frozenset(shas)))
+    return {"parts": found, "counts": counts, "seconds": sum(part.seconds for part in parts)}
 
 
 def _write_part(
-    part: Path, source: Source, repository: Repository, options: MiningOptions, line: Progress | None
-) -> None:
-    report: Report = {}
-
-    def tell(done: int, total: int, rows: int) -> None:
-        line.total = total
-        line.update(done, rows=rows)
-
-    rows = mine(source, repository, options, report, tell if line else None)
-    handle, temporary = tempfile.mkstemp(prefix=f"{part.stem}-", suffix=".tmp", dir=part.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            for row in rows:
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            file.write(json.dumps({"report": report}) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, part)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    stem: Path,
+    source: Source,
+    workshop: Workshop,
+    roots: list[str],
+    merges: Sequence[Merge],
+    options: MiningOptions,
+    line: Progress | None,
+) -> Part:
+    started = time.monotonic()
+    with PartWriter(stem) as writer:
+        for item in mine(source, workshop, roots, merges, options):
+            writer.write(item)
+            if line and isinstance(item, MergeCounts):
+                line.total = len(merges)
+                line.update(writer.merges, rows=writer.counts["rows"])
+        return writer.finish(source.name, roots, options, time.monotonic() - started)
 
 
-def _rows_of(part: Path) -> Iterator[Row]:
-    with open(part, encoding="utf-8", newline="\n") as file:
-        for line in file:
-            row = json.loads(line)
-            if "report" not in row:
-                yield row
+def _part_folders(
+    sources: str | os.PathLike | Iterable[str | os.PathLike | Source],
+) -> tuple[list[Path], list[str | os.PathLike | Source]]:
+    """The sources that are folders of part files, and the others."""
+    if isinstance(sources, str):
+        sources = [part.strip() for part in re.split(r"[,\n]", sources) if part.strip()]
+    listed = [sources] if isinstance(sources, os.PathLike) else list(sources)
+    is_folder = [not isinstance(each, Source) and not is_url(os.fspath(each)) and holds_parts(each) for each in listed]
+    pairs = list(zip(listed, is_folder, strict=True))
+    return [from_root(each) for each, yes in pairs if yes], [each for each, yes in pairs if not yes]
 
 
-def _last_line(part: Path) -> str:
-    with open(part, "rb") as file:
-        # the report stands last, and rows may be gigabytes
-        file.seek(max(0, file.seek(0, os.SEEK_END) - 1_000_000))
-        return file.read().decode("utf-8", "replace").rstrip("\n").rsplit("\n", 1)[-1]
+def _joined(folder: Path, options: MiningOptions) -> list[Report]:
+    """A report for each repository of which `folder` has parts with these options, by name."""
+    groups: dict[str, list[Part]] = {}
+    for part in known_parts(folder):
+        if part.options == options:
+            groups.setdefault(part_key(part.roots, options), []).append(part)
+    if not groups:
+        raise LlmergeError(f"{shown(folder)} has no part that was mined with these options: {dict(options)}.")
+    reports = []
+    for parts in sorted(groups.values(), key=lambda parts: (parts[0].repository, parts[0].path)):
+        report: Report = {
+            "repository": parts[0].repository,
+            "license": "",
+            "roots": parts[0].roots,
+            "git": parts[0].git,
+        }
+        report |= _summed(parts, None)
+        reports.append(report | {"problem": _problem(report["counts"])})
+    return reports
 
 
 def _families(reports: list[Report]) -> dict[str, str]:
@@ -265,6 +396,7 @@ def collect_repository(
     context_lines: int = 5,
     languages: Iterable[str] | None = None,
     max_merges: int | None = None,
+    wholesale: bool = False,
     report: Report | None = None,
     cache_dir: Path | None = None,
     on_merge: Callable[[int, int, int], None] | None = None,
@@ -275,17 +407,46 @@ def collect_repository(
     dict, is filled with counts of everything kept and dropped; `on_merge` is called with (done, of, rows). The source
     is only read. A folder of several services of scenarios gives the rows of all of them.
     """
-    options = mining_options(context_lines, languages, max_merges)
+    options, newest = mining_options(context_lines, languages, wholesale), check_max_merges(max_merges)
     report = {} if report is None else report
+    counts = report.setdefault("counts", Counter())
     for one in [source] if isinstance(source, Source) else find_sources([source]):
-        with one.open(cache_dir) as repository:
-            yield from mine(one, repository, options, report, on_merge)
+        seen: set[bytes] = set()
+        with one.open(cache_dir) as repository, Workshop.open(repository) as workshop:
+            report["repository"], report["git"] = one.name, ".".join(map(str, git_version()))
+            roots, merges = workshop.roots(), workshop.merges(newest)
+            report["roots"], octopuses, done = roots, workshop.octopuses(), 0
+            counts.update({"merges": octopuses, "merges: more than two parents": octopuses})
+            for item in mine(one, workshop, roots, merges, options):
+                if isinstance(item, MergeCounts):
+                    counts += item.counts
+                    done += 1
+                    if on_merge:
+                        on_merge(done, len(merges), counts["rows"])
+                elif (key := Conflict.of(item).digest()) in seen:
+                    counts.update({"rows": -1, "hunks: duplicate": 1, f"label: {item['label']}": -1})
+                else:
+                    seen.add(key)
+                    yield item | _named(item, one.name, one.license)
 
 
-def mining_options(context_lines: int, languages: Iterable[str] | None, max_merges: int | None) -> MiningOptions:
-    """The options as they stand in the name of a part file; an unknown language is an `LlmergeError`."""
+def _named(row: Row, repository: str, listed: str) -> Row:
+    """The columns of a row that say where it was found: a part is the same whatever its repository is called."""
+    licence = row["license"] if row["license"] != "unknown" else listed or "unknown"
+    return Row(repository=repository, license=licence, id=repository + row["id"].removeprefix(row["repository"]))
+
+
+def mining_options(context_lines: int, languages: Iterable[str] | None, wholesale: bool = False) -> MiningOptions:
+    """The options as a part file has them; an unknown language is an `LlmergeError`."""
     names = sorted(check_languages(languages) or ())
-    return MiningOptions(context_lines=context_lines, languages=names, max_merges=max_merges or None)
+    return MiningOptions(context_lines=context_lines, languages=names, wholesale=wholesale)
+
+
+def check_max_merges(max_merges: int | None) -> int | None:
+    """The number of the newest merges to mine, None for all; an `LlmergeError` below 0."""
+    if max_merges is not None and max_merges < 0:
+        raise LlmergeError(f"max_merges is {max_merges}: give the number of the newest merges to mine, or 0 for all.")
+    return max_merges or None
 
 
 def check_languages(languages: Iterable[str] | None) -> frozenset[str] | None:
@@ -300,64 +461,78 @@ def check_languages(languages: Iterable[str] | None) -> frozenset[str] | None:
 
 
 def mine(
-    source: Source,
-    repository: Repository,
-    options: MiningOptions,
-    report: Report,
-    on_merge: Callable[[int, int, int], None] | None = None,
-) -> Iterator[Row]:
-    """The rows of an open repository; `report` gets a count of everything kept and dropped."""
-    started = time.monotonic()
-    counts = report.setdefault("counts", Counter())
-    report["repository"] = source.name
-    report["git"] = ".".join(map(str, git_version()))
-    report["roots"] = repository.roots()
-    family, seen = family_name(report["roots"]), set()
-    with Workshop.open(repository) as workshop, workshop.cat_file() as objects:
-        total = workshop.merges(options["max_merges"])
-        counts["merges"] += total
-        licences = _Licences(objects, source.license)
-        for done, replay in enumerate(workshop.replays(), 1):
-            counts[f"merges: {replay.status}"] += 1
-            if replay.status == "conflict":
-                facts = Row(repository=source.name, family=family, license=licences.at(replay.merge.sha))
-                for file in _files(replay, objects, options, counts):
-                    yield from _fresh_rows(file, facts, options, counts, seen)
-            if on_merge:
-                on_merge(done, total, counts["rows"])
-        answered = sum(counts[f"merges: {status}"] for status in ("clean", "conflict", "failed"))
-        if answered != counts["merges"]:  # one report may add up several sources
-            raise LlmergeError(f"git merge-tree answered {answered} of {counts['merges']} merges of {source.name}.")
-    report["seconds"] = round(report.get("seconds", 0) + time.monotonic() - started, 3)
+    source: Source, workshop: Workshop, roots: list[str], merges: Sequence[Merge], options: MiningOptions
+) -> Iterator[MinedRow | MergeCounts]:
+    """The rows of some merges of an open repository, those of a merge followed by the counts of what became of it."""
+    family = family_name(roots)
+    with workshop.cat_file() as objects:
+        licences = _Licences(objects)
+        answered = 0
+        for replay in workshop.replays(merges):
+            answered += 1
+            counts, is_whole = Counter({"merges": 1}), replay.status != "failed"
+            status = replay.status
+            if status == "conflict":
+                try:
+                    status = left_out(replay, workshop, objects) or status
+                    if status == "conflict" or (options["wholesale"] and status == UNRELATED):
+                        facts = Row(repository=source.name, family=family, license=licences.at(replay.merge.sha))
+                        verdict = yield from _rows_of_merge(replay, objects, facts, options, counts)
+                        status = verdict or "conflict"
+                except Damaged:
+                    status, is_whole = "failed", False
+            is_whole = is_whole and not counts[f"files: {MISSING}"] and not counts[f"files: {BROKEN}"]
+            counts[f"merges: {status}"] += 1
+            yield MergeCounts(replay.merge.sha, counts, is_whole)
+        if answered != len(merges):
+            raise LlmergeError(f"git merge-tree answered {answered} of {len(merges)} merges of {source.name}.")
 
 
-def _files(replay: Replay, objects: CatFile, options: MiningOptions, counts: Counter[str]) -> Iterator[ConflictedFile]:
-    """The files in conflict that can be learned from; the others are counted under the reason why not."""
-    languages = frozenset(options["languages"]) or None
-    for path in replay.files:
+def _rows_of_merge(
+    replay: Replay, objects: CatFile, facts: Row, options: MiningOptions, counts: Counter[str]
+) -> Generator[MinedRow, None, str]:
+    """The rows of a merge in conflict; returns the reason why it gives none, or ""."""
+    places, size = _hunks(replay, objects)
+    choice = decision(replay, objects)
+    if choice.reason and not options["wholesale"]:
+        return choice.reason
+    facts |= Row(merge_size=size, decided=choice.decided)
+    for path, first in places.items():
         counts["files"] += 1
-        file = read_file(replay, path, objects, languages)
+        file = _read(replay, path, objects, frozenset(options["languages"]) or None)
         if isinstance(file, Drop):
             counts[f"files: {file.reason}"] += 1
-        else:
-            counts["hunks"] += len(file.hunks)
-            yield file
-
-
-def _fresh_rows(
-    file: ConflictedFile, facts: Row, options: MiningOptions, counts: Counter[str], seen: set[bytes]
-) -> Iterator[Row]:
-    """The rows of a file that no earlier one of the repository had; the other hunks are counted under their reason."""
-    for row in file.rows(facts, options["context_lines"]):
-        if not isinstance(row, Drop) and (key := Conflict.of(row).digest()) in seen:
-            row = Drop("duplicate")
-        if isinstance(row, Drop):
-            counts[f"hunks: {row.reason}"] += 1
             continue
-        seen.add(key)
-        counts["rows"] += 1
-        counts[f"label: {row['label']}"] += 1
-        yield row
+        counts["hunks"] += len(file.hunks)
+        for row in file.rows(facts, options["context_lines"]):
+            if isinstance(row, Drop):
+                counts[f"hunks: {row.reason}"] += 1
+            else:
+                counts.update({"rows": 1, f"label: {row['label']}": 1})
+                yield row | {"order": first + row["hunk"]}
+    return ""
+
+
+def _hunks(replay: Replay, objects: CatFile) -> tuple[dict[bytes, int], int]:
+    """For each file of a merge how many conflict hunks come before its own, and how many there are in all."""
+    places, size = {}, 0
+    for path in replay.files:
+        places[path] = size
+        text = objects.get(replay.tree.encode() + b":" + path)
+        size += len(_OPENING.findall(text[1])) if text and text[0] == "blob" else 0
+    return places, size
+
+
+_OPENING = re.compile(rb"^<{%d}(?=[ \r\n]|\Z)" % REPLAY_MARKER_SIZE, re.MULTILINE)
+
+
+def _read(replay: Replay, path: bytes, objects: CatFile, languages: frozenset[str] | None) -> ConflictedFile | Drop:
+    try:
+        return read_file(replay, path, objects, languages)
+    except Damaged:
+        return Drop(BROKEN)
+    except (ValueError, OverflowError, RecursionError):  # one odd file must not cost the others
+        return Drop("it cannot be read")
 
 
 def family_name(roots: Iterable[str]) -> str:
@@ -368,8 +543,8 @@ def family_name(roots: Iterable[str]) -> str:
 class _Licences:
     """The licence at a commit, read once for each version of the licence file."""
 
-    def __init__(self, objects: CatFile, listed: str):
-        self._objects, self._listed, self._known = objects, listed, {}
+    def __init__(self, objects: CatFile):
+        self._objects, self._known = objects, {}
 
     def at(self, commit: str) -> str:
         tree = self._objects.get(f"{commit}^{{tree}}".encode())
@@ -382,7 +557,7 @@ class _Licences:
                 found = self._known[oid]
             if found != "unknown":
                 break
-        return self._listed or "unknown" if found == "unknown" else found
+        return found
 
 
 def look(
@@ -396,8 +571,7 @@ def look(
     for source in find_sources(sources):
         try:
             with source.open() as repository, Workshop.open(repository) as workshop, workshop.cat_file() as objects:
-                workshop.merges()
-                pairs = ((replay, path) for replay in workshop.replays() for path in replay.files)
+                pairs = ((replay, path) for replay in workshop.replays(workshop.merges()) for path in replay.files)
                 files = (read_file(replay, path, objects, wanted) for replay, path in pairs)
                 facts = Row(repository=source.name, family="", license=source.license)
                 good = (

@@ -1,23 +1,23 @@
 """Merges replayed with `git merge-tree`, fast and without a work tree, and their files read in one stream.
 
-Everything that git writes goes into a throwaway repository whose object store borrows from the source. So neither the
-source's objects, nor its configuration (merge drivers are commands!), nor the user's own configuration takes part.
+Every question goes to a throwaway repository, which borrows the source's objects, is told where its branches stand, and
+receives all that git writes. So git never obeys a setting of the source (merge drivers, ssh commands and file monitors
+are programs!) nor one of the user, and asks no network for what is missing.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeAlias
 
-from llmerge_helpers.collect.repository import Repository, git_environment, git_version
+from llmerge_helpers.collect.repository import Repository, check_machine, git_environment, git_version
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.run import shown
 
@@ -39,43 +39,94 @@ class Merge:
 
 @dataclass(frozen=True)
 class Replay:
-    """What git made of a merge: `tree` holds the files with markers, `files` the modes of the stages of each path."""
+    """What git made of a merge: `tree` holds the files with markers, `files` and `blobs` the modes and the ids of the
+    stages (1 base, 2 ours, 3 theirs) of each path in conflict."""
 
     merge: Merge
     status: str  # clean, conflict or failed
     tree: str
     files: dict[bytes, dict[int, str]]
+    blobs: dict[bytes, dict[int, str]]
+
+
+Answer: TypeAlias = tuple[str, str, dict[bytes, dict[int, str]], dict[bytes, dict[int, str]]]
+
+
+class Damaged(LlmergeError):
+    """An object that git cannot read, though it has it."""
 
 
 class CatFile:
-    """Objects by name, from one long-running `git cat-file --batch`."""
+    """Objects by name, from a long-running `git cat-file --batch`; it is started anew where an object ends it."""
 
-    def __init__(self, command: list[str], environment: dict[str, str]):
+    def __init__(self, command: list[str], environment: dict[str, str], where: str):
+        self._command, self._environment, self._where = command, environment, where
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
+        self._start()
+
+    def _start(self) -> None:
         self._process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            self._command, env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
         )
 
     def get(self, name: bytes) -> tuple[str, bytes] | None:
-        """Type and bytes of the object called `name`; None where it is missing, or cannot be asked for by line."""
+        """Type and bytes of the object called `name`; None where it is missing, or cannot be asked for by line.
+
+        One that is damaged is a `Damaged`.
+        """
+        found = self._ask(name)
+        return found and found[1:]
+
+    def id_of(self, name: bytes) -> str:
+        """The id of the object called `name`, "" where it is missing."""
+        found = self._ask(name)
+        return found[0] if found else ""
+
+    def _ask(self, name: bytes) -> tuple[str, str, bytes] | None:
         if b"\n" in name:
             return None
-        stdin, stdout = self._process.stdin, self._process.stdout
-        stdin.write(name + b"\n")
-        stdin.flush()
-        header = stdout.readline()
-        if not header:
-            raise LlmergeError("git cat-file stopped in the middle: is the repository damaged? Try `git fsck` there.")
+        try:
+            self._process.stdin.write(name + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            self._stopped(name)
+        header = self._process.stdout.readline()
         if header.endswith((b" missing\n", b" ambiguous\n")):
+            check_machine(self._said(), 0, self._where)  # a file that may not be opened is "missing" too
             return None
-        _, kind, size = header.rsplit(b" ", 2)
-        data = stdout.read(int(size))
-        stdout.read(1)
-        return kind.decode(), data
+        if not header.endswith(b"\n"):
+            self._stopped(name)
+        oid, kind, size = header.rsplit(b" ", 2)
+        data = self._process.stdout.read(int(size) + 1)  # a line end follows
+        if len(data) != int(size) + 1:
+            self._stopped(name)
+        return oid.decode(), kind.decode(), data[:-1]
+
+    def _said(self) -> str:
+        self._errors.seek(0)
+        said = self._errors.read().decode("utf-8", "replace")
+        self._errors.truncate(0)
+        self._errors.seek(0)
+        return said
+
+    def _stopped(self, name: bytes) -> None:
+        """Raise what the end of the process means, a `Damaged` or the machine's trouble; the next question restarts."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(BrokenPipeError):
+                pipe.close()
+        code, said = self._process.wait(), self._said()
+        self._start()
+        check_machine(said, code, self._where)
+        raise Damaged(
+            f"{name.decode('utf-8', 'replace')} is damaged: {(said.strip().splitlines() or ['no reason'])[0]}"
+        )
 
     def close(self) -> None:
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait()
+        self._errors.close()
 
 
 def entries(tree: bytes, oid_bytes: int) -> Iterator[tuple[bytes, bytes, bytes]]:
@@ -92,27 +143,81 @@ class Workshop:
     """A throwaway repository that borrows all objects of `repository` and receives all that git writes."""
 
     def __init__(self, repository: Repository, folder: Path):
-        self.repository, self.folder = repository, folder
+        self.repository, self.folder, self.where = repository, folder, shown(repository.path)
         self._processes: list[subprocess.Popen] = []
-        self._environment = git_environment(
-            pinned=True, GIT_DIR=str(folder / "git"), GIT_CONFIG_NOSYSTEM="1", GIT_CONFIG_GLOBAL=os.devnull,
-            GIT_ATTR_NOSYSTEM="1",
-        )  # fmt: skip
-        object_format = repository._ask("rev-parse", "--show-object-format") or "sha1"
-        subprocess.run(
-            ["git", "init", "--quiet", "--bare", "--template=", f"--object-format={object_format}"],
-            env=self._environment, check=True, capture_output=True,
-        )  # fmt: skip
+        self._environment = git_environment(pinned=True, GIT_DIR=str(folder / "git"))
+        self._git("init", "--quiet", "--bare", "--template=", f"--object-format={self._format('objectformat', 'sha1')}")
         info = folder / "git" / "objects" / "info"
         info.mkdir(exist_ok=True)
-        stores = [f'"{s}"' if re.search(r'["\\\n]', str(s)) else str(s) for s in repository.object_stores()]
-        (info / "alternates").write_bytes(b"".join(os.fsencode(store) + b"\n" for store in stores))
+        (info / "alternates").write_bytes(b"".join(map(_quoted, repository.object_stores())))
         attributes = folder / "git" / "info" / "attributes"
         attributes.parent.mkdir(exist_ok=True)
         attributes.write_text(f"* conflict-marker-size={REPLAY_MARKER_SIZE}\n")
-        shallow = repository._file("shallow")
-        if shallow.is_file():
+        shallow = repository.common_dir / "shallow"
+        self.shallow = frozenset(shallow.read_text("latin-1").split() if shallow.is_file() else ())
+        if self.shallow:
             shutil.copyfile(shallow, folder / "git" / "shallow")
+        (folder / "tips").write_text("".join(f"{tip}\n" for tip in self._tips()))
+
+    def _format(self, name: str, usual: str) -> str:
+        found = self.repository.setting(rf"^extensions\.{name}$").get(f"extensions.{name}", usual)
+        return found if found in ("sha1", "sha256", "files", "reftable") else usual
+
+    def _git(self, *arguments: str, stdin: Path | None = None, problem: str = "cannot be read", **extra: str) -> bytes:
+        """What a git command says in the workshop; an `LlmergeError` where it fails."""
+        with open(stdin or os.devnull, "rb") as asked:
+            done = subprocess.run(
+                self._command(*arguments), env=self._environment | extra, stdin=asked, capture_output=True
+            )
+        if done.returncode:
+            said = done.stderr.decode("utf-8", "replace").strip()
+            check_machine(said, done.returncode, self.where)
+            raise LlmergeError(f"{self.where} {problem}: git says {(said.splitlines() or ['nothing'])[0]!r}.")
+        return done.stdout
+
+    def _tips(self) -> list[str]:
+        """The commits at which a reference or a work tree stands, as far as they are there.
+
+        References are read in a window: a git folder of our own, in which those of the source are linked.
+        """
+        window, source = self.folder / "window", self.repository.common_dir
+        (window / "objects").mkdir(parents=True)
+        (window / "HEAD").write_text("ref: refs/heads/none\n")
+        kind, objects = self._format("refstorage", "files"), self._format("objectformat", "sha1")
+        extensions = f"\tobjectformat = {objects}\n" * (objects != "sha1") + f"\trefstorage = {kind}\n" * (
+            kind != "files"
+        )
+        version = int(bool(extensions))
+        (window / "config").write_text(f"[core]\n\trepositoryformatversion = {version}\n[extensions]\n{extensions}")
+        for name in ("refs", "packed-refs", "reftable"):
+            if (source / name).exists():
+                (window / name).symlink_to(source / name)
+        listed = self._git("for-each-ref", "--format=%(objectname)", GIT_DIR=str(window))
+        tips = dict.fromkeys([*listed.decode("latin-1").split(), *self.repository.heads()])
+        (self.folder / "asked").write_text("".join(f"{tip}^{{commit}}\n" for tip in tips))
+        checked = self._git("cat-file", "--batch-check", stdin=self.folder / "asked").decode("latin-1")
+        return [line.split(" ", 1)[0] for line in checked.splitlines() if line.endswith(tuple("0123456789"))]
+
+    def roots(self) -> list[str]:
+        """The commits without a parent, sorted: copies and forks of a project share them whatever they are called."""
+        return sorted(self._history("--max-parents=0").decode().split())
+
+    def _history(self, *arguments: str) -> bytes:
+        return self._git("rev-list", *arguments, "--stdin", stdin=self.folder / "tips", problem="has a broken history")
+
+    def have_common_ancestor(self, merge: Merge) -> bool:
+        """Whether git found a base for the merge, rather than taking all files for new on both sides."""
+        command = self._command("merge-base", merge.parent_1, merge.parent_2)
+        done = subprocess.run(command, env=self._environment, capture_output=True)
+        check_machine(done.stderr.decode("utf-8", "replace"), done.returncode, self.where)
+        return bool(done.stdout)
+
+    def is_beyond(self, merge: Merge) -> bool:
+        """Whether the true base of the merge may lie beyond the boundary of a shallow clone."""
+        if not self.shallow:
+            return False
+        between = self._git("rev-list", f"{merge.parent_1}...{merge.parent_2}").decode().split()
+        return not self.shallow.isdisjoint(between)
 
     @classmethod
     @contextmanager
@@ -134,50 +239,54 @@ class Workshop:
 
     @contextmanager
     def cat_file(self) -> Iterator[CatFile]:
-        reader = CatFile(self._command("cat-file", "--batch"), self._environment)
+        reader = CatFile(self._command("cat-file", "--batch"), self._environment, self.where)
         try:
             yield reader
         finally:
             reader.close()
 
-    def merges(self, max_merges: int | None = None) -> int:
-        """Number of merges with two parents that `replays` will go through."""
-        self.repository.write_merges(self.folder / "merges", max_merges)
-        with open(self.folder / "merges", encoding="ascii") as lines, open(self.folder / "asked", "w") as asked:
-            return sum(bool(asked.write(line.split(" ", 2)[2])) for line in lines)
+    def merges(self, max_merges: int | None = None) -> list[Merge]:
+        """The merges of two parents, oldest first: all of them, or the newest `max_merges`."""
+        said = self._history(
+            "--min-parents=2", "--max-parents=2", "--parents", "--timestamp", "--date-order", "--reverse"
+        )
+        lines = said.decode("ascii").splitlines()
+        return [Merge(int(time), *shas) for time, *shas in map(str.split, lines[-max_merges if max_merges else 0 :])]
 
-    def replays(self) -> Iterator[Replay]:
-        """Every merge written by `merges`, replayed; as many answers as questions, or an `LlmergeError`.
+    def octopuses(self) -> int:
+        """Number of merges of more than two parents, which nobody replays."""
+        return int(self._history("--min-parents=3", "--count"))
+
+    def replays(self, merges: Sequence[Merge]) -> Iterator[Replay]:
+        """Each of `merges`, replayed; as many answers as questions, or an `LlmergeError`.
 
         git gives up the whole stream at the first merge that it cannot replay, for a missing object for instance.
         Such a merge is answered with status `failed`, and the stream starts again behind it. Where that is all of them,
         or more than fifty and most, the repository is not whole.
         """
-        with open(self.folder / "merges", encoding="ascii") as lines:
-            width, at, failures = 0, 0, 0
-            merges = (Merge(int(line.split(" ", 1)[0]), *line.split()[1:]) for line in lines)
-            merge = next(merges, None)
-            while merge is not None:
-                width = width or len(merge.parent_1) + len(merge.parent_2) + 2
-                error: list[str] = []
-                for status, tree, files in self._merge_tree(at * width, error):
-                    if merge is None:
-                        raise LlmergeError("git merge-tree gave more answers than it was asked for.")
-                    yield Replay(merge, status, tree, files)
-                    merge, at = next(merges, None), at + 1
-                if merge is None:
-                    return
-                yield Replay(merge, "failed", "", {})
-                failed, merge, at, failures = merge, next(merges, None), at + 1, failures + 1
-                all_failed, where = merge is None and failures == at, shown(self.repository.path)
-                if not error or all_failed or (failures > 50 and failures > at // 2):
-                    raise LlmergeError(
-                        f"{where} is not whole: git cannot replay {failures} of its first {at} merges, "
-                        f"the last of them {failed.sha[:12]} ({error[0] if error else 'it gives no reason'}); run "
-                        "`git fetch --refetch --no-filter` there, or give its URL."
-                    )
+        (self.folder / "asked").write_text("".join(f"{merge.parent_1} {merge.parent_2}\n" for merge in merges))
+        width = len(merges[0].parent_1) + len(merges[0].parent_2) + 2 if merges else 0
+        at = failures = 0
+        while at < len(merges):
+            error: list[str] = []
+            for status, tree, files, blobs in self._merge_tree(at * width, error):
+                if at == len(merges):
+                    raise LlmergeError("git merge-tree gave more answers than it was asked for.")
+                yield Replay(merges[at], status, tree, files, blobs)
+                at += 1
+            if at == len(merges):
+                return
+            yield Replay(merges[at], "failed", "", {}, {})
+            failed, at, failures = merges[at], at + 1, failures + 1
+            all_failed = at == len(merges) == failures
+            if not error or all_failed or (failures > 50 and failures > at // 2):
+                raise LlmergeError(
+                    f"{self.where} is not whole: git cannot replay {failures} of its first {at} merges, "
+                    f"the last of them {failed.sha[:12]} ({error[0] if error else 'it gives no reason'}); run "
+                    "`git fetch --refetch --no-filter` there, or give its URL."
+                )
 
-    def _merge_tree(self, offset: int, error: list[str]) -> Iterator[tuple[str, str, dict[bytes, dict[int, str]]]]:
+    def _merge_tree(self, offset: int, error: list[str]) -> Iterator[Answer]:
         arguments = ("merge-tree", "--write-tree", "--allow-unrelated-histories", "--no-messages", "-z", "--stdin")
         # questions come from a file: with two pipes, git before 2.49 and its caller can wait for each other for ever
         with open(self.folder / "asked", "rb") as asked, open(self.folder / "errors", "w+b") as errors:
@@ -188,10 +297,20 @@ class Workshop:
             self._processes.append(process)
             with process.stdout:
                 yield from _records(_fields(process.stdout))
-            if process.wait():
-                errors.seek(0)
-                error += errors.read().decode("utf-8", "replace").strip().splitlines() or [f"exit {process.wait()}"]
             self._processes.remove(process)
+            if code := process.wait():
+                errors.seek(0)
+                said = errors.read().decode("utf-8", "replace")
+                check_machine(said, code, self.where)
+                error += said.strip().splitlines() or [f"exit {code}"]
+
+
+def _quoted(store: Path) -> bytes:
+    """A line of `alternates`; a path with a line end in it has to stand in quotes."""
+    path = os.fsencode(store)
+    if b"\n" in path:
+        path = b'"' + path.replace(b"\\", rb"\\").replace(b'"', rb"\"").replace(b"\n", rb"\n") + b'"'
+    return path + b"\n"
 
 
 def _fields(stream: IO[bytes]) -> Iterator[bytes]:
@@ -201,15 +320,17 @@ def _fields(stream: IO[bytes]) -> Iterator[bytes]:
         yield from fields
 
 
-def _records(fields: Iterator[bytes]) -> Iterator[tuple[str, str, dict[bytes, dict[int, str]]]]:
-    """Status, tree and conflicted files of each merge; a record that was cut off is left out."""
+def _records(fields: Iterator[bytes]) -> Iterator[Answer]:
+    """Status, tree, modes and ids of the conflicted files of each merge; a record that was cut off is left out."""
     for status in fields:
         tree = next(fields, None)
         files: dict[bytes, dict[int, str]] = {}
+        blobs: dict[bytes, dict[int, str]] = {}
         while entry := next(fields, None):  # an empty field ends the record
             facts, path = entry.split(b"\t", 1)
-            mode, _, stage = facts.split(b" ")
-            files.setdefault(path, {})[int(stage)] = mode.decode()
+            mode, oid, stage = facts.decode().split(" ")
+            files.setdefault(path, {})[int(stage)] = mode
+            blobs.setdefault(path, {})[int(stage)] = oid
         if entry is None or tree is None:
             return
-        yield ("clean" if status == b"1" else "conflict"), tree.decode(), files
+        yield ("clean" if status == b"1" else "conflict"), tree.decode(), files, blobs

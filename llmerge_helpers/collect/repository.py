@@ -1,11 +1,13 @@
-"""Git repositories, read without touching them: where they are, what they share, which merges they hold."""
+"""Git repositories, found and described without asking git in them: a stranger's settings can name programs to run."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -43,15 +45,49 @@ def _checked_version(text: str) -> tuple[int, ...]:
     return version
 
 
+# An object that is missing is missing: git neither fetches it later nor runs what would fetch it.
+_ALONE = {"GIT_NO_LAZY_FETCH": "1", "GIT_NO_REPLACE_OBJECTS": "1", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+# What a user or a system may have set must not change the replay, and may name programs.
+_NO_SETTINGS = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_ATTR_NOSYSTEM": "1"}
+
+
 def git_environment(*, pinned: bool = False, **extra: str) -> dict[str, str]:
-    """The process environment without what sends git to another repository; `pinned`: without any git setting."""
+    """The process environment without what sends git to another repository; `pinned`: with no setting, no network."""
     kept = {k: v for k, v in os.environ.items() if not (k.startswith("GIT_") if pinned else k in _ELSEWHERE)}
-    return kept | {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"} | extra
+    return kept | _ALONE | (_NO_SETTINGS | {"GIT_ALLOW_PROTOCOL": ""} if pinned else {}) | extra
 
 
-def _git(*arguments: str, cwd: str | os.PathLike | None = None, problem: str) -> bytes:
+class MachineTrouble(LlmergeError):
+    """The machine failed, not the repository: no space, no permission, a killed process. Nothing is known then."""
+
+
+# git says it in the words of the C library
+_TROUBLES = [
+    os.strerror(code).lower()
+    for code in (
+        errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE, errno.ENFILE,
+        errno.ENOMEM, errno.EIO, errno.EAGAIN,
+    )
+] + ["out of memory", "write error", "unable to create temporary"]  # fmt: skip
+_CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL}  # damaged objects can do that
+
+
+def check_machine(said: str, code: int, where: str) -> None:
+    """Raise a `MachineTrouble` where git's last words or its exit code say that the machine failed it."""
+    told = next((line for line in said.splitlines() if any(trouble in line.lower() for trouble in _TROUBLES)), "")
+    if not told and code < 0 and -code not in _CRASHES:
+        told = f"it was ended by {signal.Signals(-code).name}"
+    if told:
+        raise MachineTrouble(
+            f"git could not work on {where}: {without_password(told.strip())[:300]}. Nothing of it was stored; see to "
+            f"the space in {tempfile.gettempdir()} (or name another folder in TMPDIR), to permissions and memory, and "
+            "run it again."
+        )
+
+
+def _git(*arguments: str, cwd: str | os.PathLike | None = None, problem: str, **extra: str) -> bytes:
     git_version()
-    done = subprocess.run(["git", *arguments], cwd=cwd, env=git_environment(), capture_output=True)
+    done = subprocess.run(["git", *arguments], cwd=cwd, env=git_environment(**extra), capture_output=True)
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"exit {done.returncode}"]
         # git may say a lot before it says what is wrong
@@ -91,6 +127,9 @@ def url_name(url: str) -> str:
     return "/".join(parts[-2:])
 
 
+_WAYS = "file:git:http:https:ssh"  # no address may lead on to `ext::`, which runs a program
+
+
 def clone(url: str, cache_dir: str | os.PathLike) -> Path:
     """Folder of a bare clone of `url` under `cache_dir`, made by the first call and found by the next ones."""
     address = without_password(url)
@@ -101,7 +140,18 @@ def clone(url: str, cache_dir: str | os.PathLike) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        _git("clone", "--quiet", "--bare", "--", url, str(part / "clone"), problem=f"{address} could not be cloned")
+        problem = f"{address} could not be cloned"
+        _git(
+            "clone",
+            "--quiet",
+            "--bare",
+            "--template=",
+            "--",
+            url,
+            str(part / "clone"),
+            problem=problem,
+            GIT_ALLOW_PROTOCOL=_WAYS,
+        )
         # the address may carry a password, and a clone writes it into its config
         _git("remote", "set-url", "origin", address, cwd=part / "clone", problem=f"{address} could not be set up")
         try:
@@ -116,51 +166,62 @@ def clone(url: str, cache_dir: str | os.PathLike) -> Path:
 
 @dataclass(frozen=True)
 class Repository:
-    """A git repository that is only read."""
+    """A git repository that is only read, and never asked: its folders, found as git finds them.
+
+    `git_dir` has the HEAD of this work tree, `common_dir` what all work trees share.
+    """
 
     path: Path
+    git_dir: Path
+    common_dir: Path
 
     @classmethod
     def open(cls, path: str | os.PathLike) -> Repository:
         """The repository that `path` belongs to (work tree, linked work tree, bare); an `LlmergeError` if none."""
+        git_version()
         path = Path(path).expanduser()
         if not path.is_dir():
             raise LlmergeError(f"{path} does not exist: give the folder of a git repository, a URL, or a repos.csv.")
-        _git("rev-parse", "--git-dir", cwd=path, problem=f"{path} is not a git repository that can be read")
-        repository = cls(path.resolve())
-        top = repository._ask("rev-parse", "--show-toplevel")
-        if top and Path(top).resolve() != repository.path:
+        path = path.resolve()
+        if git_dir := _git_dir(path):
+            common = git_dir / "commondir"
+            shared = git_dir / os.fsdecode(common.read_bytes()).strip() if common.is_file() else git_dir
+            return cls(path, git_dir, shared.resolve())
+        if top := next((folder for folder in path.parents if _git_dir(folder)), None):
             raise LlmergeError(f"{path} is a folder inside the repository {top}: give that one if you mean it.")
-        return repository
+        raise LlmergeError(
+            f"{path} is not a git repository that can be read: it has no .git, and is no bare one. Give the folder of "
+            "a clone, or its URL."
+        )
+
+    def setting(self, pattern: str) -> dict[str, str]:
+        """The settings in its own config file whose names match, by name; the file is read as text, not obeyed."""
+        command = ["git", "config", "--file", str(self.common_dir / "config"), "--null", "--get-regexp", pattern]
+        done = subprocess.run(command, env=git_environment(pinned=True, GIT_DIR=os.devnull), capture_output=True)
+        pairs = (entry.partition("\n") for entry in os.fsdecode(done.stdout).split("\0") if entry)
+        return {name: value for name, _, value in pairs}
 
     def refuse_partial(self) -> None:
-        """Raise an `LlmergeError` for a partial clone: git would ask its remote for every file, one by one."""
-        if self._ask("config", "--get-regexp", r"^(extensions\.partialclone|remote\..*\.promisor)$"):
+        """Raise an `LlmergeError` for a partial clone: most of its objects would be missing."""
+        if self.setting(r"^(extensions\.partialclone|remote\..*\.promisor)$"):
             raise LlmergeError(
                 f"{shown(self.path)} is a partial clone, so most file contents are missing: run `git fetch --refetch "
                 "--no-filter` there, or give its URL."
             )
 
-    def _ask(self, *arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=self.path, env=git_environment(), capture_output=True)
-        return "" if done.returncode else os.fsdecode(done.stdout).rstrip("\n")
-
-    def _file(self, name: str) -> Path:
-        return (self.path / self._ask("rev-parse", "--git-path", name)).resolve()
-
     @property
     def name(self) -> str:
         """`owner/name` of the remote it came from, else the name of its folder."""
-        origin = self._ask("config", "--get", "remote.origin.url")
+        origin = self.setting(r"^remote\.origin\.url$").get("remote.origin.url", "")
         if is_url(origin) and not origin.startswith("file://"):
             return url_name(origin)
-        top = Path(self._ask("rev-parse", "--show-toplevel") or self.path)
-        return (top.parent.name if top.name == ".git" else top.name.removesuffix(".git")) or "repository"
+        top = self.path.parent if self.path.name == ".git" else self.path
+        return top.name.removesuffix(".git") or "repository"
 
     def object_stores(self) -> list[Path]:
         """Its object folder and all that it borrows from, as absolute paths."""
         found: list[Path] = []
-        waiting = [self._file("objects")]
+        waiting = [(self.common_dir / "objects").resolve()]
         while waiting:
             store = waiting.pop(0)
             if store in found or not store.is_dir():
@@ -168,27 +229,30 @@ class Repository:
             found.append(store)
             borrowed = store / "info" / "alternates"
             if borrowed.exists():
-                lines = [line for line in os.fsdecode(borrowed.read_bytes()).split("\n") if line]
-                waiting += [(store / line).resolve() for line in lines if not line.startswith("#")]
+                lines = [line for line in borrowed.read_bytes().split(b"\n") if line and not line.startswith(b"#")]
+                waiting += [(store / os.fsdecode(_unquoted(line))).resolve() for line in lines]
         return found
 
-    def state(self) -> str:
-        """A digest that changes when any branch, tag or other reference does."""
-        refs = self._ask("for-each-ref", "--format=%(objectname) %(refname)") + self._ask("rev-parse", "HEAD")
-        return hashlib.sha256(os.fsencode(refs)).hexdigest()
+    def heads(self) -> list[str]:
+        """The commits at which its work trees stand without a branch."""
+        files = [self.git_dir / "HEAD", self.common_dir / "HEAD", *self.common_dir.glob("worktrees/*/HEAD")]
+        texts = (file.read_bytes()[:100].decode("latin-1").strip() for file in files if file.is_file())
+        return sorted({text for text in texts if re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", text)})
 
-    def roots(self) -> list[str]:
-        """The commits without a parent, sorted: copies and forks of a project share them whatever they are called."""
-        return sorted(self._ask("rev-list", "--all", "--max-parents=0").split())
 
-    def write_merges(self, target: Path, max_merges: int | None) -> None:
-        """One line a merge of two parents into `target`, oldest first: time, merge, first parent, second parent."""
-        newest = ["--max-count", str(max_merges)] if max_merges else []
-        command = ["git", "rev-list", "--all", "--min-parents=2", "--max-parents=2", "--parents", "--timestamp"]
-        with open(target, "wb") as out:
-            done = subprocess.run(
-                [*command, "--date-order", "--reverse", *newest],
-                cwd=self.path, env=git_environment(), stdout=out, stderr=subprocess.PIPE,
-            )  # fmt: skip
-        if done.returncode:
-            raise LlmergeError(f"the history of {self.path} cannot be read: {done.stderr.decode(errors='replace')}")
+def _git_dir(path: Path) -> Path | None:
+    """The git folder of a work tree or a bare repository, by the marks that git itself looks for; None if none."""
+    for folder in (path / ".git", path):
+        if folder.is_file() and folder.read_bytes()[:8] == b"gitdir: ":
+            folder = path / os.fsdecode(folder.read_bytes()[8:].rstrip(b"\r\n"))
+        is_linked = (folder / "commondir").is_file()
+        if (folder / "HEAD").exists() and (is_linked or ((folder / "objects").is_dir() and (folder / "refs").exists())):
+            return folder.resolve()
+    return None
+
+
+def _unquoted(line: bytes) -> bytes:
+    """A line of `alternates`, which git writes in quotes where it has odd letters."""
+    if not (line.startswith(b'"') and line.endswith(b'"')):
+        return line
+    return line[1:-1].decode("unicode_escape").encode("latin-1")
