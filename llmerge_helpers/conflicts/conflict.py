@@ -31,6 +31,8 @@ class Row(TypedDict, total=False):
     parent_2: str
     path: str
     hunk: int
+    order: int  # of this conflict among those of its whole merge, from 0
+    merge_size: int  # how many those are; 0 where nobody counted
     committed_at: str
     license: str
     language: str
@@ -42,6 +44,8 @@ class Row(TypedDict, total=False):
     resolution: str
     kind: str
     label: str
+    decided: bool  # False: the merge is one parent's tree, so nobody resolved this conflict for certain
+    white_space_only: bool  # the sides differ in nothing else
     prefix: str | None
     suffix: str | None
     question: str

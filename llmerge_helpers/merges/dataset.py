@@ -28,11 +28,15 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
     from datasketch import MinHash
 
+    from llmerge_helpers.merges.texts import Texts
+
 COLUMNS = (
-    "id", "repository", "family", "merge_commit", "parent_1", "parent_2", "path", "hunk", "committed_at", "license",
-    "language", "before", "ours", "base", "theirs", "after", "resolution", "kind", "label", "prefix", "suffix",
-    "question", "answer",
+    "id", "repository", "family", "merge_commit", "parent_1", "parent_2", "path", "hunk", "order", "merge_size",
+    "committed_at", "license", "language", "before", "ours", "base", "theirs", "after", "resolution", "kind", "label",
+    "decided", "white_space_only", "prefix", "suffix", "question", "answer",
 )  # fmt: skip
+# what a row is taken to be where a data set does not say; no merge has 0 conflicts
+UNTOLD = {"order": 0, "merge_size": 0, "decided": True, "white_space_only": False}
 _BUILD = "papermill notebooks/00_collect_merges.ipynb out.ipynb -p name"
 
 
@@ -51,7 +55,7 @@ def save(
 
     No family of repositories is on both sides; with one family only, no file is. Rows of `train` that are nearly the
     same as one of `test` (Jaccard similarity of at least `threshold`) are left out. Prints what it did. Rows go to disk
-    as they come; an older dataset at `path` is replaced when the new one is whole.
+    as they come, the text of a file once; an older dataset at `path` is replaced when the new one is whole.
     """
     from datasets import DatasetDict
 
@@ -59,7 +63,7 @@ def save(
         raise LlmergeError(f"test_size must lie between 0 and 1, not {test_size}.")
     path = from_root(path)
     with room_beside(path) as room:
-        everything, known = _write_rows(rows, room / "rows.arrow")
+        everything, known = _write_rows(rows, room / "rows.arrow", room / "files.parquet")
         level, keys = split_keys(_whence(everything))
         train, test = _sides(keys, test_size, seed)
         copies = near_duplicates_of((known[n] for n in train), [known[n] for n in test], threshold)
@@ -68,7 +72,7 @@ def save(
         # a split without rows cannot be loaded again: it is left out, and `load` puts it back
         sides = {"train": train, "test": test}
         whole = DatasetDict({side: _named(everything.select(rows), side) for side, rows in sides.items() if rows})
-        write_dataset(whole, path, room)
+        write_dataset(whole, path, room, files=room / "files.parquet")
     kept = f"{len(train)} rows to train on, {len(test)} to test on"
     print(f"{shown(path)}: {kept}; split by {_SPLIT_BY[level]}.")
     if dropped:
@@ -89,34 +93,45 @@ def _sides(keys: Sequence[str], test_size: float, seed: int) -> tuple[list[int],
 def _schema() -> pyarrow.Schema:
     import pyarrow
 
-    return pyarrow.schema([(name, pyarrow.int64() if name == "hunk" else pyarrow.string()) for name in COLUMNS])
+    types = {"hunk": pyarrow.int64()}
+    types |= {name: pyarrow.bool_() if isinstance(value, bool) else pyarrow.int64() for name, value in UNTOLD.items()}
+    return pyarrow.schema([(name, types.get(name, pyarrow.string())) for name in COLUMNS])
 
 
-def _write_rows(rows: Iterable[Row], path: Path) -> tuple[Dataset, list[MinHash]]:
-    """All rows in one memory-mapped file, and a sketch of each conflict."""
+def _told(row: Row, column: str) -> object:
+    """What the row says in a column of UNTOLD, or what it is taken to be."""
+    return UNTOLD[column] if row.get(column) in (None, "") else row[column]
+
+
+def _write_rows(rows: Iterable[Row], path: Path, files: Path) -> tuple[Dataset, list[MinHash]]:
+    """All rows in one memory-mapped file, with the texts of their files in another, and a sketch of each conflict."""
     import pyarrow
     from datasets import Dataset
 
+    from llmerge_helpers.merges.texts import AROUND, PLACE, TextWriter
+
     known: list[MinHash] = []
-    batch: list[Row] = []
-    size = 0
-    with pyarrow.OSFile(str(path), "wb") as file, pyarrow.ipc.new_stream(file, _schema()) as stream:
+    batch: list[dict[str, object]] = []
+    schema = pyarrow.schema([*(field for field in _schema() if field.name not in AROUND), *PLACE])
+    with (
+        pyarrow.OSFile(str(path), "wb") as file,
+        pyarrow.ipc.new_stream(file, schema) as stream,
+        TextWriter(files) as texts,
+    ):
 
         def flush() -> None:
-            stream.write_batch(pyarrow.RecordBatch.from_pylist(batch, schema=_schema()))
+            stream.write_batch(pyarrow.RecordBatch.from_pylist(batch, schema=schema))
             known.extend(sketches(Conflict.of(row).text() for row in batch))
             batch.clear()
 
         for row in rows:
-            missing = [column for column in COLUMNS if column not in row]
+            missing = [column for column in COLUMNS if column not in row and column not in UNTOLD]
             if missing:
                 raise LlmergeError(f"row {row.get('id', len(known))} has no {', '.join(missing)}.")
-            batch.append({column: row[column] for column in COLUMNS})
-            size += len(row["prefix"]) + len(row["suffix"])
-            # rows carry whole files: memory is bounded by bytes, not by rows alone
-            if len(batch) == 256 or size > 50_000_000:
+            kept = {column: row[column] for column in schema.names if column in row}
+            batch.append(kept | {column: _told(row, column) for column in UNTOLD} | texts.place(row)._asdict())
+            if len(batch) == 256:
                 flush()
-                size = 0
         if batch:
             flush()
     if not known:
@@ -143,13 +158,15 @@ def _named(dataset: Dataset, split: str) -> Dataset:
     return Dataset(dataset.data, info=dataset.info, split=NamedSplit(split), fingerprint=mark.hexdigest()[:16])
 
 
-def write_dataset(dataset: DatasetDict, path: Path, room: Path, card: str = "") -> None:
-    """Write `dataset` and its card in `room`, then put both in the place of `path`, as a whole."""
+def write_dataset(dataset: DatasetDict, path: Path, room: Path, card: str = "", files: Path | None = None) -> None:
+    """Write `dataset` and its card in `room`, then put both, with `files`, in the place of `path`, as a whole."""
     with without_bars():
         # an empty split gets no file by default, and then cannot be loaded
         dataset.save_to_disk(room / "dataset", num_shards={s: None if len(p) else 1 for s, p in dataset.items()})
     if card:
         write_atomic(room / "dataset" / "README.md", card)
+    if files:
+        os.replace(files, room / "dataset" / files.name)
     replace_folder(room / "dataset", path)
 
 
@@ -190,8 +207,9 @@ def _is_saved(folder: Path) -> bool:
 def load(path: str | os.PathLike = "auto") -> DatasetDict:
     """The dataset called `path` (a name under merges/, "auto", or a folder), with `train`, `test` and all COLUMNS.
 
-    Reads what `save` wrote, and any saved dataset with `question` and `answer`, as LLMerge and Merge-Bench have them:
-    the hunk is parsed back out of the question. A dataset without splits is split as `save` would.
+    Reads what `save` wrote, now or before files were stored once, and any saved dataset with `question` and `answer`,
+    as LLMerge and Merge-Bench have them: the hunk is parsed back out of the question. A dataset without splits is split
+    as `save` would. `prefix` and `suffix` are cut out of the files as rows are read, so that memory stays bounded.
     """
     from datasets import Dataset, DatasetDict, load_from_disk
 
@@ -202,11 +220,12 @@ def load(path: str | os.PathLike = "auto") -> DatasetDict:
         raise LlmergeError(f"there is no dataset at {shown(folder)}: `{_BUILD} {name}{where}` builds it.")
     try:
         loaded = load_from_disk(str(in_place(folder)))
+        loaded = DatasetDict(all=loaded) if isinstance(loaded, Dataset) else loaded
+        texts = _texts_of(loaded, in_place(folder))
     except Exception as error:  # datasets and pyarrow raise many kinds for a damaged folder
         raise LlmergeError(f"{shown(folder)} cannot be read ({type(error).__name__}): build it again.") from error
-    if isinstance(loaded, Dataset):
-        loaded = DatasetDict(all=loaded)
     for split, rows in loaded.items():
+        loaded[split] = rows = _told_whole(rows, texts)
         if not set(COLUMNS) <= set(rows.column_names):
             loaded[split] = _completed(rows, f"{folder.parent.name}/{split}", folder)
     if "all" in loaded:
@@ -218,6 +237,35 @@ def load(path: str | os.PathLike = "auto") -> DatasetDict:
             other = next(iter(loaded.values()))
             loaded[split] = other.select([])
     return loaded
+
+
+def _texts_of(loaded: DatasetDict, folder: Path) -> Texts | None:
+    """The file texts beside the rows, where they have such; None for rows that carry their own, or that lost them."""
+    from llmerge_helpers.merges.texts import FILES, Texts
+
+    if not any("file" in rows.column_names for rows in loaded.values()):
+        return None
+    if (folder / FILES).exists():
+        return Texts(folder / FILES)
+    print(f"{shown(folder)} has no {FILES}: of each file, only the lines beside the conflict are known.")
+    return None
+
+
+def _told_whole(rows: Dataset, texts: Texts | None) -> Dataset:
+    """Rows of ours with all COLUMNS, by `texts` and by what is taken where older ones do not say; others as given."""
+    from datasets import Features
+
+    from llmerge_helpers.merges.texts import AROUND, PLACE, with_texts
+
+    stored = set(PLACE.names) <= set(rows.column_names)
+    if set(COLUMNS) - {*rows.column_names, *UNTOLD, *(AROUND if stored else ())}:
+        return rows
+    features = Features.from_arrow_schema(_schema())
+    values = UNTOLD | (dict.fromkeys(AROUND) if stored and not texts else {})
+    for name in [name for name in values if name not in rows.column_names]:
+        rows = rows.add_column(name, [values[name]] * len(rows), feature=features[name])
+    names = [*COLUMNS, *(name for name in rows.column_names if name not in (*COLUMNS, *PLACE.names))]
+    return with_texts(rows, texts, names) if stored and texts else rows.select_columns(names)
 
 
 def choose(dataset: DatasetDict, split: str = "train", limit: int = 0, seed: int = 0) -> list[Row]:
@@ -234,7 +282,10 @@ def choose(dataset: DatasetDict, split: str = "train", limit: int = 0, seed: int
     numbers = list(range(len(rows)))
     if limit:
         random.Random(seed).shuffle(numbers)
-    return rows.select(numbers[: limit or None]).to_list()
+    numbers = numbers[: limit or None]
+    # in parts: a row brings its file along
+    parts = (rows.select(numbers[start : start + 500]) for start in range(0, len(numbers), 500))
+    return [row for part in parts for row in part.to_list()]
 
 
 def _with_splits(rows: Dataset) -> DatasetDict:
@@ -249,7 +300,7 @@ def _with_splits(rows: Dataset) -> DatasetDict:
 
 def _completed(rows: Dataset, name: str, folder: Path) -> Dataset:
     """The rows with every column of ours, from question and answer; those that do not fit are counted and left out."""
-    from datasets import Dataset, Features, Value
+    from datasets import Dataset, Features
 
     missing = [column for column in ("question", "answer") if column not in rows.column_names]
     if missing:
@@ -265,11 +316,7 @@ def _completed(rows: Dataset, name: str, folder: Path) -> Dataset:
         print(
             f"{name}: {len(found) - len(kept)} of {len(found)} rows left out, their answer does not fit the question."
         )
-    features = Features({column: Value("int64" if column == "hunk" else "string") for column in COLUMNS})
-    return Dataset.from_list(kept, features=features)
-
-
-# --------------------------------------------------------------------------------------------------------- leakage
+    return Dataset.from_list(kept, features=Features.from_arrow_schema(_schema()))
 
 
 # -------------------------------------------------------------------------------------------- data sets made elsewhere
@@ -288,7 +335,7 @@ def from_question(row: Mapping[str, object], ident: str) -> Row | None:
     resolution = conflict.cut(answer)
     if resolution is None:
         return None
-    made = {column: str(row.get(column) or "") for column in COLUMNS}
+    made = {column: str(row.get(column) or "") for column in COLUMNS} | {name: _told(row, name) for name in UNTOLD}
     made |= {name: getattr(conflict, name) or "" for name in (*TEXTS, "path", "language")}
     made |= {side: row.get(side) for side in ("prefix", "suffix")}  # None: the rest of the file is not known
     made |= {"resolution": resolution, "answer": conflict.with_(resolution), "kind": conflict.kind_of(resolution)}

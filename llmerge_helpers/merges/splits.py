@@ -179,7 +179,9 @@ def leakage_report(dataset: DatasetDict, threshold: float = 0.8) -> DataFrame:
     compare("files", *files)
     hunks = [[Conflict.of(row).digest() for row in side.select_columns(list(TEXTS))] for side in (train, test)]
     compare("hunks, exactly", *hunks)
-    these, others = (list(sketches(Conflict.of(row).text() for row in side)) for side in (test, train))
+    these, others = (
+        list(sketches(Conflict.of(row).text() for row in side.select_columns(list(TEXTS)))) for side in (test, train)
+    )
     close = near_duplicates_of(these, others, threshold)
     table.append((f"rows, nearly ({threshold:.0%} alike)", len(train), len(test), sum(n is not None for n in close)))
     return pandas.DataFrame(table, columns=["check", "in train", "in test", "in both"])

@@ -392,7 +392,7 @@ def save(dataset: DatasetDict, path: Path, card: str) -> DatasetDict:
 
     for part in dataset.values():  # the fingerprint goes to disk, and is drawn at random when left alone
         content = hashlib.sha256()
-        for batch in part.data.table.to_batches(max_chunksize=256):
+        for batch in part.data.to_reader(max_chunksize=256):
             content.update(batch.serialize())
         part._fingerprint = content.hexdigest()[:16]
     with room_beside(path) as room:
