@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +17,10 @@ from llmerge_helpers.merges.splits import (
     group_near_duplicates,
     held_out_groups,
     near_duplicates_of,
+    newest_groups,
     sketches,
     split_keys,
+    time_of,
 )
 from llmerge_helpers.run import from_root, root, shown
 from llmerge_helpers.run.files import in_place, replace_folder, room_beside, write_atomic
@@ -53,9 +55,10 @@ def save(
 ) -> DatasetDict:
     """Write the rows as a `DatasetDict` with `train` and `test`, and give it back; the same rows give the same bytes.
 
-    No family of repositories is on both sides; with one family only, no file is. Rows of `train` that are nearly the
-    same as one of `test` (Jaccard similarity of at least `threshold`) are left out. Prints what it did. Rows go to disk
-    as they come, the text of a file once; an older dataset at `path` is replaced when the new one is whole.
+    No family of repositories is on both sides; with one family only, no merge is, and the newest are in `test`. Rows of
+    `train` that are nearly the same as one of `test` (Jaccard similarity of at least `threshold`) are left out. Prints
+    what it did. Rows go to disk as they come, the text of a file once; an older dataset at `path` is replaced when the
+    new one is whole.
     """
     from datasets import DatasetDict
 
@@ -64,8 +67,7 @@ def save(
     path = from_root(path)
     with room_beside(path) as room:
         everything, known = _write_rows(rows, room / "rows.arrow", room / "files.parquet")
-        level, keys = split_keys(_whence(everything))
-        train, test = _sides(keys, test_size, seed)
+        level, (train, test) = _split(everything, test_size, seed)
         copies = near_duplicates_of((known[n] for n in train), [known[n] for n in test], threshold)
         dropped = sum(copy is not None for copy in copies)
         train = [n for n, copy in zip(train, copies, strict=True) if copy is None]
@@ -80,14 +82,19 @@ def save(
     return load(path)
 
 
-def _whence(rows: Dataset) -> list[dict[str, str]]:
-    return rows.select_columns(["family", "repository", "path"]).to_list()
-
-
-def _sides(keys: Sequence[str], test_size: float, seed: int) -> tuple[list[int], list[int]]:
-    """The numbers of the rows to train on, and of those to test on."""
-    chosen = held_out_groups(keys, [1.0] * len(keys), test_size, seed)
-    return [n for n, key in enumerate(keys) if key not in chosen], [n for n, key in enumerate(keys) if key in chosen]
+def _split(rows: Dataset, test_size: float, seed: int) -> tuple[str, tuple[list[int], list[int]]]:
+    """What the split goes by, and the numbers of the rows to train on, and of those to test on."""
+    whence = rows.select_columns(["family", "repository", "merge_commit", "committed_at", "path"]).to_list()
+    level, keys = split_keys(whence)
+    if level == "merge":  # other hunks of a merge tell how it was decided, and later ones build on it
+        chosen = newest_groups(keys, [time_of(row) for row in whence], test_size)
+    else:
+        if level == "conflict":  # nothing to go by but the texts
+            texts = (Conflict.of(row).text() for row in rows.select_columns(list(TEXTS)))
+            keys = [str(group) for group in group_near_duplicates(texts)]
+        chosen = held_out_groups(keys, [1.0] * len(keys), test_size, seed)
+    sides = ([n for n, key in enumerate(keys) if (key in chosen) == test] for test in (False, True))
+    return level, tuple(sides)
 
 
 def _schema() -> pyarrow.Schema:
@@ -141,7 +148,8 @@ def _write_rows(rows: Iterable[Row], path: Path, files: Path) -> tuple[Dataset, 
 
 _SPLIT_BY = {
     "family": "family of repositories",
-    "file": "file, since all rows are of one family",
+    "merge": "merge, the newest to test on, since all rows are of one family",
+    "file": "file, since all rows are of one family, and not of several merges with a time",
     "conflict": "row, since all rows are of one file",
 }
 
@@ -291,10 +299,7 @@ def choose(dataset: DatasetDict, split: str = "train", limit: int = 0, seed: int
 def _with_splits(rows: Dataset) -> DatasetDict:
     from datasets import DatasetDict
 
-    level, keys = split_keys(_whence(rows))
-    if level == "conflict":  # nothing to go by but the texts
-        keys = [str(group) for group in group_near_duplicates(rows["question"])]
-    train, test = _sides(keys, 0.2, 0)
+    _, (train, test) = _split(rows, 0.2, 0)
     return DatasetDict(train=rows.select(train), test=rows.select(test))
 
 

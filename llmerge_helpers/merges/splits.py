@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import random
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from llmerge_helpers.conflicts import Conflict, Row
@@ -55,10 +57,14 @@ def connected(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
 
 
 def split_keys(rows: Sequence[Row]) -> tuple[str, list[str]]:
-    """What the split goes by (repository family, else file, else single conflicts), and the key of each row."""
-    for level, key_of in (("family", family_of), ("file", file_of)):
+    """What the split goes by (repository family, merge, file, or single conflicts), and the key of each row.
+
+    It goes by merge only where all rows have one, with its time.
+    """
+    for level, key_of in (("family", family_of), ("merge", merge_of), ("file", file_of)):
         keys = [key_of(row) for row in rows]
-        if len(set(keys)) > 1:
+        known = level != "merge" or (all(keys) and all(time_of(row) for row in rows))
+        if known and len(set(keys)) > 1:
             return level, keys
     return "conflict", [str(number) for number in range(len(rows))]
 
@@ -66,6 +72,41 @@ def split_keys(rows: Sequence[Row]) -> tuple[str, list[str]]:
 def family_of(row: Row) -> str:
     """The repository family of a row: its root commits where they are known, else its name."""
     return str(row.get("family") or row.get("repository") or "")
+
+
+def merge_of(row: Row) -> str:
+    """The merge of a row; forks share theirs. Empty where it is not known."""
+    return f"{family_of(row)}:{row['merge_commit']}" if row.get("merge_commit") else ""
+
+
+def time_of(row: Row) -> datetime | None:
+    """When the merge of a row was committed, in UTC; None where it is not known.
+
+    >>> time_of({"committed_at": "2020-02-03T04:05:06+02:00"}), time_of({"committed_at": "in spring"})
+    (datetime.datetime(2020, 2, 3, 2, 5, 6, tzinfo=datetime.timezone.utc), None)
+    """
+    try:
+        time = datetime.fromisoformat(str(row.get("committed_at") or ""))
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def siblings(rows: Iterable[Row], row: Row) -> list[Row]:
+    """The rows of the merge that `row` is of, itself among them, in the order of their conflicts.
+
+    >>> rows = [{"merge_commit": "a1", "order": 2}, {"merge_commit": "b2"}, {"merge_commit": "a1", "order": 0}]
+    >>> [each["order"] for each in siblings(rows, rows[0])]
+    [0, 2]
+    """
+    merge = merge_of(row)
+    if not merge:
+        return [row]
+    if hasattr(rows, "select_columns"):  # of a data set, read only what is asked for
+        keys = rows.select_columns([c for c in ("family", "repository", "merge_commit") if c in rows.column_names])
+        rows = rows.select([number for number, each in enumerate(keys) if merge_of(each) == merge])
+    found = (each for each in rows if merge_of(each) == merge)
+    return sorted(found, key=lambda each: (each.get("order") or 0, each.get("path") or "", each.get("hunk") or 0))
 
 
 def file_of(row: Row) -> str:
@@ -102,6 +143,26 @@ def held_out_groups(
         if taken >= target:
             break
     return chosen or ({min(order, key=weight.__getitem__)} if at_least_one else set())
+
+
+def newest_groups(groups: Sequence[str], times: Sequence[datetime], share: float) -> set[str]:
+    """The groups that come last in time, with as near to `share` of all as whole groups allow; never none, nor all.
+
+    With a `share` of 0 or 1, or with one group, it is none or all.
+
+    >>> days = [datetime(2020, 1, day, tzinfo=UTC) for day in (1, 2, 2, 3, 4)]
+    >>> sorted(newest_groups(["a", "b", "b", "c", "d"], days, share=0.5))
+    ['c', 'd']
+    """
+    if share >= 1:
+        return set(groups)
+    size, last = Counter(groups), dict(sorted(zip(groups, times, strict=True), key=lambda item: item[1]))
+    if share <= 0 or len(size) < 2:
+        return set()
+    order = sorted(size, key=lambda group: (last[group], group), reverse=True)
+    taken = itertools.accumulate(size[group] for group in order[:-1])
+    off = [abs(count - share * len(groups)) for count in taken]
+    return set(order[: off.index(min(off)) + 1])
 
 
 # ----------------------------------------------------------------------------------------------------- near-duplicates

@@ -16,7 +16,7 @@ from llmerge_helpers.conflicts.prompts import TEXTS
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import Example
 from llmerge_helpers.merges.dataset import without_bars, write_dataset
-from llmerge_helpers.merges.splits import group_by_shared_keys, held_out_groups, split_fingerprint, split_keys
+from llmerge_helpers.merges.splits import group_by_shared_keys, held_out_groups, merge_of, split_fingerprint, split_keys
 from llmerge_helpers.models import ChatTokenizer, load_chat_tokenizer, render_prompt
 from llmerge_helpers.prepare.candidates import (
     FLAGS,
@@ -253,16 +253,22 @@ def _refuse_empty(candidates: Sequence[Candidate], name: str, accept: Sequence[s
 # ------------------------------------------------------------------------------------------------------- datasets
 
 
-_UNITS = {"family": "repository families", "file": "files", "conflict": "conflicts"}
+_UNITS = {"family": "repository families", "merge": "merges", "file": "files", "conflict": "conflicts"}
 
 
 def _split(pool: Sequence[Candidate], validation_size: float, seed: int) -> str:
-    """Put whole families (else files, else conflicts) on the validation side; back comes the sentence that says so."""
+    """Put whole families (else merges, else files, else conflicts) on the validation side; the sentence that says so.
+
+    A merge is never parted, unless it is the only one.
+    """
     rows = {c.key: c.example["row"] for c in pool}
     level, keys = split_keys(list(rows.values()))
     group = {c.key: c.group for c in pool}
     units = [unit or f"conflict {key}" for unit, key in zip(keys, rows, strict=True)]
-    groups = group_by_shared_keys(list(zip(units, (group[key] for key in rows), strict=True)))
+    # other hunks of a merge tell how it was decided, in other files too
+    merged = [merge_of(row) or f"conflict {key}" for key, row in rows.items()]
+    merged = merged if len(set(merged)) > 1 else units
+    groups = group_by_shared_keys(list(zip(units, (group[key] for key in rows), merged, strict=True)))
     right = {c.key for c in pool if "correct_only" not in c.dropped}
     with_right = {g for key, g in zip(rows, groups, strict=True) if key in right}
     # in two goes, so that correct_only gets a validation side of the same share
@@ -276,6 +282,7 @@ def _split(pool: Sequence[Candidate], validation_size: float, seed: int) -> str:
     many = f"{len(set(groups))} {_UNITS[level]}"
     alone = {
         "family": "no family is on both sides",
+        "merge": "there is only one repository family, so train and validation share it, but no merge",
         "file": "there is only one repository family, so train and validation share it, but no file",
         "conflict": "there is only one file (or none is named), so train and validation share it, but no conflict",
     }[level]

@@ -10,7 +10,7 @@ from datasets import Dataset, DatasetDict
 from llmerge_helpers.collect import collect
 from llmerge_helpers.conflicts import Conflict
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.merges import COLUMNS, choose, dataset_path, leakage_report, load, save
+from llmerge_helpers.merges import COLUMNS, choose, dataset_path, leakage_report, load, save, siblings
 from llmerge_helpers.merges.dataset import UNTOLD, group_near_duplicates
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,6 +65,75 @@ def test_no_family_is_on_both_sides(tmp_path, capsys):
     assert "split by family of repositories" in capsys.readouterr().out
     drawn = {tuple(sorted(set(save(rows, tmp_path / "d", seed=seed)["test"]["family"]))) for seed in range(5)}
     assert len(drawn) > 1, "the seed draws nothing"
+
+
+def at(day: int) -> dict[str, str]:
+    return {"merge_commit": f"m{day}", "committed_at": f"20{20 + day // 28:02}-02-{day % 28 + 1:02}T00:00:00+00:00"}
+
+
+def sides(saved) -> list[set[str]]:
+    return [set(saved[side]["merge_commit"]) for side in ("train", "test")]
+
+
+def test_one_family_is_split_by_merge_and_the_newest_are_held_out(tmp_path, capsys):
+    """Whatever the order of the rows, whatever the seed; a file may be on both sides, a merge never is."""
+    rows = [row(n, path=f"{n % 10}.java", **at(n * 7 % 25)) for n in range(100)]
+    for seed in (0, 1):
+        saved = save(rows, tmp_path / "d", seed=seed)
+        assert sides(saved) == [{f"m{day}" for day in range(20)}, {f"m{day}" for day in range(20, 25)}]
+    assert "split by merge, the newest to test on, since all rows are of one family" in capsys.readouterr().out
+    found = counts(leakage_report(saved))
+    assert (found["merge commits"], found["files"], found["hunks, exactly"]) == (0, 10, 0)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "test_size", "expected"),  # hunks by merge, oldest first; merges in test
+    [
+        ((10, 10, 10, 10, 10), 0.2, 1),
+        ((5, 5, 5, 5, 30), 0.2, 1),  # the newest merge alone is more than the share
+        ((90, 4, 4, 2), 0.2, 3),  # as near to the share as it gets, and not all
+        ((8, 1, 1, 1), 0.2, 2),
+        ((5, 5), 0.01, 1),
+        ((5, 5), 0.99, 1),
+        ((5, 5), 0.0, 0),
+        ((5, 5), 1.0, 2),
+    ],
+)
+def test_whole_merges_come_as_near_to_the_share_as_they_can(sizes, test_size, expected, tmp_path):
+    merges = [day for day, size in enumerate(sizes) for _ in range(size)]
+    saved = save([row(n, **at(day)) for n, day in enumerate(merges)], tmp_path / "d", test_size=test_size)
+    assert sides(saved)[1] == {f"m{day}" for day in range(len(sizes) - expected, len(sizes))}
+    assert len(saved["train"]) + len(saved["test"]) == len(merges)
+
+
+def test_merges_of_one_moment_stay_whole_and_other_time_zones_count(tmp_path):
+    times = {"a": "2020-01-01T05:00:00+09:00", "b": "2019-12-31T21:00:00Z", "c": "2019-12-31T20:30:00"}
+    rows = [row(n, merge_commit="abc"[n % 3], committed_at=times["abc"[n % 3]]) for n in range(12)]
+    assert sides(save(rows, tmp_path / "d"))[1] == {"b"}
+    rows = [row(n, **at(0) | {"merge_commit": f"m{n % 6}"}) for n in range(12)]
+    train, test = sides(save(rows, tmp_path / "d"))
+    assert train.isdisjoint(test) and len(test) == 1
+
+
+@pytest.mark.parametrize("odd", [{"committed_at": ""}, {"committed_at": "in spring"}, {"merge_commit": ""}])
+def test_without_merges_or_times_the_split_goes_by_file(odd, tmp_path, capsys):
+    rows = [row(n, path=f"{n % 10}.java", **at(n)) for n in range(50)]
+    rows[7] |= odd
+    saved = save(rows, tmp_path / "d")
+    assert set(saved["train"]["path"]).isdisjoint(saved["test"]["path"]) and len(saved["test"]) == 10
+    assert "split by file, since all rows are of one family" in capsys.readouterr().out
+
+
+def test_siblings_are_the_rows_of_a_merge_in_order(tmp_path):
+    rows = [row(n, family=f"f{n % 2}", merge_commit=f"m{n % 4}", order=90 - n) for n in range(16)]
+    train = save(rows, tmp_path / "d", test_size=0)["train"]
+    expected = [rows[n] for n in (13, 9, 5, 1)]
+    assert siblings(train, rows[5]) == siblings(rows, rows[5]) == siblings(iter(rows), rows[5]) == expected
+    assert siblings(rows, rows[5] | {"family": "another"}) == []  # it is not among them
+    alone = {"question": "of a data set that names no merge"}
+    assert siblings(rows, alone) == [alone]
+    old = [row(n, merge_commit="m", path=f"{n % 2}.java", hunk=n, order=0) for n in range(4)]  # nobody counted
+    assert [each["hunk"] for each in siblings(old, old[0])] == [0, 2, 1, 3]
 
 
 def test_one_family_is_split_by_file_and_it_says_so(tmp_path, capsys):

@@ -198,6 +198,26 @@ def test_a_single_repository_is_split_by_file_and_it_is_said(tmp_path):
     assert "only one repository family" in (tmp_path / "sft" / "full" / "README.md").read_text()
 
 
+@pytest.mark.parametrize(
+    ("time", "says"),
+    [("2020-01-02T00:00:00+00:00", "Split by merge .*no merge"), ("", "Split by file .*no file")],
+)
+def test_a_merge_is_never_parted(time, says, tmp_path):
+    rows = [{**conflict(n), "merge_commit": f"m{n // 4}", "committed_at": time, "path": f"{n}.java"} for n in range(40)]
+    prepared = prepare(answered(rows), tmp_path / "sft", validation_size=0.2)
+    merge = {row["id"]: row["merge_commit"] for row in rows}
+    for dataset in prepared.datasets.values():
+        train, validation = ({merge[i] for i in dataset[split]["id"]} for split in ("train", "validation"))
+        assert len(validation) == 2 and len(train) == 8 and not train & validation
+    assert re.search(says, " ".join(prepared.notes))
+
+
+def test_a_single_merge_is_split_by_file(tmp_path):
+    rows = [{**conflict(n), "merge_commit": "m", "committed_at": "2020-01-02", "path": f"{n % 8}"} for n in range(24)]
+    prepared = prepare(answered(rows), tmp_path / "sft", validation_size=0.2)
+    assert {len(part) for part in prepared.datasets["full"].values()} == {18, 6}
+
+
 def test_both_sides_have_right_answers_where_that_can_be(tmp_path):
     rows = [{**conflict(n), "path": f"src/{n}.java"} for n in range(30)]
     examples = [*answered(rows[:4]), *answered(rows[4:], 4, wrong)]
