@@ -3,16 +3,16 @@
 In come rows of `collect`, or a data set that others made of questions and answers; out comes a `DatasetDict` with
 `train` and `test`, disjoint by family of repositories (by merge, in time, where there is one family) and free of
 near-duplicates. `leakage_report` shows that it is so, and `split_of` says which conflicts 02 held out of a data set.
-`siblings` are the other conflicts of a row's merge.
+`siblings` are the conflicts of a row's merge, and `shares` tells figures with and without what nobody decided.
 
 >>> dataset_path("sample").parts[-3:]
 ('merges', 'sample', 'dataset')
 """
 
-from llmerge_helpers.merges.dataset import COLUMNS, choose, dataset_path, load, save
+from llmerge_helpers.merges.dataset import COLUMNS, choose, dataset_path, load, save, shares
 from llmerge_helpers.merges.splits import Split, check_same_split, leakage_report, siblings, split_of
 
 __all__ = [
-    "COLUMNS", "Split", "check_same_split", "choose", "dataset_path", "leakage_report", "load", "save", "siblings",
-    "split_of",
+    "COLUMNS", "Split", "check_same_split", "choose", "dataset_path", "leakage_report", "load", "save", "shares",
+    "siblings", "split_of",
 ]  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import pyarrow
     from datasets import Dataset, DatasetDict
     from datasketch import MinHash
+    from pandas import DataFrame
 
     from llmerge_helpers.merges.texts import Texts
 
@@ -294,6 +296,30 @@ def choose(dataset: DatasetDict, split: str = "train", limit: int = 0, seed: int
     # in parts: a row brings its file along
     parts = (rows.select(numbers[start : start + 500]) for start in range(0, len(numbers), 500))
     return [row for part in parts for row in part.to_list()]
+
+
+def shares(rows: Iterable[Row] | DatasetDict, column: str = "kind") -> DataFrame:
+    """How often each value of a column comes, the most frequent first: among all rows, and among the decided ones.
+
+    A row is undecided if it says that its merge took one parent's tree as it is. Of a `DatasetDict` all splits count.
+
+    >>> rows = [{"kind": "ours", "decided": False}, {"kind": "ours", "decided": True}, {"kind": "mixed"}]
+    >>> shares(rows).to_dict("list")
+    {'rows': [2, 1], 'share': [0.667, 0.333], 'decided': [1, 1], 'share of decided': [0.5, 0.5]}
+    """
+    import pandas
+
+    parts = rows.values() if isinstance(rows, Mapping) else [rows]
+    # of a data set, read only what is asked for
+    light = [p.select_columns([column, "decided"]) if hasattr(p, "select_columns") else p for p in parts]
+    told = [(row.get(column), row.get("decided") is not False) for part in light for row in part]
+    found, decided = Counter(value for value, _ in told), Counter(value for value, sure in told if sure)
+    order = sorted(found, key=lambda value: (-found[value], str(value)))
+    table = pandas.DataFrame({"rows": [found[v] for v in order]}, index=pandas.Index(order, name=column))
+    table["share"] = (table["rows"] / len(told)).round(3)
+    table["decided"] = [decided[v] for v in order]
+    table["share of decided"] = (table["decided"] / max(1, decided.total())).round(3)
+    return table
 
 
 def _with_splits(rows: Dataset) -> DatasetDict:

@@ -10,7 +10,7 @@ from datasets import Dataset, DatasetDict
 from llmerge_helpers.collect import collect
 from llmerge_helpers.conflicts import Conflict
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.merges import COLUMNS, choose, dataset_path, leakage_report, load, save, siblings
+from llmerge_helpers.merges import COLUMNS, choose, dataset_path, leakage_report, load, save, shares, siblings
 from llmerge_helpers.merges.dataset import UNTOLD, group_near_duplicates
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,6 +134,22 @@ def test_siblings_are_the_rows_of_a_merge_in_order(tmp_path):
     assert siblings(rows, alone) == [alone]
     old = [row(n, merge_commit="m", path=f"{n % 2}.java", hunk=n, order=0) for n in range(4)]  # nobody counted
     assert [each["hunk"] for each in siblings(old, old[0])] == [0, 2, 1, 3]
+
+
+def test_shares_of_all_rows_and_of_decided_ones(tmp_path):
+    kinds = ["ours"] * 6 + ["mixed"] * 3 + ["theirs"]
+    rows = [row(n, kind=kind, decided=n >= 4, language="Go") for n, kind in enumerate(kinds)]
+    expected = {
+        "rows": {"ours": 6, "mixed": 3, "theirs": 1},
+        "share": {"ours": 0.6, "mixed": 0.3, "theirs": 0.1},
+        "decided": {"ours": 2, "mixed": 3, "theirs": 1},
+        "share of decided": {"ours": 0.333, "mixed": 0.5, "theirs": 0.167},
+    }
+    saved = save(rows, tmp_path / "d")
+    for given in (rows, iter(rows), saved, Dataset.from_list(rows)):
+        assert shares(given).to_dict() == expected
+    assert shares(rows, "language").to_dict("list")["decided"] == [6]
+    assert shares([]).empty and shares([each | {"decided": False} for each in rows])["share of decided"].sum() == 0
 
 
 def test_one_family_is_split_by_file_and_it_says_so(tmp_path, capsys):
