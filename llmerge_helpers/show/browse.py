@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from llmerge_helpers.conflicts import Conflict, Row
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import Example
+from llmerge_helpers.merges import siblings
 from llmerge_helpers.show.card import VERDICTS, ConflictView, clip
 from llmerge_helpers.verdict import verify
 
@@ -195,8 +196,18 @@ class Browser:
         total = f"of {len(self.found)}" + (
             f" (of {len(self.examples)})" if len(self.found) < len(self.examples) else ""
         )
-        self.count.value = f"{self.position + 1 if self.found else 0} {total}"
+        self.count.value = f"{self.position + 1 if self.found else 0} {total}{self._place() if self.found else ''}"
         self.previous.disabled = self.next.disabled = len(self.found) < 2
+
+    def _place(self) -> str:
+        """Which conflict of its merge is shown, and how many of them can be browsed; nothing of a merge with one."""
+        row = self.examples[self.found[self.position]]["row"]
+        if (row.get("merge_size") or 0) < 2:
+            return ""
+        here = {each.get("id") for each in siblings((example["row"] for example in self.examples), row)}
+        return (
+            f" · conflict {row.get('order', 0) + 1} of the {row['merge_size']} of its merge, {len(here)} of them here"
+        )
 
 
 def _haystack(example: Example) -> str:

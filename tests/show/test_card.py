@@ -307,6 +307,18 @@ def test_browse_without_ipywidgets_shows_cards(capsys, monkeypatch):
     assert "ipywidgets is not installed" in capsys.readouterr().out
 
 
+def test_the_browser_says_which_conflict_of_its_merge_is_shown():
+    pytest.importorskip("ipywidgets")
+    merged = {"merge_commit": "a1", "merge_size": 12}
+    told = [e | {"row": e["row"] | merged | {"order": n}} for n, e in enumerate(EXAMPLES)]
+    alone = EXAMPLES[4] | {"row": EXAMPLES[4]["row"] | {"merge_commit": "b2", "merge_size": 1, "order": 0}}
+    browser = browse.Browser([*told[:4], alone])
+    here = len({e["row"].get("id") for e in told[:4]})
+    assert browser.count.value == f"1 of 5 · conflict 1 of the 12 of its merge, {here} of them here"
+    browser.previous.click()
+    assert browser.count.value == "5 of 5"
+
+
 def test_the_browser_filters_searches_steps_and_jumps():
     pytest.importorskip("ipywidgets")
     browser = browse.Browser(EXAMPLES)
