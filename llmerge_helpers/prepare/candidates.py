@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from llmerge_helpers.baselines.explain import explain_change, explain_result
 from llmerge_helpers.conflicts import Conflict, messages, render_reply
 from llmerge_helpers.generate import Example
-from llmerge_helpers.merges.splits import group_by_shared_keys, group_near_duplicates
+from llmerge_helpers.merges.splits import group_by_shared_keys, group_near_duplicates, merge_of
 from llmerge_helpers.models import ChatTokenizer, training_text
 
 NEAR_DUPLICATE = 0.8  # Jaccard similarity of two conflicts from which they count as the same
@@ -23,6 +23,7 @@ STEPS = {
     "again": "the same reply to the same conflict",
     "long": "longer than max_tokens",
     "duplicate": "nearly the same conflict is kept",
+    "near_equal": "nearly the same change in its merge is kept",
 }
 STEPS_CORRECT = {
     "wrong": "verdict not accepted",
@@ -127,10 +128,40 @@ def one_conflict_a_group(candidates: Sequence[Candidate], accept: Sequence[str])
     """The conflict that stands for each group: best one with an accepted reply, else one with a usable reply."""
     chosen: dict[int, tuple[int, str]] = {}
     for c in candidates:
-        good = 0 if c.dropped else 1 + (c.match_type in accept)
+        good = _usable(c, accept)
         if c.group not in chosen or good > chosen[c.group][0]:
             chosen[c.group] = (good, c.key)
     return {group: key for group, (_, key) in chosen.items()}
+
+
+def near_equals(candidates: Sequence[Candidate], accept: Sequence[str], most: int) -> set[str]:
+    """The conflicts beyond the best `most` of those that are nearly the same change in one merge; none for 0.
+
+    A licence header that was edited in ninety files is one example, whatever code stands below it: the sides and the
+    base count, and not the lines around them.
+    """
+    best: dict[str, int] = {}
+    by_merge: dict[str, dict[str, Conflict]] = defaultdict(dict)
+    for c in candidates:
+        best[c.key] = max(best.get(c.key, 0), _usable(c, accept))
+        if merge := merge_of(c.example["row"]):
+            by_merge[merge][c.key] = c.conflict
+    spare: set[str] = set()
+    for conflicts in by_merge.values():
+        if not 0 < most < len(conflicts):
+            continue
+        alike: dict[int, list[str]] = defaultdict(list)
+        changes = (c.ours + c.known_base + c.theirs for c in conflicts.values())
+        for group, key in zip(group_near_duplicates(changes, threshold=NEAR_DUPLICATE), conflicts, strict=True):
+            alike[group].append(key)
+        for keys in alike.values():
+            spare |= set(sorted(keys, key=lambda key: -best[key])[most:])
+    return spare
+
+
+def _usable(c: Candidate, accept: Sequence[str]) -> int:
+    """How good a reply stands for its conflict: 2 if its verdict is accepted, 1 if it can be used, else 0."""
+    return 0 if c.dropped else 1 + (c.match_type in accept)
 
 
 def count_tokens(candidates: Sequence[Candidate], tokenizer: ChatTokenizer) -> None:

@@ -26,6 +26,7 @@ from llmerge_helpers.prepare.candidates import (
     candidate_of,
     count_tokens,
     drop,
+    near_equals,
     number_groups,
     one_conflict_a_group,
     shortest,
@@ -119,6 +120,7 @@ def prepare(
     accept: str | Sequence[str] = ("exact_match", "normalized_match"),
     correct_only: bool = False,
     max_tokens: int = 8192,
+    max_near_equal: int = 1,
     base_model: str = "auto",
     validation_size: float = 0.1,
     keep: str = "shortest",
@@ -129,13 +131,14 @@ def prepare(
     """Build `full` and `correct_only` (only the latter with `correct_only`) and the GRPO dataset beside them.
 
     `held_out` are the test rows of the merges dataset: nothing near one of them is used, and they are laid beside the
-    data sets, where 03 and 04 read them. `keep` is `shortest` (of
-    several right replies to a conflict, the one with the shortest reasoning) or `all`. `facts` go on the data cards.
+    data sets, where 03 and 04 read them. Of conflicts of one merge that are nearly the same change, `max_near_equal`
+    are used (0: all that are no near-duplicates with the lines around them). `keep` is `shortest` (of several right
+    replies to a conflict, the one with the shortest reasoning) or `all`. `facts` go on the data cards.
     Nothing is written before everything is built; the same input gives the same bytes. Raises `LlmergeError` where a
     dataset would be empty, with the parameter to change.
     """
     test = [Conflict.of(row) for row in _without_files(held_out)]
-    accept = _check(accept, max_tokens, validation_size, keep)
+    accept = _check(accept, max_tokens, max_near_equal, validation_size, keep)
     tokenizer, notes = load_chat_tokenizer(base_model), []
     names = ["correct_only"] if correct_only else ["full", "correct_only"]
     candidates = [candidate_of(example) for example in examples]
@@ -155,6 +158,9 @@ def prepare(
     drop(candidates, "long", lambda c: c.n_tokens > max_tokens)
     chosen = one_conflict_a_group(candidates, accept)  # of those whose replies can be used
     drop(candidates, "duplicate", lambda c: chosen[c.group] != c.key)
+    pool = [c for c in candidates if c.group not in held_out_keys and chosen[c.group] == c.key]
+    spare = near_equals(pool, accept, max_near_equal)
+    drop(candidates, "near_equal", lambda c: c.key in spare)
     drop(candidates, "wrong", lambda c: c.match_type not in accept, "correct_only")
     if drop_flagged:
         drop(candidates, "flagged", lambda c: bool(c.thinking.flags), "correct_only")
@@ -164,8 +170,9 @@ def prepare(
     for name in names:
         _refuse_empty(candidates, name, accept, max_tokens)
 
-    pool = [c for c in candidates if c.group not in held_out_keys and chosen[c.group] == c.key]
+    pool = [c for c in pool if c.key not in spare]
     notes.append(_split(pool, validation_size, seed))
+    notes += _undecided(pool)
     output_dir = from_root(output_dir)
     paths = {name: output_dir / name for name in names}
     paths |= {"grpo": _beside(output_dir, "grpo"), "heldout": _beside(output_dir, "heldout")}
@@ -213,13 +220,17 @@ def _write_held_out(rows: Sequence[Row], path: Path) -> None:
         save(DatasetDict(test=test), path, HELD_OUT_CARD)
 
 
-def _check(accept: str | Sequence[str], max_tokens: int, validation_size: float, keep: str) -> tuple[str, ...]:
+def _check(
+    accept: str | Sequence[str], max_tokens: int, max_near_equal: int, validation_size: float, keep: str
+) -> tuple[str, ...]:
     names = tuple(name.strip() for name in (accept.split(",") if isinstance(accept, str) else accept) if name.strip())
     unknown = [name for name in names if name not in MATCH_TYPES[:5]]
     if unknown or not names:
         raise LlmergeError(f"accept holds {unknown or 'nothing'}: give verdicts out of {', '.join(MATCH_TYPES[:5])}.")
     if max_tokens < 1:
         raise LlmergeError(f"max_tokens must be at least 1, got {max_tokens}.")
+    if max_near_equal < 0:
+        raise LlmergeError(f"max_near_equal is {max_near_equal}: give a number of conflicts, or 0 for all.")
     if not 0 <= validation_size < 1:
         raise LlmergeError(f"validation_size is a share from 0 to below 1, got {validation_size}.")
     if keep not in ("shortest", "all"):
@@ -288,6 +299,18 @@ def _split(pool: Sequence[Candidate], validation_size: float, seed: int) -> str:
     }[level]
     count = Counter(split.values())
     return f"Split by {level} ({many}): {count['train']} conflicts train, {count['validation']} validate; {alone}."
+
+
+def _undecided(pool: Sequence[Candidate]) -> list[str]:
+    """A sentence on the conflicts that nobody decided for certain; none where the data set does not tell."""
+    rows = {c.key: c.example["row"] for c in pool}.values()
+    undecided = sum(row.get("decided") is False for row in rows)
+    if not undecided and not any(row.get("merge_size") for row in rows):
+        return []
+    return [
+        f"{undecided or 'None'} of the {len(rows)} conflicts {'is' if undecided < 2 else 'are'} undecided: so we call "
+        "those of a merge that took one parent's tree as it is, where nobody resolved a conflict for certain."
+    ]
 
 
 def _sft(candidates: Sequence[Candidate], name: str, work: Path) -> DatasetDict:

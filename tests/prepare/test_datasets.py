@@ -274,6 +274,60 @@ def test_of_near_duplicates_one_whose_reply_can_be_used_stays(tmp_path):
             assert {n for n in ("full", "correct_only") if 3 in ids(prepared.datasets[n])} == names
 
 
+def headers(merge: str, count: int, start: int = 0, note: str = "") -> list[dict]:
+    """One change that a merge made in many files: equal sides, but for a word, and other code below."""
+    rows = []
+    for n in range(start, start + count):
+        row = conflict(n) | {"merge_commit": merge, "order": n, "merge_size": 99, "decided": True}
+        words = f"// Copyright {note} the authors of this file, who wrote all of it in their free time; see LICENSE"
+        row |= {"before": "", "base": f"{words}.\n", "ours": f"{words} {n}.\n", "theirs": f"{words} 2020.\n"}
+        row |= {"after": "".join(f"int v{n}x{k} = {n * k};\n" for k in range(9)), "resolution": row["theirs"]}
+        row |= {"question": Conflict.of(row).question(), "answer": row["theirs"] + row["after"], "id": f"{merge}-{n}"}
+        rows.append(row)
+    return rows
+
+
+@pytest.mark.parametrize(("most", "left"), [(1, 1 + 4 + 1), (3, 3 + 4 + 3), (0, 9 + 4 + 7), (50, 9 + 4 + 7)])
+def test_one_change_in_many_files_of_a_merge_is_few_examples(most, left, tmp_path):
+    """Of each merge; others, and those whose merge is not known, are not capped."""
+    other = [conflict(n) | {"merge_commit": "a"} for n in range(40, 44)]
+    rows = [*headers("a", 9), *other, *headers("b", 7, 20)]
+    prepared = prepare(answered(rows), tmp_path / "sft", max_near_equal=most)
+    for name in ("full", "correct_only", "grpo"):
+        assert sum(len(part) for part in prepared.datasets[name].values()) == left
+    assert dict(prepared.steps["full"])["nearly the same change in its merge is kept"] == 20 - left
+    rejects = [json.loads(line) for line in (tmp_path / "sft/rejects.jsonl").read_text().splitlines()]
+    assert sum("nearly the same change" in each["dropped_from"]["full"] for each in rejects) == 20 - left
+    unknown = [{**row, "merge_commit": ""} for row in headers("", 9)]
+    assert len(ids(prepare(answered(unknown), tmp_path / "sft", max_near_equal=most).datasets["full"])) == 9
+
+
+def test_of_one_change_in_many_files_those_with_right_answers_stay(tmp_path):
+    rows = headers("a", 6)
+    examples = [*answered(rows[:4], 0, wrong), *answered(rows[4:], 4), *answered([conflict(50)], 6)]
+    prepared = prepare(examples, tmp_path / "sft", max_near_equal=2)
+    assert set(ids(prepared.datasets["full"])) == set(ids(prepared.datasets["correct_only"])) == {4, 5, 6}
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ([{"decided": False, "merge_size": 3}] * 2, ["2 of the 6 conflicts are undecided: "]),
+        ([{"decided": False}], ["1 of the 6 conflicts is undecided: "]),
+        ([{"decided": True, "merge_size": 1}], ["None of the 6 conflicts is undecided: "]),
+        ([{"decided": True, "merge_size": 0}], []),  # a data set that does not tell
+    ],
+)
+def test_how_many_conflicts_nobody_decided_is_said(told, says, tmp_path):
+    rows = [conflict(n) | more for n, more in enumerate([*told, *[{}] * (6 - len(told))])]
+    notes = prepare(answered(rows), tmp_path / "sft").notes
+    assert (
+        [note[: len(says[0])] for note in notes if "undecided" in note] == says
+        if says
+        else "undecided" not in str(notes)
+    )
+
+
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(st.data())
 def test_no_conflict_is_on_two_sides(tmp_path_factory, data):
@@ -405,6 +459,7 @@ def test_the_data_sets_load_and_have_a_card(tmp_path):
         ({"validation_size": 1.0}, "validation_size is a share"),
         ({"keep": "longest"}, "keep must be"),
         ({"max_tokens": 0}, "max_tokens must be at least 1"),
+        ({"max_near_equal": -1}, "max_near_equal is -1: give a number of conflicts, or 0 for all"),
     ],
 )
 def test_bad_parameters_are_one_sentence(tmp_path, options, says):
