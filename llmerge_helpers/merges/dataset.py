@@ -107,11 +107,6 @@ def _schema() -> pyarrow.Schema:
     return pyarrow.schema([(name, types.get(name, pyarrow.string())) for name in COLUMNS])
 
 
-def _told(row: Row, column: str) -> object:
-    """What the row says in a column of UNTOLD, or what it is taken to be."""
-    return UNTOLD[column] if row.get(column) in (None, "") else row[column]
-
-
 def _write_rows(rows: Iterable[Row], path: Path, files: Path) -> tuple[Dataset, list[MinHash]]:
     """All rows in one memory-mapped file, with the texts of their files in another, and a sketch of each conflict."""
     import pyarrow
@@ -138,7 +133,11 @@ def _write_rows(rows: Iterable[Row], path: Path, files: Path) -> tuple[Dataset, 
             if missing:
                 raise LlmergeError(f"row {row.get('id', len(known))} has no {', '.join(missing)}.")
             kept = {column: row[column] for column in schema.names if column in row}
-            batch.append(kept | {column: _told(row, column) for column in UNTOLD} | texts.place(row)._asdict())
+            batch.append(
+                kept
+                | {name: value for name, value in UNTOLD.items() if row.get(name) in (None, "")}
+                | texts.place(row)._asdict()
+            )
             if len(batch) == 256:
                 flush()
         if batch:
@@ -251,9 +250,9 @@ def load(path: str | os.PathLike = "auto") -> DatasetDict:
 
 def _texts_of(loaded: DatasetDict, folder: Path) -> Texts | None:
     """The file texts beside the rows, where they have such; None for rows that carry their own, or that lost them."""
-    from llmerge_helpers.merges.texts import FILES, Texts
+    from llmerge_helpers.merges.texts import FILES, PLACE, Texts
 
-    if not any("file" in rows.column_names for rows in loaded.values()):
+    if not any(set(PLACE.names) <= set(rows.column_names) for rows in loaded.values()):
         return None
     if (folder / FILES).exists():
         return Texts(folder / FILES)
@@ -366,7 +365,8 @@ def from_question(row: Mapping[str, object], ident: str) -> Row | None:
     resolution = conflict.cut(answer)
     if resolution is None:
         return None
-    made = {column: str(row.get(column) or "") for column in COLUMNS} | {name: _told(row, name) for name in UNTOLD}
+    made = {column: str(row.get(column) or "") for column in COLUMNS}
+    made |= {name: row[name] if isinstance(row.get(name), type(value)) else value for name, value in UNTOLD.items()}
     made |= {name: getattr(conflict, name) or "" for name in (*TEXTS, "path", "language")}
     made |= {side: row.get(side) for side in ("prefix", "suffix")}  # None: the rest of the file is not known
     made |= {"resolution": resolution, "answer": conflict.with_(resolution), "kind": conflict.kind_of(resolution)}

@@ -8,7 +8,7 @@ import os
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -92,8 +92,10 @@ def time_of(row: Row) -> datetime | None:
         return None
 
 
-def siblings(rows: Iterable[Row], row: Row) -> list[Row]:
+def siblings(rows: Iterable[Row] | DatasetDict, row: Row) -> list[Row]:
     """The rows of the merge that `row` is of, itself among them, in the order of their conflicts.
+
+    Of a `DatasetDict` all splits count, though none parts a merge.
 
     >>> rows = [{"merge_commit": "a1", "order": 2}, {"merge_commit": "b2"}, {"merge_commit": "a1", "order": 0}]
     >>> [each["order"] for each in siblings(rows, rows[0])]
@@ -102,10 +104,12 @@ def siblings(rows: Iterable[Row], row: Row) -> list[Row]:
     merge = merge_of(row)
     if not merge:
         return [row]
-    if hasattr(rows, "select_columns"):  # of a data set, read only what is asked for
-        keys = rows.select_columns([c for c in ("family", "repository", "merge_commit") if c in rows.column_names])
-        rows = rows.select([number for number, each in enumerate(keys) if merge_of(each) == merge])
-    found = (each for each in rows if merge_of(each) == merge)
+    found: list[Row] = []
+    for part in rows.values() if isinstance(rows, Mapping) else [rows]:
+        if hasattr(part, "select_columns"):  # of a data set, read only what is asked for
+            keys = part.select_columns([c for c in ("family", "repository", "merge_commit") if c in part.column_names])
+            part = part.select([number for number, each in enumerate(keys) if merge_of(each) == merge])
+        found += [each for each in part if merge_of(each) == merge]
     return sorted(found, key=lambda each: (each.get("order") or 0, each.get("path") or "", each.get("hunk") or 0))
 
 

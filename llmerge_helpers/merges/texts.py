@@ -51,8 +51,9 @@ class TextWriter:
     def __enter__(self) -> TextWriter:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._flush()
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if not error:
+            self._flush()
         self._file.close()
 
     def place(self, row: Row) -> Place:

@@ -126,9 +126,15 @@ def test_without_merges_or_times_the_split_goes_by_file(odd, tmp_path, capsys):
 
 def test_siblings_are_the_rows_of_a_merge_in_order(tmp_path):
     rows = [row(n, family=f"f{n % 2}", merge_commit=f"m{n % 4}", order=90 - n) for n in range(16)]
-    train = save(rows, tmp_path / "d", test_size=0)["train"]
+    saved = save(rows, tmp_path / "d", test_size=0)
     expected = [rows[n] for n in (13, 9, 5, 1)]
-    assert siblings(train, rows[5]) == siblings(rows, rows[5]) == siblings(iter(rows), rows[5]) == expected
+    assert (
+        siblings(saved, rows[5])
+        == siblings(saved["train"], rows[5])
+        == siblings(rows, rows[5])
+        == siblings(iter(rows), rows[5])
+        == expected
+    )
     assert siblings(rows, rows[5] | {"family": "another"}) == []  # it is not among them
     alone = {"question": "of a data set that names no merge"}
     assert siblings(rows, alone) == [alone]

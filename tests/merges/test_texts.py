@@ -148,6 +148,14 @@ def test_rows_copied_without_their_files_have_an_unknown_rest(tmp_path, capsys):
     assert by_id(rows) == by_id(each | {"prefix": None, "suffix": None} for each in ROWS[:5])
 
 
+def test_a_column_of_others_called_file_is_no_place(tmp_path, capsys):
+    given = [{name: each[name] for name in ("question", "answer")} | {"file": "A.java"} for each in ROWS[:4]]
+    DatasetDict(train=Dataset.from_list(given)).save_to_disk(str(tmp_path / "d"))
+    rows = load(tmp_path / "d")["train"]
+    assert len(rows) == 4 and rows.column_names == list(COLUMNS) and not capsys.readouterr().out
+    assert [{name: each[name] for name in UNTOLD} for each in rows] == [UNTOLD] * 4
+
+
 def test_damaged_and_foreign_texts_are_one_sentence(tmp_path):
     for name in "de":
         save(ROWS[: 12 if name == "d" else None], tmp_path / name, test_size=0)
