@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy
 import pyarrow
 from datasets import Dataset
 from datasets.table import InMemoryTable, Table
@@ -81,8 +82,6 @@ class Texts:
     """The texts in a file that `TextWriter` wrote; a few of them are in memory at a time."""
 
     def __init__(self, path: Path):
-        import numpy
-
         self.path = path
         # kept open: a data set that is built again while rows of the old one are in use does not disturb them
         self._file = parquet.ParquetFile(path)
@@ -104,8 +103,6 @@ class Texts:
 
     def around(self, places: Sequence[Place]) -> tuple[list[str | None], list[str | None]]:
         """What stands before and behind each place in its text; each part of the file is read once for all of them."""
-        import numpy
-
         before: list[str | None] = [None] * len(places)
         behind: list[str | None] = [None] * len(places)
         wanted = [n for n, place in enumerate(places) if place.file is not None]
@@ -124,7 +121,7 @@ class Texts:
 
     def _read(self, group: int) -> pyarrow.ChunkedArray:
         try:
-            return self._file.read_row_group(group, columns=["text"]).column("text")
+            return self._file.read_row_group(group, columns=["text"], use_threads=False).column("text")
         except (OSError, pyarrow.ArrowException) as error:
             raise LlmergeError(f"{shown(self.path)} cannot be read ({error}): build the data set again.") from None
 
