@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from llmerge_helpers.collect.labels import Label, align
 from llmerge_helpers.collect.replay import REPLAY_MARKER_SIZE, CatFile, Merge, Replay, entries
@@ -61,7 +60,7 @@ class ConflictedFile:
         return {
             "merge": self.merge.sha[:12],
             "parents": f"{self.merge.parent_1[:12]} (ours), {self.merge.parent_2[:12]} (theirs)",
-            "committed": datetime.fromtimestamp(self.merge.time, UTC).strftime("%Y-%m-%d"),
+            "committed": self.merge.committed_at[:10],
             "file": self.path,
             "hunks": len(self.hunks),
             "labels": found,
@@ -118,7 +117,7 @@ class ConflictedFile:
                 merge_commit=self.merge.sha,
                 parent_1=self.merge.parent_1,
                 parent_2=self.merge.parent_2,
-                committed_at=datetime.fromtimestamp(self.merge.time, UTC).isoformat(),
+                committed_at=self.merge.committed_at,
                 path=self.path,
                 hunk=number,
                 language=conflict.language,
@@ -234,7 +233,7 @@ def _is_listed(commit: str, path: bytes, objects: CatFile) -> bool:
     """Whether a file stands in the tree of a commit, be its content there or not."""
     folder, _, name = path.rpartition(b"/")
     tree = objects.get(commit.encode() + b":" + folder)
-    found = entries(tree[1], len(commit) // 2) if tree else ()
+    found = entries(tree[1], len(commit) // 2) if tree and tree[0] == "tree" else ()
     return any(mode.startswith(b"100") and entry == name for mode, entry, _ in found)
 
 

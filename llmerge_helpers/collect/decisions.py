@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-from llmerge_helpers.collect.replay import REPLAY_MARKER_SIZE, CatFile, Replay, Workshop, entries
+from llmerge_helpers.collect.replay import REPLAY_MARKER_SIZE, CatFile, Damaged, Replay, Workshop, entries
 from llmerge_helpers.conflicts import Hunk, parse
 
 WHOLESALE = "one side was taken whole"
 SUBTREE = "one side is a folder of the other"
 UNRELATED = "no common ancestor"
+TIMELESS = "its date is beyond the year 9999"
 BEYOND = "the base lies beyond the boundary of a shallow clone"
 
 
@@ -25,8 +26,10 @@ class Decision(NamedTuple):
     reason: str = ""
 
 
-def left_out(replay: Replay, workshop: Workshop, objects: CatFile) -> str:
+def left_out(replay: Replay, workshop: Workshop) -> str:
     """Why the conflicts of a replay are none that anybody saw, "" if they are."""
+    if not replay.merge.committed_at:
+        return TIMELESS
     if workshop.is_beyond(replay.merge):
         return BEYOND
     # only files that are new on both sides: so it is where git finds no base
@@ -41,6 +44,8 @@ def decision(replay: Replay, objects: CatFile) -> Decision:
     tree, ours, theirs = (
         objects.id_of(f"{sha}^{{tree}}".encode()) for sha in (merge.sha, merge.parent_1, merge.parent_2)
     )
+    if not (tree and ours and theirs):
+        raise Damaged(f"a tree of {merge.sha} is missing")
     if _is_subtree(merge.sha, theirs, ours, objects):
         return Decision(False, SUBTREE)
     for stage, parent in ((2, ours), (3, theirs)):
@@ -62,12 +67,15 @@ def _took(replay: Replay, path: bytes, stage: int, objects: CatFile) -> bool:
 
 def _lost_changes(replay: Replay, path: bytes, stage: int, objects: CatFile) -> bool:
     """Whether the file, with that side in place of each conflict, has changes of the other side that were not kept."""
-    left, side = objects.get(replay.tree.encode() + b":" + path), replay.blobs[path].get(stage)
-    taken = objects.get(side.encode()) if side else None
+    left, blob = objects.get(replay.tree.encode() + b":" + path), replay.blobs[path].get(stage)
+    taken = objects.get(blob.encode()) if blob else None
     if left is None or taken is None or left[0] != "blob" or b"<" * REPLAY_MARKER_SIZE not in left[1]:
         return False
     parts = parse(left[1].decode("latin-1"), REPLAY_MARKER_SIZE)
-    text = "".join((part.ours if stage == 2 else part.theirs) if isinstance(part, Hunk) else part for part in parts)
+    side = "ours" if stage == 2 else "theirs"
+    # the replay always shows a base: a conflict without one is text of the file
+    hunks = (isinstance(part, Hunk) and part.base is not None for part in parts)
+    text = "".join(getattr(part, side) if hunk else str(part) for part, hunk in zip(parts, hunks, strict=True))
     return text.rstrip("\r\n") != taken[1].decode("latin-1").rstrip("\r\n")
 
 

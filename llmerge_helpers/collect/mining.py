@@ -474,7 +474,8 @@ def mine(
             status = replay.status
             if status == "conflict":
                 try:
-                    status = left_out(replay, workshop, objects) or status
+                    status = left_out(replay, workshop) or status
+                    _check_blobs(replay, workshop, objects)
                     if status == "conflict" or (options["wholesale"] and status == UNRELATED):
                         facts = Row(repository=source.name, family=family, license=licences.at(replay.merge.sha))
                         verdict = yield from _rows_of_merge(replay, objects, facts, options, counts)
@@ -509,8 +510,15 @@ def _rows_of_merge(
                 counts[f"hunks: {row.reason}"] += 1
             else:
                 counts.update({"rows": 1, f"label: {row['label']}": 1})
-                yield row | {"order": first + row["hunk"]}
+                yield {"white_space_only": False} | row | {"order": first + row["hunk"]}
     return ""
+
+
+def _check_blobs(replay: Replay, workshop: Workshop, objects: CatFile) -> None:
+    """Raise a `Damaged` where git merged a file that is not whole."""
+    for oid in {oid for stages in replay.blobs.values() for oid in stages.values()}:
+        if workshop.loose(oid):
+            objects.get(oid.encode())
 
 
 def _hunks(replay: Replay, objects: CatFile) -> tuple[dict[bytes, int], int]:

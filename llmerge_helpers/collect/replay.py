@@ -7,13 +7,17 @@ are programs!) nor one of the user, and asks no network for what is missing.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, TypeAlias
 
@@ -36,6 +40,16 @@ class Merge:
     parent_1: str
     parent_2: str
 
+    @property
+    def committed_at(self) -> str:
+        """The time in ISO 8601, in UTC; "" for one that no calendar has."""
+        # git counts in numbers without a sign: a time before 1970 is one just below their end
+        seconds = self.time - (1 << 64 if self.time >= 1 << 63 else 0)
+        try:
+            return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).isoformat()
+        except OverflowError:
+            return ""
+
 
 @dataclass(frozen=True)
 class Replay:
@@ -57,17 +71,22 @@ class Damaged(LlmergeError):
 
 
 class CatFile:
-    """Objects by name, from a long-running `git cat-file --batch`; it is started anew where an object ends it."""
+    """Objects by name, from a long-running `git cat-file --batch`; it is started anew where an object ends it.
 
-    def __init__(self, command: list[str], environment: dict[str, str], where: str):
+    git gives a loose object as it finds it, cut off or changed. So each is compared with its own name, a digest; and
+    behind each question stands a second one, for the object `end`, which tells where an answer ends that is too short.
+    """
+
+    def __init__(self, command: list[str], environment: dict[str, str], where: str, end: tuple[str, bytes]):
         self._command, self._environment, self._where = command, environment, where
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
+        self._question, self._end = end[0].encode(), f"{end[0]} blob {len(end[1])}\n".encode() + end[1] + b"\n"
+        self._digest = "sha1" if len(end[0]) == 40 else "sha256"
         self._start()
 
     def _start(self) -> None:
-        self._process = subprocess.Popen(
-            self._command, env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
-        )
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(self._command, env=self._environment, stdin=pipe, stdout=pipe, stderr=pipe)
+        os.set_blocking(self._process.stderr.fileno(), False)
 
     def get(self, name: bytes) -> tuple[str, bytes] | None:
         """Type and bytes of the object called `name`; None where it is missing, or cannot be asked for by line.
@@ -86,28 +105,29 @@ class CatFile:
         if b"\n" in name:
             return None
         try:
-            self._process.stdin.write(name + b"\n")
+            self._process.stdin.write(name + b"\n" + self._question + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             self._stopped(name)
-        header = self._process.stdout.readline()
-        if header.endswith((b" missing\n", b" ambiguous\n")):
+        blocks = [b""]
+        while not (blocks[-1] if len(blocks[-1]) > 100 else b"".join(blocks[-5:])).endswith(self._end):
+            if not (block := self._process.stdout.read1(1 << 20)):
+                self._stopped(name)
+            blocks.append(block)
+        header, _, data = b"".join(blocks)[: -len(self._end)].partition(b"\n")
+        if header.endswith((b" missing", b" ambiguous")):
             check_machine(self._said(), 0, self._where)  # a file that may not be opened is "missing" too
             return None
-        if not header.endswith(b"\n"):
-            self._stopped(name)
-        oid, kind, size = header.rsplit(b" ", 2)
-        data = self._process.stdout.read(int(size) + 1)  # a line end follows
-        if len(data) != int(size) + 1:
-            self._stopped(name)
-        return oid.decode(), kind.decode(), data[:-1]
+        oid, kind, size = header.decode("latin-1").rsplit(" ", 2)
+        told = hashlib.new(self._digest, f"{kind} {size}\0".encode() + data[:-1], usedforsecurity=False).hexdigest()
+        if told != oid:
+            raise Damaged(f"{oid} is damaged: it is not what its name says")
+        return oid, kind, data[:-1]
 
     def _said(self) -> str:
-        self._errors.seek(0)
-        said = self._errors.read().decode("utf-8", "replace")
-        self._errors.truncate(0)
-        self._errors.seek(0)
-        return said
+        """What git has complained of since the last call; never through a file, which a full disk would not take."""
+        said = b"".join(iter(lambda: self._process.stderr.read(1 << 16) or b"", b""))
+        return said.decode("utf-8", "replace")
 
     def _stopped(self, name: bytes) -> None:
         """Raise what the end of the process means, a `Damaged` or the machine's trouble; the next question restarts."""
@@ -115,6 +135,7 @@ class CatFile:
             with suppress(BrokenPipeError):
                 pipe.close()
         code, said = self._process.wait(), self._said()
+        self._process.stderr.close()
         self._start()
         check_machine(said, code, self._where)
         raise Damaged(
@@ -126,7 +147,7 @@ class CatFile:
             self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait()
-        self._errors.close()
+        self._process.stderr.close()
 
 
 def entries(tree: bytes, oid_bytes: int) -> Iterator[tuple[bytes, bytes, bytes]]:
@@ -149,7 +170,8 @@ class Workshop:
         self._git("init", "--quiet", "--bare", "--template=", f"--object-format={self._format('objectformat', 'sha1')}")
         info = folder / "git" / "objects" / "info"
         info.mkdir(exist_ok=True)
-        (info / "alternates").write_bytes(b"".join(map(_quoted, repository.object_stores())))
+        self._stores = repository.object_stores()
+        (info / "alternates").write_bytes(b"".join(map(_quoted, self._stores)))
         attributes = folder / "git" / "info" / "attributes"
         attributes.parent.mkdir(exist_ok=True)
         attributes.write_text(f"* conflict-marker-size={REPLAY_MARKER_SIZE}\n")
@@ -212,6 +234,10 @@ class Workshop:
         check_machine(done.stderr.decode("utf-8", "replace"), done.returncode, self.where)
         return bool(done.stdout)
 
+    def loose(self, oid: str) -> bool:
+        """Whether the source has an object as a file of its own; git merges such a one without a look at its digest."""
+        return any((store / oid[:2] / oid[2:]).exists() for store in self._stores)
+
     def is_beyond(self, merge: Merge) -> bool:
         """Whether the true base of the merge may lie beyond the boundary of a shallow clone."""
         if not self.shallow:
@@ -239,7 +265,10 @@ class Workshop:
 
     @contextmanager
     def cat_file(self) -> Iterator[CatFile]:
-        reader = CatFile(self._command("cat-file", "--batch"), self._environment, self.where)
+        mark = secrets.token_hex(16).encode()  # no object of the source can be this one
+        (self.folder / "mark").write_bytes(mark)
+        name = self._git("hash-object", "-w", "--no-filters", str(self.folder / "mark")).decode().strip()
+        reader = CatFile(self._command("cat-file", "--batch"), self._environment, self.where, (name, mark))
         try:
             yield reader
         finally:
@@ -289,20 +318,26 @@ class Workshop:
     def _merge_tree(self, offset: int, error: list[str]) -> Iterator[Answer]:
         arguments = ("merge-tree", "--write-tree", "--allow-unrelated-histories", "--no-messages", "-z", "--stdin")
         # questions come from a file: with two pipes, git before 2.49 and its caller can wait for each other for ever
-        with open(self.folder / "asked", "rb") as asked, open(self.folder / "errors", "w+b") as errors:
+        with open(self.folder / "asked", "rb") as asked:
             os.lseek(asked.fileno(), offset, os.SEEK_SET)
             process = subprocess.Popen(
-                self._command(*arguments), env=self._environment, stdin=asked, stdout=subprocess.PIPE, stderr=errors
-            )
-            self._processes.append(process)
-            with process.stdout:
-                yield from _records(_fields(process.stdout))
-            self._processes.remove(process)
-            if code := process.wait():
-                errors.seek(0)
-                said = errors.read().decode("utf-8", "replace")
-                check_machine(said, code, self.where)
-                error += said.strip().splitlines() or [f"exit {code}"]
+                self._command(*arguments),
+                env=self._environment, stdin=asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            )  # fmt: skip
+        self._processes.append(process)
+        said: list[bytes] = []
+        # not into a file: a full disk would swallow the complaint about itself
+        reader = threading.Thread(target=lambda: said.extend(process.stderr), daemon=True)
+        reader.start()
+        with process.stdout:
+            yield from _records(_fields(process.stdout))
+        reader.join()
+        process.stderr.close()
+        self._processes.remove(process)
+        if code := process.wait():
+            text = b"".join(said).decode("utf-8", "replace")
+            check_machine(text, code, self.where)
+            error += text.strip().splitlines() or [f"exit {code}"]
 
 
 def _quoted(store: Path) -> bytes:

@@ -1,6 +1,5 @@
 """Mining: real git histories built on the fly, and what comes out of them."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -377,7 +376,8 @@ def test_unrelated_histories_octopus_merges_and_shallow_clones(tmp_path):
     join = history.commit({"src/App.java": OURS, "other.txt": "b\n"}, 4, other)
     history.commit({"other.txt": "c\n"}, join, 1, 2)
     rows, counts = mine(history, tmp_path)
-    assert len(rows) == 1 and counts["merges"] == 2 and counts["merges: clean"] == 1
+    assert len(rows) == 1 and counts["merges"] == 3 and counts["merges: clean"] == 1
+    assert counts["merges: more than two parents"] == 1
     repo = tmp_path / "repo"
     git("clone", "--quiet", "--bare", "--depth", "3", "--no-single-branch", f"file://{repo}", "cut.git", cwd=tmp_path)
     assert len(ids(tmp_path / "cut.git")) == 1
@@ -612,10 +612,11 @@ def test_finished_repositories_are_not_mined_again(three, tmp_path, monkeypatch)
     assert list(again.rows()) == expected and not mined
     assert {k: v for k, v in snapshot(tmp_path / "work").items() if not k.endswith(".tmp")} == parts
     git("branch", "new", "b0", cwd=three[1])  # one repository moved on
-    collect(three, tmp_path / "work", workers=1)
-    assert mined == ["other"]
+    git("config", "remote.origin.url", "https://example.org/new/name", cwd=three[1])  # what it is called is no content
+    assert [row["repository"] for row in collect(three, tmp_path / "work", workers=1).rows()][1] == "new/name"
+    assert not mined
     collect(three, tmp_path / "work", workers=1, context_lines=2)
-    assert mined == ["other", "first", "other", "fork"]
+    assert mined == ["first", "new/name", "fork"]
 
 
 def test_an_interrupted_run_goes_on_where_it_was(three, tmp_path, monkeypatch):
@@ -632,7 +633,7 @@ def test_an_interrupted_run_goes_on_where_it_was(three, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "mine", broken)
     with pytest.raises(KeyboardInterrupt):
         collect(three, tmp_path / "work", workers=1)
-    assert [p.suffix for p in (tmp_path / "work").iterdir()] == [".jsonl"]
+    assert [p.name.split("-")[0] for p in (tmp_path / "work").iterdir()] == ["first"]
     monkeypatch.setattr(module, "mine", lambda source, *rest: mined.append(source.name) or real(source, *rest))
     assert len(list(collect(three, tmp_path / "work", workers=1).rows())) == 3
     assert mined == ["first", "other", "other", "fork"]
@@ -710,10 +711,3 @@ def test_importing_it_is_quick_and_loads_no_heavy_library():
         "import sys, llmerge_helpers.collect; print([m for m in ('datasets', 'pandas', 'torch') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
-
-
-def test_part_files_are_json_lines_that_end_with_the_report(tmp_path):
-    repo = one_file(BASE, OURS, THEIRS, OURS).build(tmp_path / "repo")
-    (part,) = collect([repo], tmp_path / "work").parts
-    lines = [json.loads(line) for line in part.read_text(encoding="utf-8").splitlines()]
-    assert lines[-1]["report"]["counts"]["rows"] == len(lines) - 1 == 1
