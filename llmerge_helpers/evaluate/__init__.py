@@ -2,16 +2,17 @@
 
 In come the conflicts that 02 held out, and a model, a baseline, or what a teacher replied; out comes a table with one
 line a conflict, judged by the one verdict that filters and rewards use, too. It is written batch by batch, so that an
-evaluation which was stopped goes on. Tables on the same conflicts are then counted, with intervals, and compared in
-pairs.
+evaluation which was stopped goes on. Tables on the same conflicts are then counted, with intervals that know which
+conflicts come from one merge, and compared in pairs.
 
->>> rate(8, 10)
-'80.0 % (49.0–94.3)'
+>>> rate([True] * 8 + [False] * 2, "abcdefghij")
+'80.0 % (49.0–94.3), 10 conflicts of 10 merges'
 >>> paired([True, True, False], [False, True, False])["wins"]
 1
 """
 
 from llmerge_helpers.evaluate.heldout import held_out, reader_examples
+from llmerge_helpers.evaluate.intervals import Paired, Rate, estimate, paired, rate, wilson
 from llmerge_helpers.evaluate.measure import (
     asked_rows,
     evaluate,
@@ -23,17 +24,16 @@ from llmerge_helpers.evaluate.measure import (
 from llmerge_helpers.evaluate.tables import (
     compare,
     comparisons,
-    paired,
-    rate,
+    merges_of,
+    rate_of,
     right,
     side_by_side,
     summary,
     verdicts,
-    wilson,
 )
 
 __all__ = [
-    "asked_rows", "compare", "comparisons", "evaluate", "evaluate_baselines", "held_out", "load_evaluation", "paired",
-    "rate", "reader_examples", "replies_table", "right", "side_by_side", "summary", "teacher_table", "verdicts",
-    "wilson",
+    "Paired", "Rate", "asked_rows", "compare", "comparisons", "estimate", "evaluate", "evaluate_baselines", "held_out",
+    "load_evaluation", "merges_of", "paired", "rate", "rate_of", "reader_examples", "replies_table", "right",
+    "side_by_side", "summary", "teacher_table", "verdicts", "wilson",
 ]  # fmt: skip

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 OUTPUT_DIR = "outputs/evaluation"
 BASELINES = ("ours", "theirs", "union", "token_merge", "rules")
-NEVER_NUMBERS = ("id", "reply", "key", "model")  # whatever they look like
+NEVER_NUMBERS = ("id", "merge_commit", "reply", "key", "model")  # whatever they look like
 NO_ANSWER = ("unresolved", "invalid_output", "truncated", "failed")
 
 
@@ -47,6 +47,7 @@ class Line(TypedDict):
     finish_reason: str
     tokens: int
     repository: str
+    merge_commit: str  # conflicts of one merge are not independent: intervals need to know; empty where nobody does
     language: str
     kind: str
     detail: str
@@ -56,6 +57,7 @@ class Line(TypedDict):
 
 
 COLUMNS = tuple(Line.__annotations__)
+FROM_ROW = ("repository", "merge_commit", "language", "kind")
 
 
 class Replied(NamedTuple):
@@ -205,7 +207,7 @@ def teacher_table(rows: Sequence[Row], *, output_dir: str | Path = OUTPUT_DIR) -
             reply = render_reply(reasoning, _resolved(Conflict.of(row), hunk))
             lines.append(_judged("teacher", row, i, Replied("", reply, "stop", 0, "rules")))
         elif kept["match_type"] == "failed":  # there is no reply to judge anew
-            lines.append(kept)
+            lines.append(kept | {column: row.get(column) or "" for column in FROM_ROW})
         else:
             lines.append(_judged("teacher", row, i, Replied(*(kept[column] for column in Replied._fields))))
     return pd.DataFrame(lines, columns=list(COLUMNS))
@@ -229,7 +231,7 @@ def _line(name: str, row: Row, i: int, replied: Replied, verdict: Verdict) -> Li
         "format": replied.finish_reason != "length" and bool(format_reward([replied.reply])[0]),
         "finish_reason": replied.finish_reason,
         "tokens": replied.tokens,
-        **{column: row.get(column, "") for column in ("repository", "language", "kind")},
+        **{column: row.get(column) or "" for column in FROM_ROW},
         "detail": verdict.detail,
         "reply": replied.reply,
         "key": replied.key,

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.evaluate.intervals import Paired, Rate, estimate, paired
 from llmerge_helpers.verdict import MATCH_TYPES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-class Paired(TypedDict):
-    """How one stands against another on the same conflicts."""
-
-    wins: int
-    losses: int
-    p: float  # exact McNemar test
-    diff: float  # of the rates, with its 95 % interval
-    low: float
-    high: float
+    from llmerge_helpers.conflicts import Row
 
 
 class Comparison(Paired):
@@ -32,32 +24,73 @@ class Comparison(Paired):
     lost: list[str]
 
 
+def merges_of(rows: pd.DataFrame | Sequence[Row]) -> list[str]:
+    """The merge that each row comes from, as `estimate` and `paired` take it: its `merge_commit`, else its `id`.
+
+    A row that names neither, as some data sets of others, is a merge of its own.
+
+    >>> merges_of([{"merge_commit": "1f3a", "id": "a"}, {"merge_commit": "1f3a"}, {"id": "b"}, {}])
+    ['merge 1f3a', 'merge 1f3a', 'conflict b', 'conflict #3']
+    """
+    if hasattr(rows, "columns"):  # a table: of it only what is needed
+        kept = rows[[name for name in ("merge_commit", "id") if name in rows]].astype(object)
+        rows = kept.where(kept.notna(), "").to_dict("records")
+    return [
+        f"merge {row['merge_commit']}" if row.get("merge_commit") else f"conflict {row.get('id') or f'#{i}'}"
+        for i, row in enumerate(rows)
+    ]
+
+
+def rate_of(table: pd.DataFrame, right: Sequence[bool]) -> Rate:
+    """The rate of the verdicts `right` on the lines of `table`, with an interval that knows their merges."""
+    merges = merges_of(table)
+    found = estimate(right, merges)
+    return found._replace(merges=_named(found.merges, merges))
+
+
+def _named(count: int | None, merges: Sequence[str]) -> int | None:
+    """The count of merges, or None where no row says which merge it is of."""
+    return count if not merges or any(merge.startswith("merge ") for merge in merges) else None
+
+
 def summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """One line a model or baseline, all on the same conflicts: rates with 95 % Wilson intervals."""
+    """One line a model or baseline, all on the same conflicts: rates with 95 % intervals that know their merges.
+
+    `merges` is "unknown" where the data set names none; each conflict then counts as a merge of its own. A rate of
+    fewer conflicts than all says how many.
+    """
     import pandas as pd
 
     _same_rows(tables)
     lines = []
     for name, table in tables.items():
-        n, answered = len(table), int(table["answered"].sum())
+        correct, replied = rate_of(table, table["is_correct"]), table[table["answered"].astype(bool)]
+        when = rate_of(replied, replied["is_correct"])
         lines.append(
             {
                 "name": name,
-                "n": n,
-                "exact": rate(int((table["match_type"] == "exact_match").sum()), n),
-                "correct": rate(int(table["is_correct"].sum()), n),
-                "answers": rate(answered, n),
-                "correct when it answers": rate(int(table["is_correct"].sum()), answered),
-                "think, then one block": rate(int(table["format"].sum()), n),
+                "n": correct.n,
+                "merges": "unknown" if correct.merges is None else correct.merges,
+                "exact": rate_of(table, table["match_type"] == "exact_match").percent,
+                "correct": correct.percent,
+                "answers": rate_of(table, table["answered"]).percent,
+                "correct when it answers": _of_fewer(when) if 0 < when.n < correct.n else when.percent,
+                "think, then one block": rate_of(table, table["format"]).percent,
             }
         )
     return pd.DataFrame(lines).set_index("name")
 
 
-def right(tables: Mapping[str, pd.DataFrame], first: str = "") -> dict[str, tuple[int, int]]:
-    """(right answers, conflicts) by name, `first` in front, as `plots.rates` takes them."""
+def _of_fewer(rate: Rate) -> str:
+    # pandas cuts a cell after 50 characters
+    merges = "" if rate.merges is None else f" of {rate.merges:,} merges"
+    return f"{rate.percent}, n = {rate.n:,}{merges}"
+
+
+def right(tables: Mapping[str, pd.DataFrame], first: str = "") -> dict[str, Rate]:
+    """The rate of right answers by name, `first` in front, as `plots.rates` takes them."""
     names = [first, *(name for name in tables if name != first)] if first else list(tables)
-    return {name: (int(tables[name]["is_correct"].sum()), len(tables[name])) for name in names}
+    return {name: rate_of(tables[name], tables[name]["is_correct"]) for name in names}
 
 
 def verdicts(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -75,11 +108,17 @@ def compare(tables: Mapping[str, pd.DataFrame], better: str, than: str) -> Compa
     ids = tables[better]["id"].tolist()
     won = [i for i, x, y in zip(ids, a, b, strict=True) if x and not y]
     lost = [i for i, x, y in zip(ids, a, b, strict=True) if y and not x]
-    return {"better": better, "than": than, **paired(a, b), "won": won, "lost": lost}
+    merges = merges_of(tables[better])
+    found = paired(a, b, merges)
+    found["merges"] = _named(found["merges"], merges)
+    return {"better": better, "than": than, **found, "won": won, "lost": lost}
 
 
 def comparisons(tables: Mapping[str, pd.DataFrame], pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
-    """Paired comparisons, a line each: wins, losses, exact McNemar p, difference with its 95 % bootstrap interval."""
+    """Paired comparisons, a line each: of how much, wins, losses, the difference with its 95 % interval, and exact p.
+
+    Both know which conflicts are of one merge: `paired` says how.
+    """
     import pandas as pd
 
     lines = []
@@ -87,7 +126,9 @@ def comparisons(tables: Mapping[str, pd.DataFrame], pairs: Sequence[tuple[str, s
         found = compare(tables, better, than)
         difference = f"{100 * found['diff']:+.1f} ({100 * found['low']:+.1f} to {100 * found['high']:+.1f})"
         lines.append(
-            {"comparison": f"{better} against {than}", "wins": found["wins"], "losses": found["losses"],
+            {"comparison": f"{better} against {than}", "n": found["n"],
+             "merges": "unknown" if found["merges"] is None else found["merges"],
+             "wins": found["wins"], "losses": found["losses"],
              "difference in points": difference, "p": round(found["p"], 3)}
         )  # fmt: skip
     return pd.DataFrame(lines).set_index("comparison")
@@ -124,61 +165,3 @@ def _label(name: str, table: pd.DataFrame) -> str:
     """
     found = [model for model in dict.fromkeys(table.get("model", ())) if model]
     return f"{name} ({', '.join(found)})" if found else name
-
-
-# ---- intervals
-
-
-def wilson(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson score interval of a rate of `k` in `n`; (0, 1) where nothing was tried.
-
-    >>> low, high = wilson(8, 10)
-    >>> round(low, 3), round(high, 3)
-    (0.49, 0.943)
-    """
-    if not n:  # scipy refuses to divide by nothing
-        return 0.0, 1.0
-    from scipy.stats import binomtest
-
-    interval = binomtest(int(k), int(n)).proportion_ci(confidence, method="wilson")
-    return float(interval.low), float(interval.high)
-
-
-def rate(k: int, n: int) -> str:
-    """A rate as people read it, with its 95 % interval.
-
-    >>> rate(8, 10)
-    '80.0 % (49.0–94.3)'
-    >>> rate(0, 0)
-    '–'
-    """
-    if not n:
-        return "–"
-    low, high = wilson(k, n)
-    return f"{100 * k / n:.1f} % ({100 * low:.1f}–{100 * high:.1f})"
-
-
-def paired(a: Sequence[bool], b: Sequence[bool], seed: int = 0) -> Paired:
-    """How `a` stands against `b` on the same conflicts: wins, losses, exact McNemar p, difference with 95 % interval.
-
-    The interval is a percentile bootstrap over conflicts.
-
-    >>> r = paired([1, 1, 1, 0], [0, 0, 1, 0])
-    >>> r["wins"], r["losses"], r["diff"], r["p"]
-    (2, 0, 0.5, 0.5)
-    """
-    if len(a) != len(b):
-        raise ValueError(f"paired() compares the same conflicts: got {len(a)} and {len(b)} of them.")
-    import numpy as np
-    from scipy.stats import binomtest
-
-    x, y = np.asarray(a, dtype=bool), np.asarray(b, dtype=bool)
-    wins, losses = int((x & ~y).sum()), int((~x & y).sum())
-    p = float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
-    difference = x.astype(float) - y.astype(float)
-    if len(difference) == 0:  # nothing to draw from
-        return {"wins": 0, "losses": 0, "p": 1.0, "diff": 0.0, "low": 0.0, "high": 0.0}
-    draws = np.random.default_rng(seed).integers(0, len(difference), (2000, len(difference)))
-    low, high = np.quantile(difference[draws].mean(axis=1), [0.025, 0.975])
-    diff = float(difference.mean())
-    return {"wins": wins, "losses": losses, "p": p, "diff": diff, "low": float(low), "high": float(high)}

@@ -9,7 +9,7 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
-from llmerge_helpers.evaluate import wilson
+from llmerge_helpers.evaluate import Rate, rate_of, wilson
 from llmerge_helpers.run import from_root, shown
 from llmerge_helpers.run.files import write_atomic
 
@@ -100,12 +100,16 @@ def verdicts_by(
     name = column or "group"
     groups = results[column].astype(str) if column else results["match_type"].map(lambda _: "all")
     rows = _counted(groups.rename(name), results["match_type"], COLOURS, top)
+    right = results["match_type"].isin(("exact_match", "normalized_match"))
+    named = {row[name] for row in rows}
+    drawn = groups.where(groups.isin(named), rows[-1][name] if rows else "")  # the rest is one group
     for row in rows:
-        right = row.get("exact_match", 0) + row.get("normalized_match", 0)
-        low, high = wilson(right, row["n"])
-        row |= {"right": right, "low": low, "high": high}
-    data = _frame(rows, None if rows else [name, "n", "right", "low", "high"])
-    title = f"Verdicts{f' by {column}' if column else ''} (n = {len(results)})"
+        found = rate_of(results[drawn == row[name]], right[drawn == row[name]])
+        row |= {"right": found.right, "merges": found.merges, "low": found.low, "high": found.high}
+    data = _frame(rows, None if rows else [name, "n", "right", "merges", "low", "high"])
+    merges = rate_of(results, right).merges
+    size = f"{len(results)}, merges unknown" if merges is None else f"{len(results)} of {merges} merges"
+    title = f"Verdicts{f' by {column}' if column else ''} (n = {size})"
     figure, axes = _stacked(data, name, [(kind, WORDS[kind], colour) for kind, colour in COLOURS.items()])
     rate = data["right"] / data["n"]
     error = [rate - data["low"], data["high"] - rate]
@@ -118,16 +122,22 @@ def verdicts_by(
 
 
 @_styled
-def rates(counts: Mapping[str, tuple[int, int]], path: str | Path | None = None, title: str = "Right answers") -> Plot:
-    """Rates with 95 % intervals, one line a name, best first; `counts` gives (right, n) by name.
+def rates(
+    counts: Mapping[str, Rate | tuple[int, int]], path: str | Path | None = None, title: str = "Right answers"
+) -> Plot:
+    """Rates with 95 % intervals, one line a name, best first; `counts` is what `evaluate.right` gives.
 
-    A teacher beside its baselines, or base, SFT and GRPO: the first name is drawn in colour, the others in grey.
+    A pair (right, n) will do where nothing is known of merges: each conflict then counts as a merge of its own. A
+    teacher beside its baselines, or base, SFT and GRPO: the first name is drawn in colour, the others in grey.
     """
-    rows = [{"name": name, "right": k, "n": n, "rate": k / n if n else 0.0} for name, (k, n) in counts.items()]
-    for row in rows:
-        row["low"], row["high"] = wilson(row["right"], row["n"])
+    found = {name: each if isinstance(each, Rate) else _alone(*each) for name, each in counts.items()}
+    rows = [
+        {"name": name, "right": each.right, "n": each.n, "merges": each.merges, "rate": each.right / max(each.n, 1),
+         "low": each.low, "high": each.high}
+        for name, each in found.items()
+    ]  # fmt: skip
     lead = rows[0]["name"] if rows else ""
-    data = _frame(sorted(rows, key=lambda r: -r["rate"]), ["name", "right", "n", "rate", "low", "high"])
+    data = _frame(sorted(rows, key=lambda r: -r["rate"]), ["name", "right", "n", "merges", "rate", "low", "high"])
     figure, axes = _axes(height=1.1 + 0.3 * len(data))
     for y, row in enumerate(data.itertuples()):
         colour = COLOURS["exact_match"] if row.name == lead else "#777777"
@@ -139,10 +149,15 @@ def rates(counts: Mapping[str, tuple[int, int]], path: str | Path | None = None,
     axes.set_ylim(len(data) - 0.5, -0.7)
     axes.set_xlim(0, 1)
     _percent(axes)
-    axes.set_xlabel("rate of right answers, 95 % interval")
-    sizes = sorted({n for _, n in counts.values()})
+    sizes = sorted({each.n for each in found.values()})
     many = f"n = {sizes[0]}" if len(sizes) == 1 else f"n = {sizes[0]}–{sizes[-1]}" if sizes else "n = 0"
+    same = {each.size for each in found.values()}
+    axes.set_xlabel("rate of right answers, 95 % interval" + (f"; {same.pop()}" if len(same) == 1 else ""))
     return _save(figure, axes, f"{title} ({many})", data, path)
+
+
+def _alone(right: int, n: int) -> Rate:
+    return Rate(right, n, None, *wilson(right, n))
 
 
 @_styled
@@ -313,7 +328,12 @@ def _stacked(data: pd.DataFrame, group: str, parts: Iterable[tuple[str, str, str
             share = data[column] / data["n"]
             axes.barh(range(len(data)), share, left=left, color=colour, label=label, height=0.68)
             left = left + share
-    axes.set_yticks(range(len(data)), [f"{v}  ({n})" for v, n in zip(data[group], data["n"], strict=True)])
+    sizes = [f"{n}" for n in data["n"]]
+    if "merges" in data:
+        known = data["merges"].notna().all()
+        of = [f" of {m} merge{'s' * (m != 1)}" if known else "" for m in data["merges"]]
+        sizes = [n + merges for n, merges in zip(sizes, of, strict=True)]
+    axes.set_yticks(range(len(data)), [f"{v}  ({size})" for v, size in zip(data[group], sizes, strict=True)])
     axes.set_xlim(0, 1)
     _percent(axes)
     _room_for(axes, len(data))

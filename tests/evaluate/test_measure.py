@@ -16,11 +16,15 @@ from llmerge_helpers.evaluate import (
     asked_rows,
     compare,
     comparisons,
+    estimate,
     evaluate,
     evaluate_baselines,
     load_evaluation,
     measure,
+    merges_of,
+    rate_of,
     replies_table,
+    right,
     side_by_side,
     summary,
     teacher_table,
@@ -249,6 +253,51 @@ def test_comparison_names_what_was_won_and_lost():
     assert (found["wins"], found["losses"], found["diff"]) == (1, 0, 0.25)
     line = comparisons(TABLES, [("sft", "base")]).iloc[0]
     assert line["difference in points"].startswith("+25.0 (")
+
+
+def test_tables_say_of_how_many_merges():
+    """Rows a and b are of one merge; what has no merge counts alone, and where none has, that is said."""
+    some = {name: each.assign(merge_commit=["a", "a", "", "c"]) for name, each in TABLES.items()}
+    found = summary(some)
+    assert found["merges"].tolist() == [3, 3] and found.columns[:2].tolist() == ["n", "merges"]
+    alone = estimate([True, True, False, False], "aabc")
+    assert found.loc["sft", "correct"] == alone.percent != summary(TABLES).loc["sft", "correct"]
+    assert found.loc["sft", "correct when it answers"].endswith(", n = 3 of 2 merges")
+    assert right(some)["sft"] == alone == rate_of(some["sft"], some["sft"]["is_correct"])
+    assert comparisons(some, [("sft", "base")]).iloc[0][["n", "merges"]].tolist() == [4, 3]
+    for none in (TABLES, {name: each.assign(merge_commit="") for name, each in TABLES.items()}):
+        assert summary(none)["merges"].tolist() == ["unknown", "unknown"]
+        assert comparisons(none, [("sft", "base")])["merges"].tolist() == ["unknown"]
+        assert str(right(none, "base")["base"]).endswith("4 conflicts, merges unknown")
+    assert list(right(some, "base")) == ["base", "sft"]
+
+
+def test_merges_are_read_from_rows_and_from_tables():
+    rows = [{"merge_commit": "1e5", "id": "x"}, {"merge_commit": "1e5", "id": "y"}, {"id": "1e5"}, {"id": ""}, {}]
+    groups = merges_of(rows)
+    assert groups[0] == groups[1] and len(set(groups)) == 4
+    assert merges_of(pd.DataFrame(rows)) == groups  # where a cell is missing, pandas says nan
+    bare = pd.DataFrame({"id": [1, 2], "merge_commit": [float("nan")] * 2})
+    assert merges_of(bare) == merges_of([{"id": 1}, {"id": 2}])
+    assert merges_of([]) == merges_of(pd.DataFrame()) == []
+
+
+def test_an_evaluation_knows_the_merge_of_each_conflict(tmp_path):
+    """Also one that looks like a number, and after an evaluation that did not know it yet."""
+    commits = ("12e4567", "12e4567", "001", "", None)
+    rows = [row | {"merge_commit": commit} for row, commit in zip(ROWS, commits, strict=True)]
+    measured = evaluate_baselines(rows, ("ours",), output_dir=tmp_path)["ours"]
+    assert measured["merge_commit"].tolist() == ["12e4567", "12e4567", "001", "", ""]
+    kept = load_evaluation("ours", tmp_path)
+    assert kept["merge_commit"].tolist() == measured["merge_commit"].tolist()
+    assert right({"ours": kept})["ours"].merges == 4
+    kept.drop(columns="merge_commit").to_csv(tmp_path / "ours.csv", index=False)
+    assert right({"ours": load_evaluation("ours", tmp_path)})["ours"].merges is None
+    # a reply of 01 that failed is kept as it was, by what the row is now
+    replies_table("teacher", rows, [result(0, rows[0], None)], output_dir=tmp_path)
+    old = load_evaluation("teacher", tmp_path).drop(columns="merge_commit")
+    old.to_csv(tmp_path / "teacher.csv", index=False)
+    assert teacher_table(rows[:2], output_dir=tmp_path)["merge_commit"].tolist() == ["12e4567", "12e4567"]
 
 
 def test_other_conflicts_are_not_compared():

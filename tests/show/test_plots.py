@@ -5,7 +5,7 @@ import io
 import pandas as pd
 import pytest
 
-from llmerge_helpers.evaluate import wilson
+from llmerge_helpers.evaluate import estimate, wilson
 from llmerge_helpers.show import plots
 from llmerge_helpers.verdict import MATCH_TYPES
 
@@ -35,7 +35,7 @@ def test_verdicts_by_kind_counts_and_bounds(tmp_path):
     assert saved["kind"].tolist() == ["mixed", "ours"] and saved["n"].tolist() == [8, 4]
     assert saved["right"].tolist() == [4, 4] and saved["incorrect_resolution"].tolist() == [3, 0]
     assert (saved.loc[0, "low"], saved.loc[0, "high"]) == pytest.approx(wilson(4, 8))
-    assert plot.title == "Verdicts by kind (n = 12)"
+    assert plot.title == "Verdicts by kind (n = 12, merges unknown)"
     assert (tmp_path / "kinds.png").read_bytes() == plot.png and size(plot) == (750, 437)
     assert "mixed" in repr(plot) and plot._repr_png_()[0] == plot.png
 
@@ -51,6 +51,33 @@ def test_rates_are_sorted_and_have_intervals():
     assert plot.data["name"].tolist() == ["ours", "teacher", "none"]
     assert plot.data.loc[1, ["low", "high"]].tolist() == pytest.approx(wilson(3, 10))
     assert plot.title == "Right answers (n = 0–10)"
+
+
+@pytest.mark.parametrize("top", [10, 1])
+def test_bars_know_their_merges(top):
+    """One merge holds half of all replies; what is gathered as "others" knows its merges, too."""
+    commits = ["big"] * 6 + [f"m{i}" for i in range(6)]
+    plot = plots.verdicts_by(RESULTS.assign(merge_commit=commits), "kind", top=top)
+    assert plot.title == "Verdicts by kind (n = 12 of 7 merges)"
+    assert plot.data["merges"].tolist() == [7, 1] and plot.data["right"].tolist() == [4, 4]
+    right = RESULTS["match_type"].isin(["exact_match", "normalized_match"]).tolist()
+    for line, part in ((0, slice(4, 12)), (1, slice(0, 4))):
+        found = estimate(right[part], commits[part])
+        assert plot.data.loc[line, ["low", "high"]].tolist() == pytest.approx([found.low, found.high])
+
+
+def test_samples_of_one_conflict_are_not_independent():
+    twice = pd.concat([RESULTS.assign(id=range(12)), RESULTS.assign(id=range(12))], ignore_index=True)
+    once, both = (plots.verdicts_by(each).data.iloc[0] for each in (twice.head(12), twice))
+    assert both["n"] == 24 and both["high"] - both["low"] >= once["high"] - once["low"] - 1e-9
+
+
+def test_rates_say_of_how_many_merges():
+    right = [True, False, True, True]
+    found = {"sft": estimate(right, "aabc"), "base": estimate([False] * 4, "aabc")}
+    plot = plots.rates(found)
+    assert plot.data["merges"].tolist() == [3, 3] and plot.title == "Right answers (n = 4)"
+    assert plot.data.loc[0, ["low", "high"]].tolist() == pytest.approx(found["sft"][3:])
 
 
 def test_lengths_by_verdict_gives_quartiles():
