@@ -22,6 +22,7 @@ RESULT_COLUMNS = (
     "example_id", "sample", "is_correct", "match_type", "output_file", "repository", "path", "language", "kind",
     "teacher", "model", "served_model", "finish_reason", "prompt_tokens", "completion_tokens", "reasoning_tokens",
     "cost_usd", "latency_s", "attempts", "cached", "error", "id",
+    "merge_commit",
 )  # fmt: skip
 
 

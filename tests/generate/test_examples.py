@@ -100,3 +100,9 @@ def test_bad_files_are_one_sentence(folder, content, sentence):
         (folder / "examples.jsonl").write_text(content)
     with pytest.raises(LlmergeError, match=sentence):
         replies.load_examples(folder)
+
+
+def test_the_results_know_the_merge_of_each_conflict(folder):
+    rows = [ROW | {"merge_commit": "01234567"}, ROW | {"id": "other"}]
+    table = examples.write_examples(rows, [result(RIGHT), result(RIGHT, index=1)], folder, "rules")
+    assert table["merge_commit"].tolist() == ["01234567", ""]
