@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from llmerge_helpers.collect.labels import Label, align
+from llmerge_helpers.collect.labels import Label, align, grown
 from llmerge_helpers.collect.replay import REPLAY_MARKER_SIZE, CatFile, Merge, Replay, entries
 from llmerge_helpers.collect.sources import Source
 from llmerge_helpers.conflicts import (
@@ -104,6 +104,8 @@ class ConflictedFile:
             if not label.found:
                 yield Drop(label.reason)
                 continue
+            if label.found == "widened":
+                hunk = grown(self.parts, number, label)
             top, bottom = label.start - min(label.before, context_lines), label.end + min(label.after, context_lines)
             before, after = "".join(lines[top : label.start]), "".join(lines[label.end : bottom])
             conflict = Conflict.of_hunk(hunk, before, after, self.path)

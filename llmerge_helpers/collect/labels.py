@@ -1,21 +1,35 @@
 """What the developer wrote in place of each conflict: the file that git left is aligned with the file committed.
 
 All lines outside the hunks are anchors. A hunk gets a label only if the lines right before and right after it stand in
-the committed file too, and only if they can stand in one place. Everything else is a drop with its reason.
+the committed file too, and only if they can stand in one place; or if that is so once it has grown by a few lines.
+Everything else is a drop with its reason.
 """
 
 from __future__ import annotations
 
-import difflib
 import itertools
+import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
-from llmerge_helpers.conflicts import Conflict, Hunk, split_lines
+from llmerge_helpers.collect.matching import SKIPPED, match_lines
+from llmerge_helpers.conflicts import Conflict, Hunk, make_hunk, split_lines
 
 OUTSIDE_EDITS = "lines beside the hunk were edited"
 AMBIGUOUS = "the place of the resolution is ambiguous"
 ELSEWHERE = "lines moved out of the hunk or into it"
+SWALLOWED = "part of a widened hunk"
+TOO_ALIKE = "too many equal lines to place it"
+
+MAX_GROWTH = 8  # lines a side: beyond it a row tells more of the file than of the conflict
+MAX_STEPS = 500_000  # well under a second; counted, not timed, so that the same file always gives the same labels
+MAX_WAYS = 400  # pairs of places for the lines around hunks, when their sides must tell which one it is
+
+_Way = tuple["_Way", int] | None
+_HUNK = "\0"  # stands for a hunk among coded lines: it equals no line
 
 
 @dataclass(frozen=True)
@@ -23,8 +37,9 @@ class Label:
     """Where a resolution stands in the committed file, in line numbers, or why there is none.
 
     `found` is "exact" (nothing outside the hunks differs), "aligned" (lines elsewhere differ, those beside the hunk do
-    not), "sides" (it could stand in several places, and in just one of them it is one of its sides, whole), or "" with
-    a `reason`. `before` and `after` count the unchanged lines around it, up to the next hunk.
+    not), "sides" (it could stand in several places, and in just one of them it is one of its sides, whole), "widened"
+    (found for the hunk with `above` and `below` lines around it, and with those that follow it, `hunks` in all), or ""
+    with a `reason`. `before` and `after` count the unchanged lines around it, up to the next hunk.
     """
 
     found: str
@@ -33,56 +48,415 @@ class Label:
     before: int = 0
     after: int = 0
     reason: str = ""
+    above: int = 0
+    below: int = 0
+    hunks: int = 1
 
 
 def align(parts: Sequence[str | Hunk], committed: Sequence[str]) -> list[Label]:
     """One label for each hunk of `parts` (a parsed conflict file), found in the lines of the committed file.
 
     >>> from llmerge_helpers.conflicts.markers import make_hunk
-    >>> align(["a\\n", make_hunk("b\\n", "", "c\\n"), "d\\n"], ["a\\n", "b\\n", "c\\n", "d\\n"])
-    [Label(found='exact', start=1, end=3, before=1, after=1, reason='')]
+    >>> label, = align(["a\\n", make_hunk("b\\n", "", "c\\n"), "d\\n"], ["a\\n", "b\\n", "c\\n", "d\\n"])
+    >>> label.found, label.start, label.end, label.before, label.after
+    ('exact', 1, 3, 1, 1)
     """
-    texts: list[list[str]] = [[]]
-    hunks: list[Conflict] = []
+    texts, hunks = _texts_and_hunks(parts)
+    try:
+        alignment = _Alignment([split_lines(text) for text in texts], hunks, committed)
+        return alignment.widened(alignment.exact() or alignment.aligned())
+    except _TooAlike:
+        return [Label("", reason=TOO_ALIKE)] * len(hunks)
+
+
+def _texts_and_hunks(parts: Sequence[str | Hunk]) -> tuple[list[str], list[Hunk]]:
+    """The texts between the hunks, one more than there are hunks, and the hunks."""
+    texts = [""]
+    hunks: list[Hunk] = []
     for part in parts:
         if isinstance(part, Hunk):
-            hunks.append(Conflict.of_hunk(part))
-            texts.append([])
+            hunks.append(part)
+            texts.append("")
         else:
-            texts[-1] = split_lines(part)
-    committed = list(committed)
-    return _exact(texts, hunks, committed) or _aligned(texts, hunks, committed)
+            texts[-1] = part
+    return texts, hunks
 
 
-def _exact(texts: list[list[str]], hunks: list[Conflict], lines: list[str]) -> list[Label] | None:
-    """Labels if the committed file is the texts in order with something in place of each hunk, else None."""
-    first, last = len(texts[0]), len(lines) - len(texts[-1])
-    if first > last or lines[:first] != texts[0] or lines[last:] != texts[-1]:
-        return None
-    return _between(texts, hunks, lines, first, last, "exact")
+def grown(parts: Sequence[str | Hunk], number: int, label: Label) -> Hunk:
+    """What hunk `number` has become by its widened label: all that it grew by stands on each of its sides.
 
-
-def _between(
-    texts: list[list[str]], hunks: list[Conflict], lines: list[str], first: int, last: int, how: str
-) -> list[Label] | None:
-    """Labels of neighbouring hunks from line `first` to line `last`, all texts between them being intact, else None.
-
-    `texts` holds one more than `hunks`: what stands before the first and after the last one is given.
+    >>> from llmerge_helpers.conflicts.markers import make_hunk
+    >>> hunk = grown(["a\\nb\\n", make_hunk("c\\n", "", "d\\n")], 0, Label("widened", above=1))
+    >>> hunk.ours, hunk.base, hunk.theirs
+    ('b\\nc\\n', 'b\\n', 'b\\nd\\n')
     """
-    inner = texts[1:-1]
-    # each text as far up, and as far down, as the others allow: where both agree, there is only one place for it
-    upper = _places(inner, lines, first, last)
-    if upper is None:
-        return None
-    lower = _places([t[::-1] for t in reversed(inner)], lines[::-1], len(lines) - last, len(lines) - first) or []
-    lower = [len(lines) - at - len(text) for at, text in zip(reversed(lower), inner, strict=True)]
-    found = [how] * len(hunks)
-    if upper != lower:
-        upper, found = _by_sides(inner, hunks, lines, (first, last), upper, lower, found)
-    return _labels(texts, found, first, last, upper)
+    texts, hunks = _texts_and_hunks(parts)
+    last, newline = number + label.hunks, "\r\n" if hunks[number].separator.endswith("\r\n") else "\n"
+    above, below = split_lines(texts[number]), split_lines(texts[last])
+    around = ["".join(above[len(above) - label.above :]), *texts[number + 1 : last], "".join(below[: label.below])]
+
+    def side(name: Literal["ours", "base", "theirs"]) -> str:
+        sides = [getattr(hunk, name) or "" for hunk in hunks[number:last]]
+        return "".join(text + side for text, side in zip(around, [*sides, ""], strict=True))
+
+    base = side("base") if all(hunk.base is not None for hunk in hunks[number:last]) else None
+    size = len(hunks[number].separator.rstrip())
+    return make_hunk(side("ours"), base, side("theirs"), newline=newline, marker_size=size)
 
 
-def _labels(texts: list[list[str]], found: list[str], first: int, last: int, places: list[int]) -> list[Label]:
+class _TooAlike(Exception):
+    """Placing the hunks of this file would take too long."""
+
+
+class _Alignment:
+    """The lines between the hunks and those of the committed file, as strings with one character a line."""
+
+    def __init__(self, texts: list[list[str]], hunks: list[Hunk], committed: Sequence[str]) -> None:
+        self._codes: dict[str, str] = {}
+        self.texts = [self._coded(text) for text in texts]
+        self.lines = self._coded(committed)
+        self.backwards = self.lines[::-1]
+        self.table = [_HUNK, *self._codes]
+        self.hunks = [Conflict.of_hunk(hunk) for hunk in hunks]
+        self.anchors = _HUNK.join(self.texts)
+        self.starts = [0]  # of each text among the anchors
+        for text in self.texts:
+            self.starts.append(self.starts[-1] + len(text) + 1)
+        self._sides: dict[int, list[str]] = {}
+        self._steps = MAX_STEPS
+
+    def _coded(self, lines: Sequence[str]) -> str:
+        for line in dict.fromkeys(lines):
+            if line not in self._codes:
+                if len(self._codes) + 1 > sys.maxunicode:
+                    raise _TooAlike
+                self._codes[line] = chr(len(self._codes) + 1)
+        return "".join(map(self._codes.__getitem__, lines))
+
+    def _spend(self, steps: int) -> None:
+        self._steps -= steps
+        if self._steps < 0:
+            raise _TooAlike
+
+    @cached_property
+    def match(self) -> list[int]:
+        """For each line between the hunks, and each hunk, the line it is in the committed file, or less than 0."""
+        return match_lines(self.anchors, self.lines)
+
+    # ---- intact lines
+
+    def exact(self) -> list[Label] | None:
+        """Labels if the committed file is the texts in order with something in place of each hunk, else None."""
+        first, last = len(self.texts[0]), len(self.lines) - len(self.texts[-1])
+        if first > last or not self.lines.startswith(self.texts[0]) or not self.lines.endswith(self.texts[-1]):
+            return None
+        return self._between(self.texts, 0, first, last, "exact")
+
+    def _between(self, texts: list[str], number: int, first: int, last: int, how: str) -> list[Label] | None:
+        """Labels of the hunks from `number` on, from line `first` to line `last`, all texts between them being intact.
+
+        `texts` holds one more than there are hunks: what stands before the first and after the last one is given.
+        """
+        inner, size = texts[1:-1], len(self.lines)
+        # each text as far up, and as far down, as the others allow: where both agree, there is only one place for it
+        upper = self._places(inner, self.lines, first, last)
+        if upper is None:
+            return None
+        lower = self._places([text[::-1] for text in reversed(inner)], self.backwards, size - last, size - first) or []
+        lower = [size - at - len(text) for at, text in zip(reversed(lower), inner, strict=True)]
+        found = [how] * (len(texts) - 1)
+        if upper != lower:
+            upper, found = self._by_sides(inner, number, (first, last), upper, lower, found)
+        return _labels(texts, found, first, last, upper)
+
+    def _places(self, texts: list[str], lines: str, first: int, last: int) -> list[int] | None:
+        """The earliest place for each text, one after the other, between two line numbers."""
+        places = []
+        for text in texts:
+            at = next(self._occurrences(text, lines, first, last), None)
+            if at is None:
+                return None
+            places.append(at)
+            first = at + len(text)
+        return places
+
+    def _occurrences(self, text: str, lines: str, first: int, last: int) -> Iterator[int]:
+        """Every line number from `first` on where `text` stands, ending at `last` at the latest."""
+        while (at := lines.find(text, first, last)) >= 0:
+            self._spend(1 + (at - first + len(text)) // 16)
+            yield at
+            first = at + 1
+        self._spend(1 + max(0, last - first) // 16)
+
+    # ---- places that only the sides can tell
+
+    def _by_sides(
+        self,
+        inner: list[str],
+        number: int,
+        span: tuple[int, int],
+        upper: list[int],
+        lower: list[int],
+        found: list[str],
+    ) -> tuple[list[int], list[str]]:
+        """Places for the texts that fit in several, if just one choice leaves every hunk beside them its own sides."""
+        places, found, at = list(upper), list(found), 0
+        while at < len(inner):
+            if upper[at] == lower[at]:
+                at += 1
+                continue
+            stop = at
+            while stop < len(inner) and upper[stop] != lower[stop]:
+                stop += 1
+            start = upper[at - 1] + len(inner[at - 1]) if at else span[0]
+            end = upper[stop] if stop < len(inner) else span[1]
+            choices = self._choices(inner[at:stop], number + at, start, end)
+            if len(choices) == 1:
+                places[at:stop] = choices[0]
+            found[at : stop + 1] = ["sides" if len(choices) == 1 else ""] * (stop + 1 - at)
+            at = stop
+        return places, found
+
+    def _choices(self, inner: list[str], number: int, start: int, end: int) -> list[list[int]]:
+        """At most two ways to place the texts so that each resolution is made of its hunk's sides, as whole texts."""
+        # first line after the last placed text -> the places so far, as pairs (earlier ones, last one)
+        ways: dict[int, list[_Way]] = {start: [None]}
+        for text in inner:
+            further: dict[int, list[_Way]] = {}
+            for begin, places in ways.items():
+                for side in self._natural(number):
+                    at = begin + len(side)
+                    self._spend(2 + (len(side) + len(text)) // 16)
+                    if at + len(text) <= end and self._stands(side, begin) and self._stands(text, at):
+                        known = further.setdefault(at + len(text), [])
+                        known += [(way, at) for way in places[: 2 - len(known)]]
+            ways, number = further, number + 1
+        self._spend(len(ways))
+        natural = [
+            way
+            for begin, places in ways.items()
+            if any(begin + len(side) == end and self._stands(side, begin) for side in self._natural(number))
+            for way in places
+        ]
+        return [_places_of(way) for way in natural[:2]]
+
+    def _stands(self, text: str, at: int) -> bool:
+        return self.lines.startswith(text, at)
+
+    def _natural(self, number: int) -> list[str]:
+        """What a hunk is resolved to when it is one of its sides, or both, whole; only what the file could hold."""
+        if number not in self._sides:
+            hunk, found = self.hunks[number], []
+            for text in hunk.whole_sides().values():
+                # a resolution may lack the line end that git adds before it writes a marker
+                for side in (text, text.removesuffix("\n").removesuffix("\r")):
+                    lines = split_lines(side)
+                    if hunk.kind_of(side) not in ("mixed", "empty") and all(line in self._codes for line in lines):
+                        found.append("".join(self._codes[line] for line in lines))
+            self._sides[number] = list(dict.fromkeys(found))
+        return self._sides[number]
+
+    # ---- edited lines
+
+    def aligned(self) -> list[Label]:
+        """Labels where lines outside the hunks differ too: from the unchanged runs of lines right beside each hunk.
+
+        A run holds on its own if it has a word in it. Blank lines and lone brackets stand everywhere: a text of nothing
+        else must be intact, and is placed together with the hunks on both sides of it. Where edits left nothing but
+        such lines beside a hunk, its label stands if the resolution is one of its sides, whole.
+        """
+        texts, starts, match, size = self.texts, self.starts, self.match, len(self.lines)
+        above = list(itertools.accumulate(match, max, initial=-1))  # the last line matched before each anchor
+        below = list(itertools.accumulate((at if at >= 0 else size for at in reversed(match)), min, initial=size))[::-1]
+        labels: list[Label] = []
+        while len(labels) < len(self.hunks):
+            top = bottom = len(labels)  # the hunks top..bottom stand between two texts that hold
+            while bottom + 1 < len(self.hunks) and not self._has_word(texts[bottom + 1]):
+                bottom += 1
+            before, after = texts[top], texts[bottom + 1]
+            up = _run(match, starts[top + 1] - 2, -1, len(before))
+            down = _run(match, starts[bottom + 1], 1, len(after))
+            first = match[starts[top + 1] - 2] + 1 if up else 0
+            last = match[starts[bottom + 1]] if down else size
+            group = None
+            at_top, at_bottom = top == 0 and not before, bottom + 1 == len(self.hunks) and not after
+            if (up or at_top) and (down or at_bottom) and first <= last:
+                runs = [before[len(before) - up :], *texts[top + 1 : bottom + 1], after[:down]]
+                group = self._between(runs, top, first, last, "aligned")
+                earlier, later = above[starts[top + 1] - 1 - up] + 1, below[starts[bottom + 1] + down]
+                befores = [at + up for at in self._few(runs[0], earlier, last)] if up else [first]
+                afters = self._few(runs[-1], first, later) if down else [last]
+                holds = self._holds(runs[0], before, top == 0)
+                holds = holds and self._holds(runs[-1], after, bottom + 1 == len(self.hunks))
+                if group and not (holds and len(befores) == len(afters) == 1):
+                    group = self._only_natural(runs, top, befores, afters)
+            skipped = SKIPPED in match[max(0, starts[top + 1] - 2) : starts[bottom + 1] + 1]
+            labels += group or [Label("", reason=TOO_ALIKE if skipped else OUTSIDE_EDITS)] * (bottom + 1 - top)
+        return self._not_elsewhere(labels)
+
+    def _few(self, text: str, first: int, last: int) -> list[int]:
+        """Where a text stands, or as many of its places as are too many to choose from."""
+        return list(itertools.islice(self._occurrences(text, self.lines, first, last), MAX_WAYS + 1))
+
+    def _has_word(self, text: str) -> bool:
+        return any(char.isalnum() for code in set(text) for char in self.table[ord(code)])
+
+    def _holds(self, run: str, text: str, is_edge: bool) -> bool:
+        """Whether the unchanged run beside a hunk is enough to go by; at an edge of the file the whole text is."""
+        return self._has_word(run) or (is_edge and run == text)
+
+    def _only_natural(self, runs: list[str], number: int, befores: list[int], afters: list[int]) -> list[Label]:
+        """Labels if of all places for the first and last run just one gives every hunk one of its sides, whole."""
+        count = len(runs) - 1
+        if len(befores) * len(afters) > MAX_WAYS:
+            return [Label("", reason=AMBIGUOUS)] * count
+        spans = ((first, last) for first in befores for last in afters if first <= last)
+        ways = ((first, last, way) for first, last in spans for way in self._choices(runs[1:-1], number, first, last))
+        two = list(itertools.islice(ways, 2))
+        if len(two) != 1:
+            return [Label("", reason=AMBIGUOUS if two else OUTSIDE_EDITS)] * count
+        first, last, places = two[0]
+        labels = _labels(runs, ["sides"] * count, first, last, places)
+        if not all(self._has_word(self.lines[label.start : label.end]) for label in labels):
+            return [Label("", reason=AMBIGUOUS)] * count  # "nothing" fits in anywhere
+        return labels
+
+    def _not_elsewhere(self, labels: list[Label]) -> list[Label]:
+        """The labels, without those for which lines moved between the hunk and the rest of the file.
+
+        That is, a line of its sides stands among the lines added outside all hunks, or a line of its resolution among
+        those removed there.
+        """
+        spans = {number: self._span(number, label) for number, label in enumerate(labels) if label.found}
+        known = {at for at in self.match if at >= 0}.union(
+            *(range(labels[number].start, labels[number].end) for number in spans)
+        )
+        inside = set().union(*(range(*span) for span in spans.values()))
+        added = self._telling(code for at, code in enumerate(self.lines) if at not in known)
+        removed = self._telling(
+            code for at, code in enumerate(self.anchors) if self.match[at] < 0 and code != _HUNK and at not in inside
+        )
+        checked = list(labels)
+        for number in spans:
+            label = labels[number]
+            if not (added or removed or label.found == "widened"):
+                continue
+            hunks = self.hunks[number : number + label.hunks]
+            sides = _telling(line for hunk in hunks for line in split_lines(hunk.ours + hunk.theirs))
+            base = _telling(line for hunk in hunks for line in split_lines(hunk.known_base))
+            resolution = self._telling(self.lines[label.start : label.end])
+            old = base
+            if label.found == "widened":  # where so much was edited, no line at all may have gone elsewhere
+                sides |= base | self._telling(self.anchors[slice(*spans[number])].replace(_HUNK, ""))
+                old = set()
+            moved = (sides - old - resolution) & added or (resolution - sides - base) & removed
+            if moved or (label.found == "widened" and self._torn(spans[number], label)):
+                checked[number] = Label("", reason=ELSEWHERE)
+        return checked
+
+    def _span(self, number: int, label: Label) -> tuple[int, int]:
+        """The anchors that a label has taken in."""
+        last = number + label.hunks
+        return self.starts[number + 1] - 1 - label.above, self.starts[last] + label.below
+
+    def _torn(self, span: tuple[int, int], label: Label) -> bool:
+        """Whether a line that stands once in either file is in a grown hunk, or in its resolution, but not in both."""
+        inside = set(self.anchors[slice(*span)]) & self._once
+        return inside != set(self.lines[label.start : label.end]) & self._once
+
+    def _telling(self, codes: Iterable[str]) -> set[str]:
+        return _telling(self.table[ord(code)] for code in codes)
+
+    # ---- grown hunks
+
+    def widened(self, labels: list[Label]) -> list[Label]:
+        """The labels, and for hunks whose place could not be told those of the hunk with the lines beside it.
+
+        It grows on both sides, over other hunks without a place, to the next line that stands once in either file, and
+        in none of the sides, and that has a word: such a line is where it is, whatever was edited before it.
+        """
+        wider, number, end = list(labels), 0, 0
+        starts = [label.start if label.found else len(self.lines) for label in labels]
+        later = list(itertools.accumulate(reversed(starts), min, initial=len(self.lines)))[::-1]
+        while number < len(labels):
+            span = self._grown(wider, number) if wider[number].reason in (OUTSIDE_EDITS, AMBIGUOUS) else None
+            if span:
+                first, label = span
+                last = first + label.hunks
+                if end <= label.start - label.before and label.end + label.after <= later[last]:
+                    wider[first:last] = [label, *[Label("", reason=SWALLOWED)] * (label.hunks - 1)]
+                    number, end = last - 1, label.end
+            elif wider[number].found:
+                end = wider[number].end
+            number += 1
+        if wider == labels:
+            return labels
+        for number, (label, checked) in enumerate(zip(wider, self._not_elsewhere(wider), strict=True)):
+            if label.found == "widened" and not checked.found:
+                wider[number : number + label.hunks] = [checked] * label.hunks
+        return wider
+
+    def _grown(self, labels: list[Label], number: int) -> tuple[int, Label] | None:
+        """The first of the hunks that hunk `number` grows to, and its label; None where no line tells its place."""
+        above, first = self._grow(labels, number, -1)
+        below, last = self._grow(labels, number, 1)
+        if above is None or below is None or (above < 0 and below == len(self.anchors)):
+            return None
+        start = self.match[above] + 1 if above >= 0 else 0
+        end = self.match[below] if below < len(self.anchors) else len(self.lines)
+        top, bottom = self.starts[first + 1] - 1, self.starts[last + 1] - 1  # the hunks among the anchors
+        before = _run(self.match, above, -1, above + 1 - self.starts[first])
+        after = _run(self.match, below, 1, self.starts[last + 2] - 1 - below)
+        found = {"above": top - above - 1, "below": below - bottom - 1, "hunks": last + 1 - first}
+        return first, Label("widened", start, end, before, after, **found)
+
+    def _grow(self, labels: list[Label], number: int, step: int) -> tuple[int | None, int]:
+        """The anchor that ends the growth of a hunk in one direction, None if there is none, and the last hunk met."""
+        at, lines = self.starts[number + 1] - 1 + step, 0
+        while 0 <= at < len(self.anchors):
+            if self.anchors[at] == _HUNK:
+                number += step
+                if labels[number].reason not in (OUTSIDE_EDITS, AMBIGUOUS):
+                    return None, number
+            elif at in self._tells:
+                return at, number
+            else:
+                lines += 1
+                if lines > MAX_GROWTH:
+                    return None, number
+            at += step
+        return at if not lines else None, number  # an edge of the file tells nothing of lines that were edited there
+
+    @cached_property
+    def _once(self) -> set[str]:
+        """The lines with a word that stand once outside the hunks, and once in the committed file, however indented."""
+        bare = [_bare(line) for line in self.table]
+        outside, committed = Counter[str](), Counter[str]()
+        for counts, codes in ((outside, self.anchors), (committed, self.lines)):
+            for code, count in Counter(codes).items():
+                counts[bare[ord(code)]] += count
+        single = {line for line, count in outside.items() if count == committed[line] == 1}
+        both = set(self.anchors) & set(self.lines)
+        return {code for code in both if bare[ord(code)] in single and self._has_word(code)}
+
+    @cached_property
+    def _tells(self) -> set[int]:
+        """The anchors that stand in one place only, in both files, and in no side of a hunk."""
+        texts = [text for hunk in self.hunks for text in (hunk.ours, hunk.known_base, hunk.theirs)]
+        sides = {_bare(line) for text in texts for line in split_lines(text)}
+        once = {code for code in self._once if _bare(self.table[ord(code)]) not in sides}
+        return {at for at, code in enumerate(self.anchors) if code in once and self.match[at] >= 0}
+
+
+def _places_of(way: _Way) -> list[int]:
+    places = []
+    while way:
+        way, at = way
+        places.append(at)
+    return places[::-1]
+
+
+def _labels(texts: list[str], found: list[str], first: int, last: int, places: list[int]) -> list[Label]:
     starts = [first, *(at + len(text) for at, text in zip(places, texts[1:-1], strict=True))]
     return [
         Label(how, start, end, len(before), len(after)) if how else Label("", reason=AMBIGUOUS)
@@ -90,170 +464,8 @@ def _labels(texts: list[list[str]], found: list[str], first: int, last: int, pla
     ]
 
 
-def _places(texts: list[list[str]], lines: list[str], first: int, last: int) -> list[int] | None:
-    """The earliest place for each text, one after the other, between two line numbers."""
-    places = []
-    for text in texts:
-        at = next(_occurrences(text, lines, first, last), None)
-        if at is None:
-            return None
-        places.append(at)
-        first = at + len(text)
-    return places
-
-
-def _occurrences(text: list[str], lines: list[str], first: int, last: int) -> Iterator[int]:
-    """Every line number from `first` on where `text` stands, ending at `last` at the latest."""
-    last -= len(text)
-    while first <= last:
-        if text:
-            try:
-                first = lines.index(text[0], first, last + 1)
-            except ValueError:
-                return
-        if lines[first : first + len(text)] == text:
-            yield first
-        first += 1
-
-
-def _by_sides(
-    inner: list[list[str]],
-    hunks: list[Conflict],
-    lines: list[str],
-    span: tuple[int, int],
-    upper: list[int],
-    lower: list[int],
-    found: list[str],
-) -> tuple[list[int], list[str]]:
-    """Places for the texts that fit in several, if just one choice leaves every hunk beside them with its own sides."""
-    places, found, at = list(upper), list(found), 0
-    while at < len(inner):
-        if upper[at] == lower[at]:
-            at += 1
-            continue
-        stop = at
-        while stop < len(inner) and upper[stop] != lower[stop]:
-            stop += 1
-        start = upper[at - 1] + len(inner[at - 1]) if at else span[0]
-        end = upper[stop] if stop < len(inner) else span[1]
-        choices = _choices(inner[at:stop], hunks[at : stop + 1], lines, start, end)
-        if len(choices) == 1:
-            places[at:stop] = choices[0]
-        found[at : stop + 1] = ["sides" if len(choices) == 1 else ""] * (stop + 1 - at)
-        at = stop
-    return places, found
-
-
-def _choices(inner: list[list[str]], hunks: list[Conflict], lines: list[str], start: int, end: int) -> list[list[int]]:
-    """At most two ways to place the texts so that each hunk's resolution is made of its sides, as whole texts."""
-    ways: dict[int, list[list[int]]] = {start: [[]]}  # first line after the last placed text -> the places so far
-    for text, hunk in zip(inner, hunks, strict=False):
-        further: dict[int, list[list[int]]] = {}
-        for begin, places in ways.items():
-            for at in _occurrences(text, lines, begin, end):
-                if _is_natural(hunk, "".join(lines[begin:at])):
-                    known = further.setdefault(at + len(text), [])
-                    known += [[*way, at] for way in places[: 2 - len(known)]]
-        ways = further
-    natural = [
-        way for begin, places in ways.items() for way in places if _is_natural(hunks[-1], "".join(lines[begin:end]))
-    ]
-    return natural[:2]
-
-
-def _is_natural(hunk: Conflict, resolution: str) -> bool:
-    return hunk.kind_of(resolution) not in ("mixed", "empty")
-
-
-def _aligned(texts: list[list[str]], hunks: list[Conflict], lines: list[str]) -> list[Label]:
-    """Labels where lines outside the hunks differ too: from the unchanged runs of lines right beside each hunk.
-
-    A run holds on its own if it has a word in it. Blank lines and lone brackets stand everywhere: a text of nothing
-    else must be intact, and is placed together with the hunks on both sides of it. Where edits left nothing but such
-    lines beside a hunk, its label stands if the resolution is one of its sides, whole.
-    """
-    starts = [0]
-    for text in texts:
-        starts.append(starts[-1] + len(text) + 1)  # one more for the hunk behind the text
-    anchors: list[str | None] = []  # None stands for a hunk: it equals no line
-    for text in texts:
-        anchors += [*text, None]
-    anchors.pop()
-    match = _matches(anchors, lines)
-    labels: list[Label] = []
-    while len(labels) < len(hunks):
-        top = bottom = len(labels)  # the hunks top..bottom stand between two texts that hold
-        while bottom + 1 < len(hunks) and not _has_word(texts[bottom + 1]):
-            bottom += 1
-        before, after = texts[top], texts[bottom + 1]
-        up = _run(match, starts[top + 1] - 2, -1, len(before))
-        down = _run(match, starts[bottom + 1], 1, len(after))
-        first = match[starts[top + 1] - 2] + 1 if up else 0
-        last = match[starts[bottom + 1]] if down else len(lines)
-        group = None
-        at_top, at_bottom = top == 0 and not before, bottom + 1 == len(hunks) and not after
-        if (up or at_top) and (down or at_bottom) and first <= last:
-            runs = [before[len(before) - up :], *texts[top + 1 : bottom + 1], after[:down]]
-            group = _between(runs, hunks[top : bottom + 1], lines, first, last, "aligned")
-            earlier = _next(match, starts[top + 1] - 2 - up, -1, -1) + 1
-            later = _next(match, starts[bottom + 1] + down, 1, len(lines))
-            befores = [at + up for at in _occurrences(runs[0], lines, earlier, last)] if up else [first]
-            afters = list(_occurrences(runs[-1], lines, first, later)) if down else [last]
-            holds = _holds(runs[0], before, top == 0) and _holds(runs[-1], after, bottom + 1 == len(hunks))
-            if group and not (holds and len(befores) == len(afters) == 1):
-                group = _only_natural(runs, hunks[top : bottom + 1], lines, befores, afters)
-        labels += group or [Label("", reason=OUTSIDE_EDITS)] * (bottom + 1 - top)
-    return _not_elsewhere(labels, hunks, anchors, lines, match)
-
-
-def _has_word(text: list[str]) -> bool:
-    return any(char.isalnum() for line in text for char in line)
-
-
-def _holds(run: list[str], text: list[str], is_edge: bool) -> bool:
-    """Whether the unchanged run beside a hunk is enough to go by; at an edge of the file the whole text is."""
-    return _has_word(run) or (is_edge and run == text)
-
-
-def _only_natural(
-    runs: list[list[str]], hunks: list[Conflict], lines: list[str], befores: list[int], afters: list[int]
-) -> list[Label]:
-    """Labels if of all places for the first and last run just one gives every hunk one of its sides, whole."""
-    if len(befores) * len(afters) > 400:
-        return [Label("", reason=AMBIGUOUS)] * len(hunks)
-    spans = ((first, last) for first in befores for last in afters if first <= last)
-    if len(hunks) == 1:
-        lengths = {side.count("\n") for side in hunks[0].whole_sides().values()}
-        spans = ((first, last) for first, last in spans if last - first in lengths)
-    ways = ((first, last, way) for first, last in spans for way in _choices(runs[1:-1], hunks, lines, first, last))
-    two = list(itertools.islice(ways, 2))
-    if len(two) != 1:
-        return [Label("", reason=AMBIGUOUS if two else OUTSIDE_EDITS)] * len(hunks)
-    first, last, places = two[0]
-    labels = _labels(runs, ["sides"] * len(hunks), first, last, places)
-    if not all(_has_word(lines[label.start : label.end]) for label in labels):
-        return [Label("", reason=AMBIGUOUS)] * len(hunks)  # "nothing" fits in anywhere
-    return labels
-
-
-def _not_elsewhere(
-    labels: list[Label], hunks: list[Conflict], anchors: list[str | None], lines: list[str], match: list[int]
-) -> list[Label]:
-    """The labels, without those for which lines moved between the hunk and the rest of the file.
-
-    That is, a line of its sides stands among the lines added outside all hunks, or a line of its resolution among those
-    removed there.
-    """
-    known = {at for at in match if at >= 0}.union(*(range(label.start, label.end) for label in labels))
-    added = _telling(lines[at] for at in range(len(lines)) if at not in known)
-    removed = _telling(line for line, at in zip(anchors, match, strict=True) if at < 0 and line is not None)
-    for number, (label, hunk) in enumerate(zip(labels, hunks, strict=True)):
-        if label.found and (added or removed):
-            sides, base = _telling(split_lines(hunk.ours + hunk.theirs)), _telling(split_lines(hunk.known_base))
-            resolution = _telling(lines[label.start : label.end])
-            if (sides - base - resolution) & added or (resolution - sides - base) & removed:
-                labels[number] = Label("", reason=ELSEWHERE)
-    return labels
+def _bare(line: str) -> str:
+    return "".join(line.split())
 
 
 def _telling(lines: Iterable[str]) -> set[str]:
@@ -267,32 +479,3 @@ def _run(match: list[int], at: int, step: int, longest: int) -> int:
     while count < longest and match[at + step * count] >= 0 and match[at + step * count] == match[at] + step * count:
         count += 1
     return count
-
-
-def _next(match: list[int], at: int, step: int, default: int) -> int:
-    """The line of the next matched anchor from `at` on."""
-    while 0 <= at < len(match):
-        if match[at] >= 0:
-            return match[at]
-        at += step
-    return default
-
-
-def _matches(anchors: list[str | None], lines: list[str]) -> list[int]:
-    """For each anchor the line it stands on in the committed file, or -1."""
-    match = [-1] * len(anchors)
-    top = 0
-    while top < min(len(anchors), len(lines)) and anchors[top] == lines[top]:
-        match[top] = top
-        top += 1
-    bottom = 0
-    while bottom < min(len(anchors), len(lines)) - top and anchors[-1 - bottom] == lines[-1 - bottom]:
-        match[-1 - bottom] = len(lines) - 1 - bottom
-        bottom += 1
-    left, right = anchors[top : len(anchors) - bottom], lines[top : len(lines) - bottom]
-    # "autojunk" starts no run at a line that stands everywhere; without it large rewritten files would take minutes
-    middle = difflib.SequenceMatcher(None, left, right, autojunk=len(left) * len(right) > 4_000_000)
-    for a, b, size in middle.get_matching_blocks():
-        for k in range(size):
-            match[top + a + k] = top + b + k
-    return match

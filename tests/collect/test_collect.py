@@ -15,7 +15,7 @@ from llmerge_helpers.collect import align, build_scenarios, collect, collect_rep
 from llmerge_helpers.collect import conflicted_file as conflicted
 from llmerge_helpers.collect import mining as module
 from llmerge_helpers.collect import repository as gitio
-from llmerge_helpers.collect.labels import AMBIGUOUS, ELSEWHERE, OUTSIDE_EDITS
+from llmerge_helpers.collect.labels import AMBIGUOUS, ELSEWHERE, OUTSIDE_EDITS, SWALLOWED
 from llmerge_helpers.collect.licences import spdx_of
 from llmerge_helpers.conflicts import Conflict, Hunk, has_markers, make_hunk, render, split_lines
 from llmerge_helpers.conflicts.prompts import parse_question
@@ -241,7 +241,8 @@ def test_a_repeated_line_between_hunks_is_ambiguous_unless_the_sides_tell():
     hunks = [("a\n", "", "b\n"), ("c\n", "", "d\n")]
     parts = parts_of("top\n", hunks[0], "}\n", hunks[1], "end\n")
     assert labelled(parts, "top\na\n}\nd\nend\n") == [("a\n", "exact"), ("d\n", "exact")]
-    assert labelled(parts, "top\na\n}\n}\nd\nend\n") == [AMBIGUOUS, AMBIGUOUS]
+    assert labelled(parts, "top\na\n}\n}\nd\nend\n") == [("a\n}\n}\nd\n", "widened"), SWALLOWED]
+    assert labelled(parts[1:-1], "a\n}\n}\nd\n") == [AMBIGUOUS, AMBIGUOUS]
     parts = parts_of("top\n", ("a\n}\na2\n", "", "b\n"), "}\n", hunks[1], "end\n")
     assert labelled(parts, "top\na\n}\na2\n}\nd\nend\n") == [("a\n}\na2\n", "sides"), ("d\n", "sides")]
 
@@ -258,7 +259,7 @@ def test_edits_elsewhere_do_not_matter_and_edits_beside_it_do():
         ("a\n", "", "b\n"), "three\nfour\nfive\n"
     )
     assert labelled(parts, "one two\nx\nthree\nfour\nchanged\n") == [("x\n", "aligned")]
-    assert labelled(parts, "one two\nx\nchanged\nfour\nfive\n") == [OUTSIDE_EDITS]
+    assert labelled(parts, "one two\nx\nchanged\nfour\nfive\n") == [("x\nchanged\n", "widened")]
     assert labelled(parts, "changed\nx\nthree\nfour\nfive\n") == [OUTSIDE_EDITS]
 
 
@@ -291,7 +292,10 @@ def test_a_label_never_lies_about_what_stands_around_it(sides, data):
         if not label.found:
             assert label.reason
             continue
+        number = labels.index(label)
+        after = texts[number + label.hunks]
         before, after = split_lines(before), split_lines(after)
+        before, after = before[: len(before) - label.above], after[label.below :]
         assert end <= label.start <= label.end
         assert before[len(before) - label.before :] == committed[label.start - label.before : label.start]
         assert after[: label.after] == committed[label.end : label.end + label.after]
