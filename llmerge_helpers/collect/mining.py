@@ -40,7 +40,7 @@ from llmerge_helpers.collect.replay import REPLAY_MARKER_SIZE, CatFile, Damaged,
 from llmerge_helpers.collect.repository import MachineTrouble, check_machine, git_version, is_url, without_password
 from llmerge_helpers.collect.sources import Source, find_sources
 from llmerge_helpers.conflicts import Conflict, Row
-from llmerge_helpers.conflicts.languages import is_known
+from llmerge_helpers.conflicts.languages import TABLE
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.run import from_root, progress, redact, shown
 from llmerge_helpers.run.files import remove_left
@@ -450,14 +450,15 @@ def check_max_merges(max_merges: int | None) -> int | None:
 
 
 def check_languages(languages: Iterable[str] | None) -> frozenset[str] | None:
-    """The set of language names, or None for all; an unknown name is an `LlmergeError`."""
-    names = frozenset(languages or ())
-    for name in sorted(names):
-        if not is_known(name) and name != "Text":
+    """The set of language names as the table has them, in whatever case, or None for all; else an `LlmergeError`."""
+    known = {name.lower(): name for name in TABLE}
+    names = [languages] if isinstance(languages, str) else list(languages or ())
+    for name in names:
+        if name.strip().lower() not in known:
             raise LlmergeError(
                 f"unknown language {name!r}: write it as in llmerge_helpers/conflicts/languages.py, e.g. Java."
             )
-    return names or None
+    return frozenset(known[name.strip().lower()] for name in names) or None
 
 
 def mine(
