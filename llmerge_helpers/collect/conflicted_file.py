@@ -134,6 +134,7 @@ class ConflictedFile:
                 suffix="".join(lines[bottom:]),
                 answer=conflict.with_(resolution),
                 kind=conflict.kind_of(resolution),
+                white_space_only="".join(conflict.ours.split()) == "".join(conflict.theirs.split()),
                 question=conflict.question(),
             )
             assert row["prefix"] + row["answer"] + row["suffix"] == self.committed

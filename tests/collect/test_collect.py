@@ -31,7 +31,7 @@ def mine(history: History, tmp_path: Path, **options) -> tuple[list[dict], Count
     report = {}
     rows = list(collect_repository(history.build(tmp_path / "repo"), report=report, **options))
     for row in rows:
-        assert set(row) == set(COLUMNS)
+        assert set(row) == {*COLUMNS, "white_space_only"}
         assert row["before"] + row["resolution"] + row["after"] == row["answer"]
         assert not any(has_markers(row[column]) for column in ("before", "after", "answer"))
         asked = parse_question(row["question"])
@@ -703,6 +703,15 @@ def test_one_conflict_to_look_at(tmp_path):
     assert isinstance(file.hunks[0], Hunk) and render(file.parts) != file.text
     with pytest.raises(LlmergeError, match="no conflict of these sources"):
         look(repo, 1)
+
+
+@pytest.mark.parametrize("names", [["python"], ["PYTHON", " Python "], "python"])
+def test_languages_are_known_in_any_case(names, tmp_path):
+    history = one_file(BASE, OURS, THEIRS, OURS, path="a.py")
+    rows, _ = mine(history, tmp_path, languages=names)
+    assert [row["language"] for row in rows] == ["Python"]
+    assert module.check_languages(["text", "c++", "C#"]) == {"Text", "C++", "C#"}
+    assert module.mining_options(5, names, None) == module.mining_options(5, ["Python"], None)  # the same part file
 
 
 def test_kind_of_a_side_that_equals_another_is_the_first():
