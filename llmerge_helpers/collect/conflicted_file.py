@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from llmerge_helpers.collect.attributes import has_own_merge
+from llmerge_helpers.collect.encodings import decode_both
 from llmerge_helpers.collect.labels import Label, align, grown
 from llmerge_helpers.collect.replay import REPLAY_MARKER_SIZE, CatFile, Merge, Replay, entries
 from llmerge_helpers.collect.sources import Source
@@ -22,6 +24,7 @@ from llmerge_helpers.conflicts import (
 )
 from llmerge_helpers.conflicts.prompts import TEXTS
 
+UNKNOWN_ENCODING = "encoding is neither UTF-8 nor Latin-1"  # nor another one beyond doubt
 MAX_FILE_BYTES = 1_000_000  # generated files, mostly
 MAX_HUNK_CHARS = 40_000  # about 12,000 tokens of question: lock files and rewrites of whole files
 
@@ -178,9 +181,17 @@ def read_file(
     parts = parse(texts[0], REPLAY_MARKER_SIZE)
     if not any(isinstance(part, Hunk) for part in parts):
         return Drop("no conflicting lines")
+    if has_own_merge(replay.merge.parent_1, path, objects):
+        return Drop("merged by a rule of .gitattributes")
     return ConflictedFile(replay.merge, name, parts, texts[1], align(parts, split_lines(texts[1])))
 
 
+_LFS = b"spec/v1"
+# at the start of a file, or of a side of a conflict that begins there
+_LFS_POINTER = re.compile(
+    rb"(?:\A|^[<|=]{%d}(?: [^\n]*)?\n)version https://(?:git-lfs|hawser)\.github\.com/spec/v1\r?$" % REPLAY_MARKER_SIZE,
+    re.MULTILINE,
+)
 _GENERATED = re.compile(r"@generated|do not (edit|modify)|auto-?generated|automatically generated", re.IGNORECASE)
 _LOCK_FILES = {
     "Cargo.lock", "Gemfile.lock", "Pipfile.lock", "composer.lock", "go.sum", "package-lock.json", "pnpm-lock.yaml",
@@ -217,19 +228,14 @@ def _both_texts(replay: Replay, path: bytes, objects: CatFile) -> tuple[str, str
     pair = conflicted[1], committed[1]
     if any(b"\0" in data for data in pair):
         return "not text"
+    if any(_LFS in data and _LFS_POINTER.search(data) for data in pair):
+        return "pointer of Git LFS"
     if any(len(data) > MAX_FILE_BYTES for data in pair):
         return "too long"
     if b"<" * REPLAY_MARKER_SIZE not in pair[0]:
         complete = {2, 3} <= replay.files[path].keys()
         return "no conflicting lines" if complete else "deleted or renamed on one side"
-    # Latin-1 decodes any bytes at all, so it is tried last, and only where nothing speaks against it
-    for encoding in ("utf-8", "latin-1"):
-        if encoding == "utf-8" or all(_is_latin1(data) for data in pair):
-            try:
-                return pair[0].decode(encoding), pair[1].decode(encoding)
-            except UnicodeDecodeError:
-                continue
-    return "encoding is neither UTF-8 nor Latin-1"
+    return decode_both(*pair) or UNKNOWN_ENCODING
 
 
 def _is_listed(commit: str, path: bytes, objects: CatFile) -> bool:
@@ -238,11 +244,6 @@ def _is_listed(commit: str, path: bytes, objects: CatFile) -> bool:
     tree = objects.get(commit.encode() + b":" + folder)
     found = entries(tree[1], len(commit) // 2) if tree and tree[0] == "tree" else ()
     return any(mode.startswith(b"100") and entry == name for mode, entry, _ in found)
-
-
-def _is_latin1(data: bytes) -> bool:
-    """Whether bytes can be Latin-1: no control characters of its upper half, and nothing that reads as UTF-8."""
-    return not re.search(rb"[\x80-\x9f]|[\xc2-\xdf][\xa0-\xbf]|[\xe0-\xef][\xa0-\xbf]{2}", data)
 
 
 def _text(path: bytes) -> str:
