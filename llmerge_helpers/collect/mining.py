@@ -511,7 +511,7 @@ def _rows_of_merge(
                 counts[f"hunks: {row.reason}"] += 1
             else:
                 counts.update({"rows": 1, f"label: {row['label']}": 1})
-                yield {"white_space_only": False} | row | {"order": first + row["hunk"]}
+                yield row | {"order": first + row["hunk"]}
     return ""
 
 
