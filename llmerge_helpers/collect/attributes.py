@@ -25,11 +25,21 @@ def has_own_merge(commit: str, path: bytes, objects: CatFile) -> bool:
     That is `merge=union`, `-merge`, `binary`, or a driver by name. Ask for the first parent: that is what was checked
     out when git merged, and what it went by.
     """
+    if not _is_plain(path):
+        return False
     committed = tuple(_on_the_way(commit, path, objects))
     could = any(
         b"[attr]" in text or any(_could_match(line, path) for line in text.split(b"\n")) for _, text in committed
     )
     return could and _asked(committed, path) not in _NO_PROBLEM
+
+
+def _is_plain(path: bytes) -> bool:
+    """Whether folders of these names may be made: a tree can hold any name, and `..` would lead out of ours."""
+    parts = path.split(b"/")
+    return len(path) < 3000 and all(
+        0 < len(part) < 256 and part.lower() not in (b".", b"..", b".git") for part in parts
+    )
 
 
 def _on_the_way(commit: str, path: bytes, objects: CatFile) -> Iterator[tuple[bytes, bytes]]:

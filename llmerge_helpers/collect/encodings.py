@@ -25,10 +25,11 @@ _NOT_WESTERN = re.compile(
 _TYPOGRAPHIC = re.compile(rb"[\x80\x84\x85\x91-\x97\x99]")  # of Windows-1252: quotes, dashes, dots, the euro sign
 _SCRIPTS = {
     "koi8-r": "CYRILLIC", "cp1251": "CYRILLIC", "cp866": "CYRILLIC", "iso8859-5": "CYRILLIC",
-    "cp1253": "GREEK", "iso8859-7": "GREEK", "cp1255": "HEBREW",
+    "cp1253": "GREEK", "iso8859-7": "GREEK",
 }  # fmt: skip
 _EAST_ASIAN = ["gb18030", "big5", "cp932", "euc_jp", "cp949"]
 _SIGNS = set("«»“”„‘’–—…•№©®°§·\N{NO-BREAK SPACE}")
+MAX_SAMPLE = 50_000  # bytes by which an encoding is told: more takes seconds, and tells no more
 MIN_LETTERS, MIN_EAST_ASIAN = 15, 16  # fewer tell little: three words of KOI8-R can be read as Japanese
 
 
@@ -63,14 +64,24 @@ def _candidates(first: bytes, second: bytes) -> list[str]:
 
 def _detected(pair: tuple[bytes, bytes]) -> list[str]:
     """The one encoding that the lines beyond ASCII can be in, or none."""
-    odd = b"\n".join(dict.fromkeys(line for data in pair for line in data.split(b"\n") if not line.isascii()))
-    if 0xF8 in odd and any(byte in odd for byte in b"\xe8\xec\xef\xf9"):
-        return []  # no language has ø and these: Czech
-    if not _NOT_WESTERN.search(odd):
+    odd = b"\n".join(map(_odd_lines, pair))
+    czech = 0xF8 in odd and any(byte in odd for byte in b"\xe8\xec\xef\xf9")  # no western language has ø and è, ì, ï, ù
+    if not czech and not _NOT_WESTERN.search(odd):
         return ["latin-1"]
-    if _TYPOGRAPHIC.search(odd) and not _NOT_WESTERN.search(_TYPOGRAPHIC.sub(b" ", odd)):
+    if not czech and _TYPOGRAPHIC.search(odd) and not _NOT_WESTERN.search(_TYPOGRAPHIC.sub(b" ", odd)):
         return ["cp1252"]
-    return _by_script(odd) or _east_asian(odd)
+    sample = _odd_lines(b"\n".join(map(_head, pair)))
+    return _by_script(sample) or _east_asian(sample)
+
+
+def _odd_lines(data: bytes) -> bytes:
+    return b"\n".join(dict.fromkeys(line for line in data.split(b"\n") if not line.isascii()))
+
+
+def _head(data: bytes) -> bytes:
+    """Lines beyond ASCII that are enough to tell an encoding by, whole ones where lines are not endless."""
+    odd = _odd_lines(data)
+    return odd if len(odd) <= MAX_SAMPLE else odd[:MAX_SAMPLE].rpartition(b"\n")[0] or odd[:MAX_SAMPLE]
 
 
 def _declared(data: bytes) -> str:
@@ -113,11 +124,12 @@ def _is_written_in(text: str, script: str) -> bool:
     letters = "".join(words)
     return (
         len(letters) >= MIN_LETTERS
+        and len(set(letters)) >= 6
         and all(char.isalpha() and unicodedata.name(char, "").startswith(script) for char in beyond)
         and sum(word[1:] == word[1:].lower() or word.isupper() for word in words) >= 0.9 * len(words)
         and sum(word == word.lower() or word.istitle() for word in words) >= 0.5 * len(words)
         # the letters that are every other one in a text of this alphabet
-        and sum(char in "оеаинтрсαοιετσנהיולאתרב" for char in unicodedata.normalize("NFD", letters.lower()))
+        and sum(char in "оеаинтрсαοιετσ" for char in unicodedata.normalize("NFD", letters.lower()))
         >= 0.35 * len(letters)
     )
 

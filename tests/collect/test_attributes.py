@@ -1,12 +1,13 @@
 """Conflicts that nobody saw, or decided: rules of a committed `.gitattributes`, pointers of Git LFS, white space."""
 
 import subprocess
+import tempfile
 
 import pytest
 from histories import History, one_file
 
 from llmerge_helpers.collect import collect_repository
-from llmerge_helpers.collect.attributes import _could_match
+from llmerge_helpers.collect.attributes import _could_match, has_own_merge
 
 RULE = "files: merged by a rule of .gitattributes"
 SIDES = [f"one\ntwo\nx = {n}\nthree\nfour\n" for n in (0, 1, 2, 1)]
@@ -78,6 +79,21 @@ def test_no_line_that_git_would_match_is_passed_over(line, path, tmp_path):
     command = ["git", "check-attr", "-z", "merge", "--", path]
     said = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True).stdout.split(b"\0")[2]
     assert said == b"unspecified" or _could_match(line.encode(), path.encode())
+
+
+@pytest.mark.parametrize(
+    "path", ["../a/b.txt", "a/../../b.txt", ".GIT/b.txt", "/a/b.txt", "./b.txt", f"{'x' * 300}/b.txt"]
+)
+def test_no_name_in_a_tree_leads_out_of_the_temporary_folder(path, tmp_path, monkeypatch):
+    class Objects:
+        def get(self, name: bytes) -> tuple[str, bytes]:
+            return "blob", b"*.txt merge=union\n"
+
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    assert not has_own_merge("1" * 40, path.encode(), Objects())
+    assert has_own_merge("1" * 40, b"a/b.txt", Objects())
+    assert [p.name for p in tmp_path.rglob("*")] == ["tmp"]
 
 
 @pytest.mark.parametrize("sides", [(0, 1, 2, 1), (None, 1, 2, 2), (0, 1, "text\n", "text\n"), (0, "a\n", "b\n", "b\n")])

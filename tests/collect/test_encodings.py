@@ -103,3 +103,10 @@ def test_whatever_is_read_can_be_written_back(first, second):
             return tuple(text.encode(name, "replace") for text in texts)
 
         assert (first, second) in map(bytes_in, names)
+
+
+def test_a_long_file_is_told_by_a_part_of_it():
+    data = "".join(f"// {n} {RUSSIAN}\n" for n in range(2000))
+    assert decode_both(data.encode("koi8-r"), data.encode("koi8-r")) == (data, data)
+    assert decode_both(data.encode("koi8-r"), data.encode("cp1251")) is None
+    assert decode_both(b"\xf8" * 200_000, b"") is None  # and never letters of just any alphabet
