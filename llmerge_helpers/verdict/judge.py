@@ -140,7 +140,8 @@ class _Case:
     suffix: str
     whole: bool  # prefix + answer + suffix is the file
     language: str
-    sides: tuple[str, ...]  # ours, base, theirs, as far as they are known
+    sides: tuple[str, ...]  # ours, base, theirs; "" is also one that is not known
+    has_sides: bool  # ours and theirs are known
 
     @cached_property
     def head(self) -> str:
@@ -166,11 +167,11 @@ class _Case:
 
     @cached_property
     def about_comments(self) -> bool:
-        """True if ours and theirs have the same tokens and other letters: what was decided stands in comments alone.
+        """True if ours and theirs are known and have the same tokens, or none: what was decided stands in comments.
 
         Such a conflict would otherwise be "resolved" by any answer, one without the comment included.
         """
-        if len(self.sides) < 3 or _solid(self.sides[0]) == _solid(self.sides[-1]):
+        if not self.has_sides or self.sides[0] == self.sides[-1]:
             return False
         snippets = [self.before + side + self.after for side in (self.sides[0], self.sides[-1])]
         start = len(self.head)
@@ -250,6 +251,7 @@ def _build_case(row: _Known) -> _Case:
         whole=whole,
         language=row.language or language_of(row.path or ""),
         sides=tuple(sides),
+        has_sides=row.ours is not None and row.theirs is not None,
     )
 
 
@@ -359,7 +361,10 @@ def _judge(answer: str, number: int | None, case: _Case) -> Verdict:
     if difference is None and _breaks(case, code, expected, got):
         match_type, detail = "incorrect_resolution", "The tokens are the same, but the code does not parse like this."
     elif difference is None and _solid(code) != _solid(case.answer) and case.about_comments:
-        match_type, detail = "incorrect_resolution", "The sides differ in comments only, so here comments count."
+        match_type, detail = (
+            "incorrect_resolution",
+            "The sides differ in comments and white space only, so here comments count.",
+        )
     elif difference is None:
         match_type, detail = "normalized_match", "The same tokens; only comments or white space differ."
     else:

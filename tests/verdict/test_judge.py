@@ -504,3 +504,34 @@ def test_white_space_does_not_count_in_a_conflict_about_white_space():
     row |= {"ours": "    g( {a} );\n", "theirs": "    g({ a });\n", "resolution": "    g({ a });\n"}
     row["answer"] = row["before"] + row["resolution"] + row["after"]
     assert verify(f"```java\n{row['before']}{row['ours']}{row['after']}```", row).match_type == "normalized_match"
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["file", "snippet"])
+@pytest.mark.parametrize(
+    ("language", "before", "ours", "theirs", "after", "wrong", "same"),
+    [
+        (
+            *("Java", "/**\n * A size.\n", " * @since\t1.0\n", " * @since 1.0\n", " */\nint a;\n"),
+            *(["", " * @since 2.0\n", " * Words.\n"], [" *  @since   1.0\n"]),
+        ),
+        ("Python", "a()\n", "# one  two\n", "# one two\n", "b()\n", ["", "# three\n"], ["#  one two\n"]),
+        ("SQL", "select 1;\n", "-- one\t\n", "-- one\n", "select 2;\n", ["", "-- two\n"], ["--  one\n"]),
+        # comments that are the same, around code that is written otherwise
+        (
+            *("C", "f();\n", "g( a ); // one\n", "g(a);  // one\n", "h();\n"),
+            *(["g(a);\n", "g(a); // two\n"], ["g(a); //  one\n", "g( a);// one\n"]),
+        ),
+        # a side that is not there, and one of comments alone
+        ("Go", "f()\n", "// one\n", "", "g()\n", ["", "// two\n"], ["//  one\n"]),
+    ],
+)
+def test_comments_count_where_no_side_has_other_code(whole, language, before, ours, theirs, after, wrong, same):
+    row = {"language": language, "before": before, "ours": ours, "base": "", "theirs": theirs, "after": after}
+    row |= {"resolution": ours} | ({"prefix": "", "suffix": ""} if whole else {})
+    assert match(render_answer(before + ours + after, language), row) == "exact_match"
+    for code in wrong:
+        assert match(render_answer(before + code + after, language), row) == "incorrect_resolution", code
+    for code in same:
+        assert match(render_answer(before + code + after, language), row) == "normalized_match", code
+    unknown = {name: value for name, value in row.items() if name not in ("ours", "base", "theirs")}
+    assert match(render_answer(before + wrong[0] + after, language), unknown) == "normalized_match"
