@@ -395,7 +395,7 @@ def _breaks(case: _Case, code: str, expected: Lexed, got: Lexed) -> bool:
         return False
     text, pieces, done = case.head + code + case.suffix, [], 0
     for word, start, kind, _ in case.lex(code, all_words=True).words:
-        if kind not in LAYOUT:
+        if kind not in LAYOUT and kind != "directive":
             pieces += re.sub(r"[^\n]", " ", text[done:start]), word
             done = start + len(word)
     return not parses("".join(pieces) + "\n", case.language)

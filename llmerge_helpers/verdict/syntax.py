@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pygments.lexer import Lexer
+    from pygments.token import _TokenType
     from tree_sitter import Parser, Tree
 
 Word = tuple[str, int, str, int | tuple[int, int, int, int]]  # the last: a number, or what sums a subtree up
+
+# Words for what stands between tokens.
+LAYOUT = ("newline", "break", "indent", "dedent", "blank", "joined")
+# What programs obey in the comment between two offsets of a text, as (text, offset): words of the kind "directive".
+Parts = Callable[[int, int], Iterable[tuple[str, int]]]
 
 # ---- tree-sitter
 
@@ -64,6 +70,12 @@ def _grammar(module: str, function: str) -> tuple[Parser, bytes]:
     return Parser(grammar), bytes(actions)
 
 
+@lru_cache
+def kind_name(grammar: tuple[str, str], kind: int) -> str:
+    """What a grammar calls a kind of node."""
+    return _grammar(*grammar)[0].language.node_kind_for_id(kind) or ""
+
+
 def parse(text: str, grammars: Iterable[tuple[str, str]]) -> Parsed | None:
     """The tree by the first grammar (module, function) that finds no error, else by the first of all.
 
@@ -98,11 +110,11 @@ def _parse(source: bytes, parser: Parser) -> Tree | None:
 
 
 def leaves(
-    parsed: Parsed, text: str, window: tuple[int, int], directive: re.Pattern[str] | None = None, nested: bool = False
+    parsed: Parsed, text: str, window: tuple[int, int], obeyed: Parts | None = None, nested: bool = False
 ) -> Iterator[Word]:
     """The words of a tree; outside the window, a whole subtree is one word of the kind "tree".
 
-    Comments are dropped, but for those that `directive` matches. What the parser skipped is still there, as words.
+    Comments are dropped, but for what is `obeyed` in them. What the parser skipped is still there, as words.
     """
     actions = _grammar(*parsed.grammar)[1]
     low, high = window
@@ -130,7 +142,11 @@ def leaves(
             start = max(start, done)
             if end > start:
                 done = end
-                yield from _leaf(text[start:end], start, action, role, directive, parsed, nested)
+                if action != _DROP:
+                    yield from _leaf(text[start:end], start, action, role, parsed, nested)
+                elif obeyed:
+                    for part, offset in obeyed(start, end):
+                        yield part, offset, "directive", 0
         while not onwards():
             parents.pop()
             if not up():
@@ -139,9 +155,7 @@ def leaves(
                 return
 
 
-def _leaf(
-    word: str, start: int, action: int, role: int, directive: re.Pattern[str] | None, parsed: Parsed, nested: bool
-) -> Iterator[Word]:
+def _leaf(word: str, start: int, action: int, role: int, parsed: Parsed, nested: bool) -> Iterator[Word]:
     if action == _DESCEND:
         if word.strip(_WHITE) and not _CONTINUATION.fullmatch(word):
             yield word, start, "", role
@@ -157,13 +171,12 @@ def _leaf(
         words = leaves(body, word, (0, len(word)), nested=True) if body else plain_lines(word)
         for inner, offset, kind, _ in words:
             yield inner, start + offset, kind, role
-    elif directive and directive.match(word):
-        yield word.rstrip(), start, "string", 0
 
 
 _WHITE = " \t\n\r\f\v"  # to a compiler; Unicode has more of it
 _WORD = re.compile(r"\S+", re.ASCII)
 _CONTINUATION = re.compile(r"\\\r?\n")
+_CONTINUED_LINE = re.compile(r"^[ \t\f]*\\\r?\n", re.MULTILINE)  # without a comment on it
 
 
 def _skipped(text: str, start: int, end: int) -> Iterator[Word]:
@@ -195,8 +208,28 @@ def _lexer(name: str) -> Lexer:
     return get_lexer_by_name(name)
 
 
-def _pieces(text: str, name: str, layout: str, directive: re.Pattern[str] | None) -> Iterator[tuple[int, str, str]]:
-    """A text cut up by a pygments lexer: (start, piece, kind), and the kind is comment, string, block, white or "".
+def _whole_comments(text: str, name: str) -> Iterator[tuple[int, _TokenType, str]]:
+    """The tokens of a pygments lexer, with the pieces of a comment of several lines put together."""
+    from pygments.token import Comment
+
+    start, pieces = 0, []
+    for offset, kind, value in _lexer(name).get_tokens_unprocessed(text):
+        if kind in Comment.Multiline:
+            start = start if pieces else offset
+            pieces.append(value)
+            continue
+        if pieces:
+            yield start, Comment.Multiline, "".join(pieces)
+            pieces = []
+        yield offset, kind, value
+    if pieces:
+        yield start, Comment.Multiline, "".join(pieces)
+
+
+def _pieces(
+    text: str, name: str, layout: str, obeyed: Parts | None, misread: re.Pattern[str] | None
+) -> Iterator[tuple[int, str, str]]:
+    """A text cut up by a pygments lexer: (start, piece, kind), the kind comment, directive, string, block, white or "".
 
     Neighbouring pieces of a string are one, and so are those of a line of a YAML block scalar (the kind "block").
     """
@@ -205,7 +238,7 @@ def _pieces(text: str, name: str, layout: str, directive: re.Pattern[str] | None
     kept = (Comment.Preproc, Comment.PreprocFile, Comment.Hashbang)
     string: list[str] = []
     string_start, string_kind = 0, ""
-    for start, kind, value in _lexer(name).get_tokens_unprocessed(text):
+    for start, kind, value in _whole_comments(text, name):
         verbatim = "string" if kind in String else ""
         if layout == "lines" and (kind is Name.Constant or kind in Literal.Scalar):
             verbatim = "block" if kind is Name.Constant else "string"
@@ -220,11 +253,15 @@ def _pieces(text: str, name: str, layout: str, directive: re.Pattern[str] | None
             yield string_start, "".join(string), string_kind
             string = []
         if verbatim or (
-            kind in Comment
-            and kind not in kept
-            and not (directive and directive.match(text, start, start + len(value)))
+            kind in Comment and kind not in kept and not (misread and misread.match(text, start, start + len(value)))
         ):
-            yield start, value, "comment"
+            parts = list(obeyed(start, start + len(value))) if obeyed else []
+            for part, offset in parts:
+                yield offset, part, "directive"
+            if not parts:
+                yield start, value, "comment"
+            elif value.endswith("\n"):
+                yield start + len(value) - 1, "\n", "white"
             continue
         pattern = _SIGNS if kind in Punctuation else _WORDS if kind in Text or kind in Comment else _WHOLE
         for match in pattern.finditer(value):
@@ -240,17 +277,19 @@ _WHOLE = re.compile(r"\s+\Z|\A\s+|\S(?:.*\S)?", re.ASCII | re.DOTALL)
 _KEEP_ENDS = re.compile(r"[|>]\d?\+")  # blank lines at the end of a YAML block scalar count
 
 
-def lexer_words(text: str, name: str, layout: str, directive: re.Pattern[str] | None = None) -> Iterator[Word]:
+def lexer_words(
+    text: str, name: str, layout: str, obeyed: Parts | None = None, misread: re.Pattern[str] | None = None
+) -> Iterator[Word]:
     """The words that a pygments lexer finds, with the white space that counts as words of the kind "blank".
 
     `layout` "free": none counts. "lines": all of it, but for blank lines and blanks at the end of a line. Else only
     whether there is any, with "tags" not between two tags. Inside a string that was cut up, or a YAML block scalar, all
-    of it counts. A comment that `directive` matches is code.
+    of it counts. So does what is `obeyed` in comments, and what only looks like one to the lexer, as `misread` tells.
     """
     gap, done, last, last_kind = "\n" * (layout == "lines"), 0, "", ""
     keep_ends = layout == "lines" and _KEEP_ENDS.search(text)
     joined = False  # behind a comment or a continued line: blanks add nothing to those before
-    for start, piece, kind in _pieces(text, name, layout, directive):
+    for start, piece, kind in _pieces(text, name, layout, obeyed, misread):
         if kind == "comment":
             bare = piece if _CONTINUATION.fullmatch(piece) else piece.rstrip("\r\n")
             if bare[-1:] != "\n" and text[start + len(bare) : start + len(bare) + 1] in ("", "\n", "\r"):
@@ -272,7 +311,7 @@ def lexer_words(text: str, name: str, layout: str, directive: re.Pattern[str] | 
             shown = "" if not last or (layout == "tags" and last[-1] == ">" and piece[0] == "<") else " "
         if shown:
             yield shown, done, "blank", 0
-        yield piece, start, "string" if kind else "", 0
+        yield piece, start, kind if kind == "directive" else "string" if kind else "", 0
         gap, done, last, last_kind, joined = "", start + len(piece), piece, kind, False
 
 
@@ -305,32 +344,46 @@ def lay_out(text: str, words: list[Word], layout: str) -> Iterator[Word]:
 
     `layout` "indent": all of them, outside brackets. "newline": the line ends between what may end and what may start a
     statement; of the kind "break" before a sign, which a grammar may take for a sum. "asi": the same without breaks.
-    "": the ends of preprocessor lines.
+    "": the ends of preprocessor lines. Where line ends are the language's own, with "indent", their role is 1: they
+    count in a clean tree as well.
     """
-    widths, depths, done, directive, previous = [0], [0], 0, False, ""
+    widths, tabs, depths, done, directive, previous = [0], [0], [0], 0, False, ""
     for number, (word, start, kind, _) in enumerate(words):
-        if kind == "blank":
+        if kind == "blank" or (kind == "directive" and layout != "indent"):
             yield words[number]
             continue
         gap = text[done:start]
-        new_line = not number or ("\n" in gap and "\n" in _CONTINUATION.sub("", gap))
+        continued = _CONTINUED_LINE if layout else _CONTINUATION  # only C goes on with a comment
+        new_line = not number or ("\n" in gap and "\n" in continued.sub("", gap))
         if new_line and not layout:
             if directive:
                 yield "", done, "newline", 0
             directive = word.startswith("#")
         elif new_line and layout == "indent" and not depths[-1]:
             if number:
-                yield "", done, "newline", 0
-            width = len(text[text.rfind("\n", 0, start) + 1 : start].expandtabs())
+                yield "", done, "newline", 1
+            if kind == "directive":  # a comment may stand at any indentation
+                yield words[number]
+                done, previous = start + len(word), word
+                continue
+            indentation = text[text.rfind("\n", 0, start) + 1 : start].rpartition("\f")[2]
+            width, tab = len(indentation.expandtabs()), len(indentation)  # tabs as wide as eight, and as one
             if width > widths[-1]:
+                if tab <= tabs[-1]:
+                    yield indentation, start, "indent", 1  # deeper or not, as wide as a tab is: an error
                 widths.append(width)
+                tabs.append(tab)
                 yield "", start, "indent", 0
             while width < widths[-1]:
                 widths.pop()
+                tabs.pop()
                 yield "", start, "dedent", 0
             if width != widths[-1]:  # no level that was seen before
                 widths.append(width)
+                tabs.append(tab)
                 yield " " * width, start, "indent", 0
+            elif tab != tabs[-1]:
+                yield indentation, start, "indent", 1
         elif new_line and layout in ("newline", "asi") and not depths[-1] and _between_statements(previous, word):
             yield "", done, "break" if layout == "newline" and _SIGN.match(word) else "newline", 0
         if not kind and word in _BRACKETS:

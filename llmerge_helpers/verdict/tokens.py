@@ -7,11 +7,11 @@ that a parser could not read is ever lost.
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from llmerge_helpers.conflicts.languages import TABLE
-from llmerge_helpers.verdict import syntax
+from llmerge_helpers.verdict import lexical, syntax
+from llmerge_helpers.verdict.directives import MISREAD, Obeyed
 
 # The grammars of a language, best first: (module, function). A C header may well be C++.
 _GRAMMARS: dict[str, list[tuple[str, str]]] = {
@@ -34,32 +34,7 @@ _GRAMMARS: dict[str, list[tuple[str, str]]] = {
 _PREPROCESSED = ("C", "C++", "C#", "Objective-C")
 
 
-LAYOUT = ("newline", "break", "indent", "dedent", "blank")
-
-
-# Comments that a program obeys, and what a lexer wrongly takes for a comment: they are code.
-_DIRECTIVE = {
-    name: re.compile(pattern)
-    for name, pattern in {
-        "Go": r"//(go:|export |line | ?\+build )|/\*line |(//|/\*(?s:.*?))\s*#\s*(cgo|include|define)\b",
-        "Python": r"#!|#.*coding[:=]",
-        "Ruby": r"#!|#.*(coding|frozen[_-]string[_-]literal|warn_indent|shareable_constant_value)\s*[:=]",
-        "JavaScript": r"//\s*@ts-|///\s*<",
-        "TypeScript": r"//\s*@ts-|///\s*<",
-        "TSX": r"//\s*@ts-|///\s*<",
-        "Haskell": r"\{-#|#",  # pygments gives `{-` alone, and then what stands in it
-        "SQL": r"/\*[!+]|[!+]|.*'",  # after 'a\' the lexer takes the string for ended
-        "Shell": r"#!",
-        "INI": r"//|!",
-        "Properties": r"//",
-        "PowerShell": r"(?<=\S)#|#[Rr]equires",
-        # the rest of a string that the lexer does not know: s#a#b#, r"(a"#b)", b' # c', #"a"//b"#
-        "Perl": r"(?<=\S)#|#!|.*[\"']",
-        "R": r".*[\"']",
-        "Julia": r".*[\"']",
-        "Swift": r".*[\"']|//\s*swift-tools",
-    }.items()
-}
+LAYOUT = syntax.LAYOUT
 
 
 class Lexed(NamedTuple):
@@ -72,10 +47,11 @@ class Lexed(NamedTuple):
     def rows(self, strict: bool) -> list[syntax.Word]:
         """The tokens that two texts are compared by; with `strict` (both parsed cleanly) their roles count too.
 
-        A clean tree knows where line ends count. Without one, those that could count are compared as tokens.
+        A clean tree knows where line ends count, but for those with a role. Without one, those that could count are
+        compared as tokens.
         """
         if strict:
-            return [word for word in self.words if word[2] != "newline"]
+            return [word for word in self.words if word[2] != "newline" or word[3]]
         return [(text, start, kind, 0) for text, start, kind, _ in self.words]
 
 
@@ -104,21 +80,46 @@ def lex(text: str, language: str, window: tuple[int, int] | None = None) -> Lexe
     subtree.
     """
     text = _unmarked(text)
+    if (decoded := lexical.decoded(text, language)) is None:
+        return _lex(text, language, window)
+    lexed = _lex(decoded.text, language, decoded.window(window))
+    return lexed._replace(words=decoded.placed(lexed.words, window))
+
+
+def _lex(text: str, language: str, window: tuple[int, int] | None) -> Lexed:
+    """The tokens of a text with the line ends that its language knows and its parser may not."""
+    plain = lexical.spliced(text, language)
+    if lexical.hides_line_ends(plain, language):
+        plain = lexical.with_line_ends(plain, _lex_plain(plain, language, None).words, language)
+    lexed = _lex_plain(plain, language, window)
+    if plain == text:
+        return lexed
+    as_written = (  # in a string, every sign counts
+        (text[start : start + len(word)], start, kind, role)
+        if kind == "string" and plain.startswith(word, start)
+        else (word, start, kind, role)
+        for word, start, kind, role in lexed.words
+    )
+    return lexed._replace(words=list(as_written))
+
+
+def _lex_plain(text: str, language: str, window: tuple[int, int] | None) -> Lexed:
     grammar = clean = None
     layout = _layout(language)
+    obeyed = Obeyed(text, language).parts
     if language in _GRAMMARS:
         parsed = syntax.parse(text, _grammars(text, language))
         if parsed is None:  # no program is like this
             return Lexed(list(syntax.plain_lines(text)), None, False)
         grammar, clean = parsed.grammar, parsed.clean
-        words = list(syntax.leaves(parsed, text, window or (0, len(text)), _DIRECTIVE.get(language)))
+        words = list(syntax.leaves(parsed, text, window or (0, len(text)), obeyed))
+    elif lexer := TABLE.get(language, TABLE["Text"])[1]:
+        words = list(syntax.lexer_words(text, lexer, layout, obeyed, MISREAD.get(language)))
     else:
-        lexer = TABLE.get(language, TABLE["Text"])[1]
-        lines = syntax.plain_lines(text, all_blank=layout == "verbatim")
-        words = list(syntax.lexer_words(text, lexer, layout, _DIRECTIVE.get(language)) if lexer else lines)
+        words = list(syntax.plain_lines(text, all_blank=layout == "verbatim"))
     if layout in ("indent", "newline", "asi") or language in _PREPROCESSED:
         words = list(syntax.lay_out(text, words, layout))
-    return Lexed(words, grammar, clean)
+    return Lexed(list(lexical.held_to_rules(text, words, language, grammar)), grammar, clean)
 
 
 def _unmarked(text: str) -> str:
