@@ -141,8 +141,8 @@ _COMMENT = r"/\0[*/].*"  # a division, and what is pointed at, or a regular expr
 _NUMBER = r"(?:0[xX][\da-fA-F.']*[eEpP]|\.?\d[\d.']*[eEpP])\0[+-].*"  # to C, 0xE+1 is one number, and a wrong one
 _SCRIPT = _rule(
     # no line end may come behind these, or they are names, and the statement ends
-    behind="throw|async|abstract|interface|namespace|accessor|using",
-    before="=>",
+    behind="throw|yield|async|abstract|interface|namespace|accessor|using",
+    before=r"=>|\+\+|--",
     glued=rf"{_COMMENT}|\d[\w.]*\0[A-Za-z_$].*|<\0!",
 )
 _RULES = {
@@ -166,6 +166,8 @@ _RULES = {
 }
 _ENDS_OPERAND = re.compile(r"[\w)\]}\"'`!?]\Z")
 _STARTS_OPERAND = re.compile(r"[^\W]|[$#\"'`\[({<~!+*/-]")
+_COUNTED = re.compile(r"[\w$\]]\Z")
+_SCRIPT_KEYWORD = re.compile("await|case|delete|do|else|in|instanceof|new|of|return|typeof|void|yield")
 _TYPES = ("type_arguments", "type_parameters", "type_projection", "type_parameter_modifiers", "variance_modifier")
 _MAY_START = ("property_declaration", "function_body", "getter", "setter", "type_alias")  # with a `=`
 _GO_KEYWORD = re.compile(
@@ -207,6 +209,8 @@ def held_to_rules(text: str, words: list[Word], language: str, grammar: tuple[st
                 counts = _ends_in_go(previous, first, parent)
             elif rule.behind and rule.behind.fullmatch(previous):
                 counts = earlier not in (".", "?.") and bool(_STARTS_OPERAND.match(first))
+            elif first in ("++", "--"):  # behind a keyword or a bracket, what follows is counted up or down
+                counts = bool(rule.before and _COUNTED.search(previous)) and not _SCRIPT_KEYWORD.fullmatch(previous)
             elif rule.before and rule.before.fullmatch(first):
                 free = parent in _TYPES or (first == "=" and parent in _MAY_START)
                 counts = language in ("TOML", "CMake") or (bool(_ENDS_OPERAND.search(previous)) and not free)
