@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import NamedTuple, TypedDict
 
 from llmerge_helpers.conflicts.changes import changes, too_slow
-from llmerge_helpers.conflicts.languages import language_of
+from llmerge_helpers.conflicts.languages import language_named, language_of
 from llmerge_helpers.conflicts.markers import MARKER_SIZE, Hunk, make_hunk
 from llmerge_helpers.conflicts.prompts import SYSTEM_PROMPT, TEXTS, Message, newline_of, parse_question, render_question
 from llmerge_helpers.errors import LlmergeError
@@ -92,10 +92,13 @@ class Conflict:
             known = {each.name: row.get(each.name) for each in fields(cls)}
         elif row.get("question"):
             known = parse_question(str(row["question"]))
-            known |= {name: row[name] for name in ("path", "language") if row.get(name)}
+            asked = known["language"]
+            if row.get("path"):  # an unmarked code block says less than the name of the file
+                known["path"], asked = row["path"], "" if asked == "Text" else asked
+            known["language"] = language_named(row.get("language"), asked)
         else:
             raise LlmergeError("A row needs the columns ours and theirs, or a question with a conflict in it.")
-        known["language"] = known["language"] or language_of(known["path"] or "")
+        known["language"] = language_named(known["language"]) or language_of(known["path"] or "")
         return cls(**{name: text if text is not None or name == "base" else "" for name, text in known.items()})
 
     @classmethod

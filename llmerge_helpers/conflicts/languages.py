@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 # name: (fence info, pygments lexer or "" for line by line, layout, suffixes and whole file names)
 # layout "indent": indentation and line ends count; "newline": line ends count where a statement can end; "asi": the
 # same, but a line that starts with a sign goes on with the statement before it. Without a grammar, nobody knows where
@@ -56,12 +58,22 @@ TABLE: dict[str, tuple[str, str, str, str]] = {
     "Text": ("text", "", "", ".txt"),
 }
 BY_NAME = {suffix: name for name, row in TABLE.items() for suffix in row[3].split()}
-_BY_FENCE = {row[0]: name for name, row in TABLE.items()} | {name.lower(): name for name in TABLE}
 _ALIASES = (
-    "js=JavaScript jsx=JavaScript ts=TypeScript py=Python python3=Python golang=Go rs=Rust rb=Ruby kt=Kotlin cs=C# h=C "
-    "cc=C++ hpp=C++ objc=Objective-C sh=Shell shell=Shell zsh=Shell ps1=PowerShell yml=YAML md=Markdown txt=Text"
+    "node=JavaScript nodejs=JavaScript javascriptreact=JavaScript typescriptreact=TSX python2=Python python3=Python "
+    "golang=Go cplusplus=C++ objectivec++=Objective-C objc=Objective-C objc++=Objective-C shell=Shell ksh=Shell "
+    "shellscript=Shell pwsh=PowerShell posh=PowerShell postgresql=SQL postgres=SQL plpgsql=SQL mysql=SQL plsql=SQL "
+    "tsql=SQL sqlite=SQL docker=Dockerfile make=Makefile protocolbuffer=Protobuf protocolbuffers=Protobuf "
+    "plain=Text plaintext=Text"
 )
-_BY_FENCE |= dict(pair.split("=") for pair in _ALIASES.split())
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[\s_-]+", "", name.lower())
+
+
+_KNOWN = {_key(suffix.lstrip(".")): name for suffix, name in BY_NAME.items()}
+_KNOWN |= dict(pair.split("=") for pair in _ALIASES.split())
+_KNOWN |= {_key(row[0]): name for name, row in TABLE.items()} | {_key(name): name for name in TABLE}
 
 
 def language_of(path: str) -> str:
@@ -75,19 +87,29 @@ def language_of(path: str) -> str:
     return BY_NAME.get(name) or BY_NAME.get(suffix) or BY_NAME.get(suffix.lower(), "Text")
 
 
+def language_named(*names: str | None) -> str:
+    """The language that the first name known here stands for, "" if none is: names of any case, fences, suffixes.
+
+    >>> language_named("java"), language_named("c++"), language_named("js"), language_named("Klingon", "py")
+    ('Java', 'C++', 'JavaScript', 'Python')
+    """
+    known = (name if name in TABLE else _KNOWN.get(_key(name)) for name in names if isinstance(name, str))
+    return next(filter(None, known), "")
+
+
 def fence_of(language: str) -> str:
     """The info string of a fenced code block in this language: "java", "csharp", "text" …"""
-    return TABLE.get(language, TABLE["Text"])[0]
+    return TABLE[language_named(language) or "Text"][0]
 
 
 def language_of_fence(info: str) -> str:
     """The language that the info string of a code block names, "Text" if unknown.
 
-    >>> language_of_fence("Java title=x"), language_of_fence("py"), language_of_fence("")
-    ('Java', 'Python', 'Text')
+    >>> language_of_fence("Java title=x"), language_of_fence("{.py}"), language_of_fence("rust,ignore"), language_of_fence("")
+    ('Java', 'Python', 'Rust', 'Text')
     """
-    words = info.lower().split()
-    return _BY_FENCE.get(words[0].strip("{}.,"), "Text") if words else "Text"
+    word = re.match(r"[\s{.]*([\w+#-]+)", info)
+    return language_named(word and word[1]) or "Text"
 
 
 def is_known(language: str) -> bool:

@@ -19,6 +19,7 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple, TypedDict
 
 from llmerge_helpers.conflicts import Conflict, Row, fences, language_of, split_reply
+from llmerge_helpers.conflicts.languages import language_named
 from llmerge_helpers.conflicts.prompts import TEXTS, Fence, parse_question
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.verdict.syntax import Word
@@ -215,18 +216,28 @@ class _Known(NamedTuple):
 
 def _case_of(row: Row) -> _Case:
     known = _Known(**{name: row.get(name) for name in _Known._fields})
-    asked = known.before is None or known.after is None  # the question is read only where the columns do not tell
-    return _build_case(known if asked else known._replace(question=None))
+    if not _lacks_context(known) and language_named(known.language):
+        known = known._replace(question=None)  # it is read only where the columns do not tell
+    return _build_case(known)
+
+
+def _lacks_context(known: _Known) -> bool:
+    return known.before is None or known.after is None
 
 
 @lru_cache(maxsize=32)  # several replies to one conflict are judged one after the other, and a case holds its trees
 def _build_case(row: _Known) -> _Case:
+    language = language_named(row.language)
     if row.question is not None:
         try:
             asked = parse_question(row.question)
         except LlmergeError:  # then only the answer is known
             asked = {}
-        row = row._replace(**{name: asked.get(name) for name in TEXTS}, language=row.language or asked.get("language"))
+        if _lacks_context(row):
+            row = row._replace(**{name: asked.get(name) for name in TEXTS})
+        if not (row.path and asked.get("language") == "Text"):  # an unmarked code block says less than a file's name
+            language = language or asked.get("language") or ""
+        row = row._replace(path=row.path or asked.get("path"))
     answer = row.answer
     if answer is None:
         if row.resolution is None:
@@ -249,7 +260,7 @@ def _build_case(row: _Known) -> _Case:
         prefix=row.prefix.replace("\r\n", "\n") if whole else "",
         suffix=row.suffix.replace("\r\n", "\n") if whole else "",
         whole=whole,
-        language=row.language or language_of(row.path or ""),
+        language=language or language_of(row.path or ""),
         sides=tuple(sides),
         has_sides=row.ours is not None and row.theirs is not None,
     )

@@ -157,3 +157,30 @@ def test_edits_say_what_each_side_did_to_the_base():
     assert C.theirs_edit == ([], ["g", "(", ")"])
     assert C.rewriter == ("ours", "theirs") and not C.added
     assert Conflict(ours="a\n", theirs="b\n").added and Conflict(ours="a\n", theirs="b\n").rewriter is None
+
+
+@pytest.mark.parametrize(
+    ("row", "language"),
+    [
+        ({"language": "java"}, "Java"),
+        ({"language": "JAVA", "path": "a.py"}, "Java"),
+        ({"language": "c++"}, "C++"),
+        ({"language": "csharp"}, "C#"),
+        ({"language": "js"}, "JavaScript"),
+        ({"language": "Objective C"}, "Objective-C"),
+        ({"language": "PostgreSQL"}, "SQL"),
+        ({"language": "Klingon", "path": "a.py"}, "Python"),  # a name that is not known says nothing
+        ({"language": "Klingon"}, "Text"),
+        ({"language": "Text", "path": "a.py"}, "Text"),
+        ({"path": "a.kt"}, "Kotlin"),
+        ({}, "Text"),
+    ],
+)
+def test_a_language_has_one_name_however_it_is_spelled(row, language):
+    sides = {"before": "", "ours": "b\n", "theirs": "c\n", "after": ""}
+    assert Conflict.of(sides | row).language == language
+    if "path" not in row:
+        question = "```go\n<<<<<<< a\nb\n=======\nc\n>>>>>>> d\n```"
+        assert Conflict.of(row | {"question": question}).language == (language if language != "Text" else "Go")
+    unmarked = "```\n<<<<<<< a\nb\n=======\nc\n>>>>>>> d\n```"
+    assert Conflict.of(row | {"question": unmarked}).language == language

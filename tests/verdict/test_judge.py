@@ -160,8 +160,7 @@ def test_python_indentation_counts():
         (QUOTE.replace("        ", "  "), "unresolved"),
         (QUOTE.replace("\n<<", "\n  <<").replace("\n>>", "\n  >>"), "unresolved"),
         (f"{QUOTE}\n{QUOTE}", "unresolved"),
-        (block(snippet("<<<<<<< ours\n" + ROW["resolution"])), "unresolved"),
-        (block(snippet(ROW["ours"] + "=======\n" + ROW["theirs"])), "unresolved"),
+        (block(snippet("        (block(snippet(ROW["ours"] + "=======\n" + ROW["theirs"])), "unresolved"),
         (block(snippet(ROW["ours"] + "||||||| base\n" + ROW["theirs"])), "unresolved"),
         (block(snippet("        /*\n<<<<<<< ours\n        */\n" + ROW["resolution"])), "unresolved"),
         # another resolution
@@ -506,6 +505,7 @@ def test_white_space_does_not_count_in_a_conflict_about_white_space():
     assert verify(f"```java\n{row['before']}{row['ours']}{row['after']}```", row).match_type == "normalized_match"
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize("whole", [True, False], ids=["file", "snippet"])
 @pytest.mark.parametrize(
     ("language", "before", "ours", "theirs", "after", "wrong", "same"),
@@ -535,3 +535,19 @@ def test_comments_count_where_no_side_has_other_code(whole, language, before, ou
         assert match(render_answer(before + code + after, language), row) == "normalized_match", code
     unknown = {name: value for name, value in row.items() if name not in ("ours", "base", "theirs")}
     assert match(render_answer(before + wrong[0] + after, language), unknown) == "normalized_match"
+
+
+@pytest.mark.parametrize(
+    ("name", "comment"),
+    [("java", "//"), ("JAVA", "//"), ("js", "//"), ("csharp", "//"), ("c++", "//"), ("PYTHON", "#"), ("rb", "#")],
+)
+def test_a_language_of_any_spelling_has_its_comments(name, comment):
+    """Else it would be plain text, in which comments and blanks count."""
+    row = {"before": "f();\n", "resolution": "g();\n", "after": "h();\n", "ours": "g();\n", "theirs": "k();\n"}
+    reply = block(f"f();\ng(); {comment} why\nh();\n", "")
+    assert match(reply, row | {"language": name}) == "normalized_match"
+    assert match(reply, row) == match(reply, row | {"language": "Klingon"}) == "incorrect_resolution"
+    question = f"```{name}\nf();\n<<<<<<< a\ng();\n=======\nk();\n    for known in (row, {"answer": "f();\ng();\nh();\n"}):
+        for language in ("", "Klingon"):
+            assert match(reply, known | {"question": question, "language": language}) == "normalized_match"
+>>>>>>> 366177b (Know a language by any of its names, else by the question's fence, else by the path)
