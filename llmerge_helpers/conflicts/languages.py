@@ -105,8 +105,8 @@ def fence_of(language: str) -> str:
 def language_of_fence(info: str) -> str:
     """The language that the info string of a code block names, "Text" if unknown.
 
-    >>> language_of_fence("Java title=x"), language_of_fence("{.py}"), language_of_fence("rust,ignore"), language_of_fence("")
-    ('Java', 'Python', 'Rust', 'Text')
+    >>> [language_of_fence(info) for info in ("Java title=x", "{.py}", "rust,ignore", "")]
+    ['Java', 'Python', 'Rust', 'Text']
     """
     word = re.match(r"[\s{.]*([\w+#-]+)", info)
     return language_named(word and word[1]) or "Text"

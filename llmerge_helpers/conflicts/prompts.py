@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from bisect import bisect
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
-from llmerge_helpers.conflicts.languages import fence_of, language_of, language_of_fence
+from llmerge_helpers.conflicts.languages import fence_of, language_named, language_of, language_of_fence
 from llmerge_helpers.conflicts.markers import MARKER_SIZE, Hunk, marker_sizes, parse
 from llmerge_helpers.errors import LlmergeError
 
@@ -168,35 +169,92 @@ def split_reply(message: str | Mapping[str, object]) -> Reply:
     return _split_text(content)
 
 
+_NAMES = "think|thinking|thought|reasoning"
+_OPEN = re.compile(rf"(?<![^`]`)<(?P<name>{_NAMES})(?:\s[^<>\n]*)?(?<!/)>", re.IGNORECASE)
+_OPEN_LINE = re.compile(rf"^[ \t]*{_OPEN.pattern}", re.IGNORECASE | re.MULTILINE)
+_CLOSE = re.compile(rf"(?<![^`]`)</(?P<name>{_NAMES})\s*>", re.IGNORECASE)
+_CLOSE_LINE = re.compile(rf"^[ \t]*{_CLOSE.pattern}[ \t\r]*$", re.IGNORECASE | re.MULTILINE)
+_MOST_THOUGHTS = 20  # blocks of reasoning in one reply, so that a hostile one takes no time
+
+
 def _split_text(text: str) -> Reply:
-    start = text.lstrip()
-    if start.startswith("<think>"):
-        reasoning, closing, answer = start.removeprefix("<think>").partition("</think>")
-        return Reply(reasoning.strip(), _trim(answer), "think_tags", truncated=not closing)
-    blocks = fences(text)
-    end = _lone_close(text, blocks)
-    if end is not None:
-        reasoning = text[:end].replace("<think>", "", 1)
-        return Reply(reasoning.strip(), _trim(text[end + len("</think>") :]), "think_tags")
+    thoughts: list[str] = []
+    rest = text
+    while len(thoughts) < _MOST_THOUGHTS:
+        blocks = fences(rest)
+        opened = _opening(rest, blocks)
+        if thoughts and not opened:
+            break
+        closing = _closing(rest, blocks, opened)
+        if not closing:
+            if opened:
+                thoughts.append(rest[: opened.start()] + rest[opened.end() :])
+                return Reply(_joined(thoughts), "", "think_tags", truncated=True)
+            break
+        thought = rest[: closing.start()]
+        inner = opened if opened and opened.end() <= closing.start() else _OPEN.search(thought)
+        thoughts.append(thought[: inner.start()] + thought[inner.end() :] if inner else thought)
+        rest = rest[closing.end() :]
+    if thoughts:
+        return Reply(_joined(thoughts), _trim(rest), "think_tags")
     first = blocks[0].start if blocks else 0
     prose = text[:first].strip()
     return Reply(prose, _trim(text[first:]), "prose") if prose else Reply("", _trim(text), "none")
 
 
-def _lone_close(text: str, blocks: list[Fence]) -> int | None:
-    """Where the reasoning ends in a text that does not open it: a `</think>` that no code block quotes, or one alone on
-    its line."""
-    found = [match.start() for match in re.finditer("</think>", text)]
-    position = 0
-    for block in blocks:
-        while position < len(found) and found[position] < block.start:
-            return found[position]
-        while position < len(found) and found[position] < block.end:
-            position += 1
-    if position < len(found):
-        return found[position]
-    alone = re.search(r"^[ \t]*</think>[ \t\r]*$", text, re.MULTILINE)
-    return text.index("</think>", alone.start()) if alone else None
+def _joined(thoughts: list[str]) -> str:
+    return "\n\n".join(filter(None, map(str.strip, thoughts)))
+
+
+def _opening(text: str, blocks: list[Fence]) -> re.Match[str] | None:
+    """The tag that opens reasoning at the start of the text, or of a line before the first code block."""
+    start = _OPEN.match(text, len(text) - len(text.lstrip()))
+    return start or _OPEN_LINE.search(text, 0, blocks[0].start if blocks else len(text))
+
+
+def _closing(text: str, blocks: list[Fence], opened: re.Match[str] | None) -> re.Match[str] | None:
+    """The tag that ends the reasoning: one that no code block quotes, or one alone on its line.
+
+    A text that does not open its reasoning (the template did) ends it with `</think>`, or with what it opened later.
+    """
+    names = (
+        {opened["name"].lower()}
+        if opened
+        else {"think", *(tag["name"].lower() for tag in outside_code(_OPEN, text, blocks))}
+    )
+    after = opened.end() if opened else 0
+    for tag in outside_code(_CLOSE, text, blocks):
+        if tag["name"].lower() in names and tag.start() >= after:
+            return tag
+    for tag in _CLOSE_LINE.finditer(text, after) if blocks else ():  # in a code block that the reasoning left open
+        block = blocks[bisect(blocks, tag.start(), key=lambda block: block.start) - 1]
+        quoted = (each["name"].lower() for each in _OPEN.finditer(text, block.start, tag.start()))
+        if tag["name"].lower() in names and tag["name"].lower() not in quoted:
+            return tag
+    if not opened:
+        return None
+    return next((tag for tag in _CLOSE.finditer(text, after) if tag["name"].lower() in names), None)
+
+
+def outside_code(pattern: re.Pattern[str], text: str, blocks: list[Fence]) -> Iterator[re.Match[str]]:
+    """The matches of a pattern that start in none of the code blocks of the text."""
+    left = iter(blocks)
+    block = next(left, None)
+    for match in pattern.finditer(text):
+        while block and block.end <= match.start():
+            block = next(left, None)
+        if not block or match.start() < block.start:
+            yield match
+
+
+def tags_outside_code(text: str) -> int:
+    """How many tags of reasoning, opening and closing ones, stand outside of the text's code blocks.
+
+    >>> tags_outside_code("<think>a</think>\\n```\\n</think>\\n```\\n")
+    2
+    """
+    blocks = fences(text)
+    return sum(1 for pattern in (_OPEN, _CLOSE) for _ in outside_code(pattern, text, blocks))
 
 
 def _trim(answer: str) -> str:
@@ -229,8 +287,7 @@ def render_answer(code: str, language: str) -> str:
 # ---- fenced code blocks
 
 
-@dataclass(frozen=True)
-class Fence:
+class Fence(NamedTuple):
     """A fenced code block: its info string, the text in it, and where the whole block stands in the text."""
 
     info: str
@@ -240,37 +297,48 @@ class Fence:
     closed: bool
 
 
-_OPENING = re.compile(r"([ \t]*)(`{3,}|~{3,})[ \t]*([^\n]*)\n?")
+# what a model, or its server, writes behind its last fence: the end of a turn, a tag, or some words
+_SPECIAL = r"(?:<[|｜][^<>\n]*[|｜]>|</?[A-Za-z][\w-]*>|\[/?[A-Z_]+\])"
+_WORDS = r"(?:[^\s`~{}=<>]++ [^`~{}=\n]++|\w++[.!])"
+_OPENING = re.compile(rf"^([ \t]*)(`{{3,}}+|~{{3,}}+)[ \t]*(?!{_SPECIAL})([^\n]*)(?:\n|\Z)", re.MULTILINE)
+_CLOSING = {
+    mark: re.compile(rf"^([ \t]*)({mark}{{3,}}+)[ \t]*({_SPECIAL}[^\n]*|{_WORDS})?[ \t\r]*(?:\n|\Z)", re.MULTILINE)
+    for mark in "`~"
+}
+_MOST_BLOCKS = 1000  # of more code blocks than that, none is an answer
 
 
 def fences(text: str) -> list[Fence]:
     """The fenced code blocks in order, by the rules of CommonMark, but at any indentation (models put them in lists).
 
-    A block that never ends is reported with `closed` False.
+    What stands behind a closing fence and cannot be an info string is text after the block. A block that never ends is
+    reported with `closed` False.
 
     >>> [(fence.info, fence.body) for fence in fences("so:\\n```Java\\nint x;\\n```\\n")]
     [('Java', 'int x;\\n')]
+    >>> fences("```\\nint x;\\n```<|im_end|>")[0].body
+    'int x;\\n'
     """
     blocks: list[Fence] = []
-    opened: tuple[int, int, str, str, str] | None = None  # start, start of body, indentation, marks, info
     position = 0
-    for line in text.split("\n"):
-        end = min(position + len(line) + 1, len(text))
-        match = _OPENING.fullmatch(line.rstrip("\r")) if "```" in line or "~~~" in line else None
-        if match and not opened:
-            indent, marks, info = match.groups()
-            if marks[0] == "~" or "`" not in info:
-                opened = position, end, indent, marks, info.strip()
-        elif match and opened and not match[3].strip():
-            start, body, indent, marks, info = opened
-            if match[2].startswith(marks) and len(match[1]) <= len(indent) + 3:
-                blocks.append(Fence(info, _dedent(text[body:position], indent), start, end, True))
-                opened = None
+    while len(blocks) < _MOST_BLOCKS and (opened := _OPENING.search(text, position)):
+        position = opened.end()
+        indent, marks, info = opened.groups()
+        if marks[0] == "`" and "`" in info:
+            continue
+        closed = next((each for each in _CLOSING[marks[0]].finditer(text, position) if _closes(each, opened)), None)
+        end = len(text) if not closed else closed.start(3) if closed[3] else closed.end()
+        body = _dedent(text[position : closed.start() if closed else end], indent)
+        blocks.append(Fence(info.strip(), body, opened.start(), end, bool(closed)))
         position = end
-    if opened:
-        start, body, indent, marks, info = opened
-        blocks.append(Fence(info, _dedent(text[body:], indent), start, len(text), False))
     return blocks
+
+
+def _closes(fence: re.Match[str], opened: re.Match[str]) -> bool:
+    """Whether a fence ends the block that another one opened: no shorter, not far further in, with no info string."""
+    if not fence[2].startswith(opened[2]) or len(fence[1]) > len(opened[1]) + 3:
+        return False
+    return not fence[3] or bool(re.match(_SPECIAL, fence[3])) or not language_named(fence[3].split()[0])
 
 
 def _dedent(body: str, indent: str) -> str:
