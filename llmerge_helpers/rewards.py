@@ -13,7 +13,8 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from llmerge_helpers.conflicts import Conflict, Message, Row, render_answer, render_reply
+from llmerge_helpers.conflicts import Conflict, Message, Row, render_answer, render_reply, split_reply
+from llmerge_helpers.conflicts.prompts import tags_outside_code
 from llmerge_helpers.verdict import Verdict, verify
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ Completed: TypeAlias = str | Sequence[Message]  # a completion, plain or convers
 Reward: TypeAlias = Callable[..., list[float]]
 
 # after the reasoning: nothing but one fenced block, its fence as long as the model likes
-_REPLY = re.compile(
-    r"\A\s*<think>(?P<reasoning>.*?)</think>\s*(?P<fence>`{3,})[^\n`]*\n(?P<code>.*\n)?(?P=fence)\s*\Z", re.DOTALL
-)
+_ANSWER = re.compile(r"\s*(?P<fence>`{3,})[^\n`]*\n(?P<code>.*\n)?(?P=fence)\s*", re.DOTALL)
 
 
 class Rewarded(Row, total=False):
@@ -53,14 +52,16 @@ def format_reward(completions: Sequence[Completed], *, end_ids: Collection[int] 
     rewards = []
     for completion, row in zip(completions, _rows(columns, len(completions)), strict=True):
         text = reply_text(completion, row.get("prefill"))
-        if not row.get("thinking", True) and "<think>" not in text:
+        if not row.get("thinking", True) and not text.lstrip().startswith("<think>"):
             text = f"<think>\nnone asked for\n</think>\n{text}"
-        match = _REPLY.match(text)
-        good = bool(match) and bool(match["reasoning"].strip()) and text.count("</think>") == 1
+        parts = split_reply(text)
+        match = _ANSWER.fullmatch(parts.answer)
+        good = bool(match) and text.lstrip().startswith("<think>") and bool(parts.reasoning.strip())
+        good = good and tags_outside_code(text) == 2  # what code quotes ends no reasoning
         good = good and not _cut_off(row, end_ids)
         # an empty block is right only where the developer left nothing
         good = good and bool((match["code"] or "").strip() or not str(row.get("answer", "x")).strip())
-        rewards.append(1.0 if good and _one_block(text, match["fence"]) else 0.0)
+        rewards.append(1.0 if good and _one_block(parts.answer, match["fence"]) else 0.0)
     return rewards
 
 
@@ -135,9 +136,9 @@ def _verdicts(
     return judged
 
 
-def _one_block(text: str, fence: str) -> bool:
+def _one_block(answer: str, fence: str) -> bool:
     # spraying answers must not pay: whatever closes a fence as long as the first one ends the only block
-    lines = text.rpartition("</think>")[2].strip().splitlines()[1:]  # without the one that opens it
+    lines = answer.strip().splitlines()[1:]  # without the one that opens it
     closing = [line for line in lines if re.fullmatch(rf"{fence}`*\s*", line)]
     return len(closing) == 1
 

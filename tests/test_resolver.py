@@ -53,7 +53,7 @@ def test_the_committed_answer_gives_the_committed_file():
         ("```java\na\nb\nz\n", "stop"),
         ("```java\na\n<<<<<<< ours\nb\n=======\nc\n>>>>>>> theirs\nz\n```", "stop"),
         ("```java\nb\nc\n```", "stop"),
-        ("```java\na  \nb\nz\n```", "stop"),
+        ("```java\nA\nb\nz\n```", "stop"),
         ("```java\n```", "stop"),
     ],
     ids=["words", "unfinished", "cut", "open", "markers", "no context", "other context", "empty"],
@@ -63,6 +63,52 @@ def test_what_does_not_fit_is_no_proposal(text, finish_reason):
     assert proposal(text, row, finish_reason=finish_reason) is None
     assert proposal("```java\na\nb\nz\n```", row, finish_reason="stop") == "b\n"
     assert proposal("```java\na\nz\n```", row) == ""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "a\nb\nz\n",
+        "\n\na\nb\nz\n\n",
+        "a  \nb\nz\t\n",
+        "\n\ta\nb\nz",
+        "\r\n \r\n\ta\r\nb\r\nz\r\n",
+        "\n\n \n\ta\nb\nz\n",
+    ],
+)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_blank_edges_and_blanks_at_line_ends_are_the_files(code, newline):
+    """The file keeps its own lines around the conflict, so what a reply makes of their blanks is no matter."""
+    texts = {"before": "\n \na\n", "ours": "o\n", "base": "", "theirs": "t\n", "after": "z  \n\n"}
+    if "\ta" in code:
+        texts["before"] = texts["before"].replace("a", "\ta")
+    conflict = Conflict(**{name: text.replace("\n", newline) for name, text in texts.items()}, path="A.java")
+    assert proposal(f"```java\n{code.rstrip(chr(10))}\n```", conflict) == f"b{newline}"
+    assert proposal(f"```java\n{code.replace('z', 'y')}\n```", conflict) is None
+
+
+def test_a_file_without_a_final_line_end_stays_without():
+    conflict = Conflict(before="a\n", ours="o", base="", theirs="t", path="A.java")
+    assert proposal("```java\na\nb\nc\n```", conflict) == "b\nc"
+    assert proposal("```java\na\nb\n```", Conflict(before="a\n", ours="o\n", theirs="t\n", path="A.java")) == "b\n"
+
+
+@pytest.mark.parametrize(
+    ("texts", "resolution", "fits"),
+    [
+        (("int a = 1;\n", "int a = 2;\n", "A.java"), "int a = (1;\n", False),
+        (("int a = 1;\n", "int a = 2;\n", "A.java"), "int a = (1);\n", True),
+        (("int a = 1;\n", "int a = (2;\n", "A.java"), "int a = (1;\n", True),  # a side does not parse either
+        (("a = 1\n", "a = 2\n", "a.py"), "a = [1\n", False),
+        (("a = 1\n", "a = 2\n", "a.js"), "a = ;\n", False),
+        (("a = 1\n", "a = 2\n", "a.txt"), "a = (1\n", True),  # nobody can tell
+    ],
+)
+def test_a_proposal_parses_where_both_sides_do(texts, resolution, fits):
+    ours, theirs, path = texts
+    conflict = Conflict(before="int x;\n" if path == "A.java" else "x = 1\n", ours=ours, theirs=theirs, path=path)
+    reply = render_answer(conflict.with_(resolution), "Text")
+    assert proposal(reply, conflict) == (resolution if fits else None)
 
 
 line = st.text("ab<=>| ", max_size=9).map(lambda text: text + "\n")

@@ -107,6 +107,39 @@ def test_white_space_between_thinking_and_answer_is_free(blank):
     assert format_reward([text], **columns(ROW)) == [1.0]
 
 
+CODE = "```java\nint a;\n```"
+QUOTING = '```java\ns = "</think>";\n</think>\n```'
+
+
+@pytest.mark.parametrize(
+    ("reply", "earned"),
+    [
+        (f"<think>\nwhy\n</think>\n{QUOTING}", 1.0),  # what the code quotes is no tag
+        (f"<think>\nso\n{QUOTING}\n</think>\n{QUOTING}", 1.0),
+        ("<think>\nthe `</think>` goes\n</think>\n" + CODE, 1.0),
+        ("<think>\n<think>\nwhy\n</think>\n" + CODE, 0.0),
+        ("<think>\n<think>\nwhy\n</think>\n</think>\n" + CODE, 0.0),
+        ("<think>\na\n</think>\n<think>\nb\n</think>\n" + CODE, 0.0),
+        ("<think>\n<thinking>\nwhy\n</thinking>\n</think>\n" + CODE, 0.0),
+        ("<think>\nwhy\n</think>\n<thinking>\nmore\n</thinking>\n" + CODE, 0.0),
+        ("<thinking>\nwhy\n</thinking>\n" + CODE, 0.0),  # not the form that was asked for
+        (f"<thinking>\n{CODE}\n</thinking>", 0.0),
+        ("<think>\n \n</think>\n" + CODE, 0.0),
+        (f"<think>\nwhy\n</think>\n{CODE}\n</think>", 0.0),
+        (f"<think>\nwhy\n{QUOTING}", 0.0),
+    ],
+)
+def test_one_thought_and_one_block(reply, earned):
+    assert format_reward([reply], **columns(ROW)) == [earned]
+
+
+def test_an_answer_inside_the_reasoning_earns_nothing():
+    answer = render_answer(ROW["answer"], "Java")
+    for tag in ("think", "thinking", "reasoning", "thought"):
+        inside = f"<{tag}>\n{answer}\n</{tag}>\nDone."
+        assert resolution_reward([inside, f"<{tag}>\nwhy\n</{tag}>\n{answer}"], **columns(ROW, ROW)) == [0.0, 1.0]
+
+
 @pytest.mark.parametrize("info", ["java", "Java title=x", ""])
 def test_a_block_needs_no_language(info):
     text = f"<think>why</think>\n```{info}\n{ROW['answer']}```"

@@ -22,6 +22,7 @@ from llmerge_helpers.conflicts import (
     render,
     split_lines,
 )
+from llmerge_helpers.conflicts.conflict import context_of
 from llmerge_helpers.conflicts.prompts import TEXTS
 
 UNKNOWN_ENCODING = "encoding is neither UTF-8 nor Latin-1"  # nor another one beyond doubt
@@ -109,8 +110,9 @@ class ConflictedFile:
                 continue
             if label.found == "widened":
                 hunk = grown(self.parts, number, label)
-            top, bottom = label.start - min(label.before, context_lines), label.end + min(label.after, context_lines)
-            before, after = "".join(lines[top : label.start]), "".join(lines[label.end : bottom])
+            above, below = lines[label.start - label.before : label.start], lines[label.end : label.end + label.after]
+            before, after = context_of(above, below, context_lines)
+            top, bottom = label.start - len(split_lines(before)), label.end + len(split_lines(after))
             conflict = Conflict.of_hunk(hunk, before, after, self.path)
             resolution = "".join(lines[label.start : label.end])
             if reason := _unfit(conflict, resolution, hunk):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from itertools import dropwhile
 from typing import NamedTuple, TypedDict
 
 from llmerge_helpers.conflicts.changes import changes, too_slow
 from llmerge_helpers.conflicts.languages import language_named, language_of
-from llmerge_helpers.conflicts.markers import MARKER_SIZE, Hunk, make_hunk
+from llmerge_helpers.conflicts.markers import MARKER_SIZE, Hunk, make_hunk, split_lines
 from llmerge_helpers.conflicts.prompts import SYSTEM_PROMPT, TEXTS, Message, newline_of, parse_question, render_question
 from llmerge_helpers.errors import LlmergeError
 
@@ -127,9 +128,10 @@ class Conflict:
     def cut(self, answer: str) -> str | None:
         """What stands in place of the conflict in `answer`; None where the lines around it are not what they were.
 
-        What a code block, or the maker of a data set, does to any text is forgiven: line ends of the other kind, one
-        line end more or less at the end, and blanks gone from both ends. Nothing else is: to guess what a changed line
-        meant would tell a line around the conflict as its resolution.
+        What a code block, a model, or the maker of a data set does to any text is forgiven: line ends of the other
+        kind, one line end more or less at the end, blanks gone from both ends, blank lines there, and blanks at the end
+        of the lines around the conflict. Nothing else is: to guess what a changed line meant would tell a line around
+        the conflict as its resolution.
         """
         windows = "\r\n" in (self.ours or self.theirs or self.before or self.after)
         if windows != ("\r\n" in answer) and "\n" in answer:
@@ -143,7 +145,19 @@ class Conflict:
                 hunk = text[len(self.before) : len(text) - len(self.after)]
                 if not hunk or hunk.endswith("\n") or not (self.after or ends):  # `after` starts on a line of its own
                     return hunk
-        return None
+        return self._between(ended)
+
+    def _between(self, answer: str) -> str | None:
+        """The lines between those around the conflict, where these differ in blanks at their ends and blank lines."""
+        lines, before, after = split_lines(answer), split_lines(self.before), split_lines(self.after)
+        if self.before.strip():
+            lines, before = ([*dropwhile(_is_blank, each)] for each in (lines, before))
+        if self.after.strip():
+            lines, after = ([*dropwhile(_is_blank, reversed(each))][::-1] for each in (lines, after))
+        start, end = len(before), len(lines) - len(after)
+        if start > end or [*map(str.rstrip, lines[:start] + lines[end:])] != [*map(str.rstrip, before + after)]:
+            return None
+        return "".join(lines[start:end])
 
     def keeps_context(self, answer: str) -> bool:
         """Whether `answer` starts with the lines before the conflict and ends with those after it, to the letter."""
@@ -244,6 +258,23 @@ def question_of(row: Mapping[str, object]) -> str:
 def messages(row: Mapping[str, object]) -> list[Message]:
     """The chat in which a row is asked: system prompt and question."""
     return [{"role": "system", "content": SYSTEM_PROMPT}, {"role": "user", "content": question_of(row)}]
+
+
+def _is_blank(line: str) -> bool:
+    return not line.strip()
+
+
+def context_of(before: Sequence[str], after: Sequence[str], size: int) -> tuple[str, str]:
+    """The `size` lines on either side of a conflict, without blank ones at the outer ends of what is shown.
+
+    Models, and those who copy from them, lose blank lines there. Where all lines are blank, they stay.
+
+    >>> context_of(["a\\n", "\\n", "b\\n"], ["\\n", "c\\n", "\\n"], 2)
+    ('b\\n', '\\nc\\n')
+    """
+    above, below = before[max(0, len(before) - size) :], after[:size]
+    shown = [*dropwhile(_is_blank, above)], [*dropwhile(_is_blank, reversed(below))][::-1]
+    return "".join(shown[0] or above), "".join(shown[1] or below)
 
 
 def _edit(base: str, side: str) -> Edit:

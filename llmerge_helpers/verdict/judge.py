@@ -2,8 +2,8 @@
 
 The same rules judge teacher answers, evaluation and reward. The code is read out of the reply without a look at the
 developer's resolution. Tokens are compared in the whole file where it is known, so that code which swallows the lines
-behind it is not called right. A change to comments only, in the lines around the conflict too, is a normalized match,
-unless the conflict is about comments.
+behind it is not called right. A change to comments only is a normalized match, unless the conflict is about comments.
+The lines around the conflict were to be copied: a reply that drops or changes a comment in them has changed them.
 
 Line ends: models write `\\n`, so `\\r\\n` and `\\n` count as the same, and so does one line end more or less at the
 very end of the code. All else counts for an exact match, the first line's indentation included.
@@ -112,7 +112,8 @@ def verify(reply: str | Mapping[str, object] | None, row: Row, *, finish_reason:
 def proposal(reply: str, conflict: Conflict, *, finish_reason: str | None = None) -> str | None:
     """What a reply puts in place of a conflict whose answer nobody knows; None where nothing can be taken as it is.
 
-    The code has to be whole, with the lines around the conflict as they were and no marker in it.
+    The code has to be whole, with the lines around the conflict as they were and no marker in it, and to parse where
+    both sides do. Blank lines at the edges and blanks at line ends are forgiven around the conflict.
 
     >>> conflict = Conflict(before="f(\\n", ours="a\\n", base="", theirs="b\\n", after=");\\n")
     >>> proposal("```\\nf(\\na, b\\n);\\n```", conflict)
@@ -124,7 +125,19 @@ def proposal(reply: str, conflict: Conflict, *, finish_reason: str | None = None
     code, _, closed = _read(parts.answer, case)
     if finish_reason == "length" or parts.truncated or not closed or code is None or _left_markers(code, case):
         return None
-    return conflict.cut(code)
+    hunk = conflict.cut(code)
+    if hunk is None or _worse(conflict, hunk, case.language):
+        return None
+    sides = [side for side in (conflict.ours, conflict.theirs) if side]
+    if not conflict.after and sides and not any(side.endswith("\n") for side in sides):  # nor has the file a line end
+        hunk = hunk.removesuffix("\n").removesuffix("\r")
+    return hunk
+
+
+def _worse(conflict: Conflict, hunk: str, language: str) -> bool:
+    """True if the snippet parses with either side in it, and not with this."""
+    sides = (parses(conflict.with_(side), language) for side in (conflict.ours, conflict.theirs))
+    return all(sides) and parses(conflict.with_(hunk), language) is False
 
 
 # ---- the row
@@ -300,10 +313,16 @@ def _read(answer: str, case: _Case) -> tuple[str | None, int | None, bool]:
 
 
 def _fitness(code: str, case: _Case) -> int:
-    """How well code can be the answer: not at all if it is blank, badly with conflict markers, best in its context."""
+    """How well code can be the answer: not at all if it is blank, badly with conflict markers, best in its context.
+
+    A whole conflict in its context is an answer as well (I cannot decide), and as good a one as code without context.
+    """
     if not code.strip():
         return 0
-    return 1 if _left_markers(code, case) else 3 if _has_context(code, case) else 2
+    if not (markers := _left_markers(code, case)):
+        return 3 if _has_context(code, case) else 2
+    given_back = {line[0] for line in markers} >= {"<", ">"} and any(case.context) and _has_context(code, case)
+    return 2 if given_back else 1
 
 
 def _between_ends(answer: str, blocks: Sequence[Fence]) -> str | None:
@@ -368,9 +387,14 @@ def _judge(answer: str, number: int | None, case: _Case) -> Verdict:
         return _verdict("unresolved", f"A conflict marker is left: {markers[0][:60]}", answer, number)
     if len(code) > 2 * len(case.answer) + 20_000:  # it cannot be right, and need not be parsed
         return _verdict("incorrect_resolution", "The code is far longer than the snippet.", answer, number)
+    if _same_but_edges(code, case):
+        detail = "Only blank lines at the edges of the snippet differ."
+        return _verdict("normalized_match", detail, answer, number, parses=case.parses)
     expected, got, difference = _compare(case, code)
     if difference is None and _breaks(case, code, expected, got):
         match_type, detail = "incorrect_resolution", "The tokens are the same, but the code does not parse like this."
+    elif difference is None and not _keeps_comments(expected, got, case, code):
+        match_type, detail = "context_changed", "A comment in the lines around the conflict is not what it was."
     elif difference is None and _solid(code) != _solid(case.answer) and case.about_comments:
         match_type, detail = (
             "incorrect_resolution",
@@ -382,6 +406,34 @@ def _judge(answer: str, number: int | None, case: _Case) -> Verdict:
         match_type, detail = _classify(expected, got, case, code)
     spliced = got.clean if case.whole else None
     return _verdict(match_type, detail, answer, number, difference, spliced)
+
+
+def _same_but_edges(code: str, case: _Case) -> bool:
+    """True if only blank lines before the first, or behind the last line around the conflict came or went."""
+    texts = code, case.answer
+    if case.before.strip():
+        texts = tuple(re.sub(r"\A(?:[ \t\r\f]*\n)+", "", text) for text in texts)
+    if case.after.strip():
+        texts = tuple(text.rstrip() for text in texts)
+    return texts[0] == texts[1]
+
+
+def _keeps_comments(expected: Lexed, got: Lexed, case: _Case, code: str) -> bool:
+    """True if every comment in the lines around the conflict is there, of two codes with the same tokens."""
+    below = len(case.answer) - len(case.after)
+    gaps = [_gaps(lexed, len(case.head), len(text)) for lexed, text in ((expected, case.answer), (got, code))]
+    for (start, end), (low, high) in zip(*gaps, strict=False):
+        around = case.answer[start : min(end, len(case.before))], case.answer[max(start, below) : end]
+        if not all(comment in _solid(code[low:high]) for comment in map(_solid, around)):
+            return False
+    return True
+
+
+def _gaps(lexed: Lexed, head: int, size: int) -> list[tuple[int, int]]:
+    """Where there is no token: comments and white space."""
+    words = _words(lexed, head, head + size)
+    ends = [0, *(start + len(word) - head for word, start, *_ in words)]
+    return list(zip(ends, [*(start - head for _, start, *_ in words), size], strict=True))
 
 
 def _compare(case: _Case, code: str) -> tuple[Lexed, Lexed, Difference | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -209,6 +210,67 @@ def test_a_reply_at_the_token_limit_is_truncated_even_if_it_looks_right():
     verdict = verify(block(ANSWER), ROW, finish_reason="length")
     assert verdict.match_type == "truncated" and not verdict.is_correct and verdict.answer == ANSWER
     assert match(block(ANSWER), finish_reason="stop") == "exact_match"
+
+
+CALL = block("call(1);\n")
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (f"It is about:\n{CALL}\nI cannot decide:\n{QUOTE}", "unresolved"),
+        (f"{CALL}\n{CALL}\n{QUOTE.replace(' ours', ' HEAD')}", "unresolved"),
+        (f"{block(ROW['ours'])}\n{block(ROW['theirs'])}\n{QUOTE}", "unresolved"),
+        (f"{CALL}\n{QUOTE}\n{block(ANSWER)}", "exact_match"),
+        (f"{CALL}\n{block(ANSWER)}\nIt was:\n{QUOTE}", "exact_match"),
+        (f"{QUOTE}\nOnly the lines in place of it:\n{block(ROW['resolution'])}", "context_changed"),
+    ],
+)
+def test_a_conflict_given_back_after_an_explanation(reply, expected):
+    assert match(reply) == expected
+
+
+@pytest.mark.parametrize("behind", ["<|im_end|>", "</s>", " <|eot_id|>", "\n</answer>", "</answer>", " Both are kept."])
+def test_what_stands_behind_the_closing_fence_does_not_count(behind):
+    for more in ("", f"\nIt was:\n{QUOTE}"):
+        assert match(block(ANSWER) + behind + more) == "exact_match"
+        assert match(block(snippet(ROW["ours"])) + behind + more) == "incorrect_resolution"
+
+
+def test_many_code_blocks_take_no_time():
+    for piece in ("```\n", "```java\nx\n```\n", "~~~\n```\n"):
+        text = piece * (100_000 // piece.count("```"))
+        start = time.process_time()
+        assert match(text) != "exact_match"
+        assert time.process_time() - start < 0.5  # 0.05 on an idle machine
+
+
+# ---- comments and blank lines around the conflict
+
+
+@pytest.mark.parametrize(
+    ("language", "mark"), [("Java", "//"), ("Python", "#"), ("Go", "//"), ("Scala", "//"), ("SQL", "--"), ("YAML", "#")]
+)
+def test_a_comment_around_the_conflict_is_context(language, mark):
+    before, after = f"{mark} one\na(1)\n", f"b(2)  {mark} two\n{mark} three\n"
+    row = {"language": language, "before": before, "resolution": "x(0)\n", "after": after}
+    row |= {"ours": "x(0)\n", "base": "", "theirs": "y(0)\n"}
+    code = f"{before}x(0)\n{after}"
+    assert match(block(code), row) == "exact_match"
+    for was, became in ((f"{mark} one\n", ""), ("one", "uno"), (f"  {mark} two", ""), ("three", "four")):
+        assert match(block(code.replace(was, became)), row) == "context_changed", was
+    assert match(block(code.replace("x(0)\n", f"x(0) {mark} new\n")), row) == "normalized_match"
+    row["resolution"] = f"x(0) {mark} why\n"
+    assert match(block(code), row) == "normalized_match"  # in the resolution they are the model's
+
+
+@pytest.mark.parametrize("language", ["Java", "Markdown", "YAML", "HTML"])
+def test_blank_lines_at_the_edges_are_no_change(language):
+    row = {"language": language, "before": "\n\na\n", "resolution": "b\n", "after": "c\n\n"}
+    for code in ("a\nb\nc\n", "\na\nb\nc\n", "\n\na\nb\nc\n\n\n"):
+        assert match(block(code), row) == "normalized_match"
+    assert match(block("a\nB\nc\n"), row) in ("incorrect_resolution", "context_changed")
+    assert match(block("d\nb\nc\n"), row) == "context_changed"
 
 
 # ---- empty resolutions
