@@ -1,15 +1,18 @@
 """A file with conflict markers in, the same file with a model's proposals out."""
 
+import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmerge_helpers import merges, models, resolver
-from llmerge_helpers.conflicts import Conflict, make_hunk, render_answer, render_reply
+from llmerge_helpers.conflicts import Conflict, make_hunk, render_answer, render_reply, split_lines
+from llmerge_helpers.conflicts.conflict import context_of
 from llmerge_helpers.verdict import proposal
 
 ALL = [dict(row) for split in merges.load("sample").values() for row in split]
@@ -32,7 +35,8 @@ def test_a_conflict_of_ones_own_is_asked_about_as_those_of_training_are():
     assert len(SAMPLE) > 60
     for row in SAMPLE:
         [found] = resolver.conflicts_in(file_of(row), row["path"])
-        assert found.question() == row["question"]
+        before, after = context_of(split_lines(row["before"]), split_lines(row["after"]), 5)
+        assert found.question() == replace(Conflict.of(row), before=before, after=after).question()
 
 
 def test_the_committed_answer_gives_the_committed_file():
@@ -161,3 +165,125 @@ def test_the_rules_need_no_model(tmp_path):
         (tmp_path / "c.py").write_bytes(b"\xff\xfe")
         done = subprocess.run([*command[:3], name], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 2 and sentence in done.stderr and done.stderr.count("\n") == 1
+
+
+# ---- the base out of git's index
+
+
+def git(folder, *arguments, check=True):
+    env = {"PATH": os.environ["PATH"], "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1"}
+    names = (
+        "-c",
+        "user.name=a",
+        "-c",
+        "user.email=a@b.c",
+        "-c",
+        "init.defaultBranch=main",
+        "-c",
+        "core.autocrlf=false",
+    )
+    return subprocess.run(["git", *names, *arguments], cwd=folder, env=env, check=check, capture_output=True)
+
+
+def in_conflict(folder, base, ours, theirs, name="A.java"):
+    """A repository with `name` in conflict, in merge style; None for a file that a commit does not have."""
+    folder.mkdir(exist_ok=True)
+    git(folder, "init", "-q")
+    (folder / "other").write_text("x")
+    for branch, text in (("main", base), ("topic", theirs), ("main", ours)):
+        git(folder, "checkout", "-q", *(["-B", branch] if branch == "topic" or text is base else [branch]), check=False)
+        if text is not None:
+            (folder / name).write_bytes(text.encode())
+        git(folder, "add", "-A")
+        git(folder, "commit", "-q", "--allow-empty", "-m", "m")
+    assert git(folder, "-c", "merge.conflictStyle=merge", "merge", "-q", "topic", check=False).returncode == 1
+    return folder / name
+
+
+def body(*lines):
+    return "class A {\n  int f(int x) {\n    start();\n" + "".join(f"    {line}\n" for line in lines) + "  }\n}\n"
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("name", ["A.java", "a b.java", "Ä.java"])
+def test_the_base_comes_out_of_the_index(tmp_path, newline, name):
+    texts = [body(*lines).replace("\n", newline) for lines in (["return x;"], ["return x + 1;"], ["return g(x);"])]
+    file = in_conflict(tmp_path / "r", *texts, name=name)
+    text = file.read_bytes().decode()
+    [conflict] = resolver.conflicts_in(text, str(file))
+    assert conflict.base is None
+    [found] = resolver.with_base([conflict], file)
+    assert found == replace(conflict, base=f"    return x;{newline}")
+
+
+def test_two_returns_are_one_once_the_base_is_known(tmp_path, capfdbinary):
+    file = in_conflict(tmp_path / "r", body("return x;"), body("return x + 1;"), body("return 2 * x * x;"))
+    index = (tmp_path / "r/.git/index").read_bytes()
+    assert resolver.main([str(file), "--model", "rules"]) == 0
+    assert capfdbinary.readouterr()[0].count(b"return") == 1
+    assert (tmp_path / "r/.git/index").read_bytes() == index
+    (tmp_path / "A.java").write_bytes(file.read_bytes())  # no repository, no base: nobody knows what was changed
+    assert resolver.main([str(tmp_path / "A.java"), "--model", "rules"]) == 1
+    assert capfdbinary.readouterr()[0] == file.read_bytes()
+    both_added = in_conflict(tmp_path / "s", body(), body("return x + 1;"), body("return 2 * x * x;"))
+    assert resolver.main([str(both_added), "--model", "rules"]) == 1
+    added = in_conflict(tmp_path / "t", None, body("int a;"), body("int b;"))
+    [found] = resolver.with_base(resolver.conflicts_in(added.read_text(), str(added)), added)
+    assert found.base == ""
+
+
+def test_the_right_one_of_several_conflicts_gets_its_base(tmp_path):
+    middle = "".join(f"    m{n}();\n" for n in range(9)).strip()
+    texts = [body(f"a = {v};", middle, f"b = {v};", middle, f"a = {v};") for v in (1, 2, 3)]
+    file = in_conflict(tmp_path / "r", *texts)
+    conflicts = resolver.conflicts_in(file.read_text(), str(file))
+    found = [each.base for each in resolver.with_base(conflicts, file)]
+    assert found == [None, "    b = 1;\n", None]  # of two equal ones, neither is told apart
+
+
+def test_no_program_that_a_repository_names_is_run(tmp_path):
+    file = in_conflict(tmp_path / "r", body("return x;"), body("return x + 1;"), body("return g(x);"))
+    (tmp_path / "r/run.sh").write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\ncat\n")
+    (tmp_path / "r/run.sh").chmod(0o755)
+    program = f"{tmp_path}/r/run.sh"
+    for key in (
+        "core.fsmonitor",
+        "core.sshCommand",
+        "core.pager",
+        "diff.x.textconv",
+        "filter.x.smudge",
+        "merge.x.driver",
+    ):
+        git(tmp_path / "r", "config", key, program)
+    (tmp_path / "r/.git/hooks/post-index-change").write_text((tmp_path / "r/run.sh").read_text())
+    (tmp_path / "r/.git/hooks/post-index-change").chmod(0o755)
+    (tmp_path / "r/.gitattributes").write_text("* diff=x filter=x merge=x\n")
+    [found] = resolver.with_base(resolver.conflicts_in(file.read_text(), str(file)), file)
+    assert found.base == "    return x;\n" and not (tmp_path / "ran").exists()
+
+
+def test_proposals_with_which_the_file_does_not_parse_are_none():
+    one = "<<<<<<< a\n  if (x) {\n=======\n  while (x) {\n>>>>>>> b\n"
+    text = f"class A {{ void f() {{\n{one}  g();\n<<<<<<< a\n  }}\n=======\n  h(); }}\n>>>>>>> b\n}} }}\n"
+    good = ["  for (;;) {\n", "  }\n"]
+    assert resolver.that_parse(text, good, "A.java") == good
+    assert resolver.that_parse(text, ["  for (;;\n", "  }\n"], "A.java") == [None, "  }\n"]
+    assert resolver.that_parse(text, [None, "  h(;\n"], "A.java") == [None, None]
+    assert resolver.that_parse(text, ["  (\n", None], "A.txt") == ["  (\n", None]  # nobody can tell
+    broken = text.replace("class A {", "class A (")  # not even the sides parse
+    assert resolver.that_parse(broken, ["  for (;;\n", "  }\n"], "A.java") == ["  for (;;\n", "  }\n"]
+
+
+def test_no_proposal_of_the_rules_without_a_base_but_where_the_sides_agree():
+    base = {"before": "a\n", "after": "z\n", "path": "a.py"}
+    for ours, theirs in (
+        ("return 1\n", "return f()\n"),
+        ("b = 1\n", ""),
+        ("v = 1.2\n", "v = 1.3\n"),
+        ("x()\n", "y()\n"),
+    ):
+        assert resolver.answers([Conflict(ours=ours, theirs=theirs, **base)], "rules") == [None]
+    assert resolver.answers([Conflict(ours="b\n", theirs="b\n", **base)], "rules") == ["b\n"]
+    assert resolver.answers([Conflict(ours="x()\n", base="", theirs="y()\n", **base)], "rules") == ["x()\ny()\n"]
+    for ours, theirs in (("return 1\n", "return f()\n"), ("raise A\n", "g()\n")):
+        assert resolver.answers([Conflict(ours=ours, base="", theirs=theirs, **base)], "rules") == [None]
