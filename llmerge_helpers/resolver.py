@@ -52,10 +52,12 @@ def with_base(conflicts: Sequence[Conflict], file: str | os.PathLike) -> list[Co
     Git keeps base, ours and theirs of a file in conflict. They are merged again, in a temporary folder, in the style
     that shows the base; a conflict gets it where exactly one of that merge holds its two sides.
     """
-    if all(conflict.base is not None for conflict in conflicts):
+    if not conflicts or all(conflict.base is not None for conflict in conflicts) and conflicts[-1].after:
         return list(conflicts)
     stages = _stages(Path(file))
-    shown = _merged_again(stages) if stages else []
+    if not stages:
+        return list(conflicts)
+    shown = _merged_again(stages)
     holders = [_holder(conflict, shown) for conflict in conflicts]
     found = []
     for conflict, holder in zip(conflicts, holders, strict=True):
@@ -63,7 +65,16 @@ def with_base(conflicts: Sequence[Conflict], file: str | os.PathLike) -> list[Co
             base = holder.base or ""
             conflict = replace(conflict, base=base.replace("\n", "\r\n") if "\r\n" in conflict.ours else base)
         found.append(conflict)
-    return found
+    return [*found[:-1], _open_ended(found[-1], *stages[1:])]
+
+
+def _open_ended(last: Conflict, ours: str, theirs: str) -> Conflict:
+    """The last conflict of a file, without the line end that git adds before a marker where neither side has one."""
+    sides = [side.replace("\r\n", "\n").removesuffix("\n") for side in (last.ours, last.theirs)]
+    ends = [text.endswith(side) and not text.endswith("\n") for text, side in zip((ours, theirs), sides, strict=True)]
+    if last.after or not all(sides) or not all(ends):
+        return last
+    return replace(last, **{side: re.sub(r"\r?\n\Z", "", last.side(side)) for side in ("ours", "theirs")})
 
 
 def _git(arguments: Sequence[str], folder: Path, stdin: bytes = b"") -> bytes | None:
@@ -79,8 +90,11 @@ def _git(arguments: Sequence[str], folder: Path, stdin: bytes = b"") -> bytes | 
     return done.stdout if 0 <= done.returncode < 128 else None
 
 
-def _stages(file: Path) -> list[bytes] | None:
-    """Base, ours and theirs of a file in conflict as its repository's index has them; an added file's base is empty."""
+def _stages(file: Path) -> list[str] | None:
+    """Base, ours and theirs of a file in conflict as its repository's index has them, with `\\n` for line ends.
+
+    The base of a file that both sides added is empty; what is no UTF-8 text is as if it were not there.
+    """
     if "\n" in file.name:
         return None
     asked = b"".join(b":%d:./%s\n" % (stage, os.fsencode(file.name)) for stage in (1, 2, 3))
@@ -93,15 +107,14 @@ def _stages(file: Path) -> list[bytes] | None:
         said = said[int(kind[1]) + 1 :] if kind else said
     if len(texts) < 3 or texts[1] is None or texts[2] is None:
         return None
-    return [texts[0] or b"", texts[1], texts[2]]
-
-
-def _merged_again(stages: Sequence[bytes]) -> list[Hunk]:
-    """The conflicts of three texts with their base, `\\n` for every line end."""
     try:
-        texts = [stage.decode("utf-8").replace("\r\n", "\n") for stage in stages]
+        return [(text or b"").decode("utf-8").replace("\r\n", "\n") for text in texts]
     except UnicodeDecodeError:
-        return []
+        return None
+
+
+def _merged_again(texts: Sequence[str]) -> list[Hunk]:
+    """The conflicts of three texts, with their base."""
     size = 7 + max((len(run) for text in texts for run in re.findall(r"[<=>|]{7,}", text)), default=0)
     with tempfile.TemporaryDirectory(prefix="llmerge-") as name:
         for side, text in zip(("base", "ours", "theirs"), texts, strict=True):

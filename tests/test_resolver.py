@@ -232,6 +232,14 @@ def test_two_returns_are_one_once_the_base_is_known(tmp_path, capfdbinary):
     assert found.base == ""
 
 
+@pytest.mark.parametrize(("ours", "theirs", "end"), [("b", "c", ""), ("b\n", "c", "\n"), ("b\n", "c\n", "\n")])
+def test_the_end_of_a_file_stays_what_it_was(tmp_path, ours, theirs, end):
+    file = in_conflict(tmp_path / "r", "a\n", f"a\n{ours}", f"a\n{theirs}", name="a.txt")
+    text = file.read_text()
+    conflicts = resolver.with_base(resolver.conflicts_in(text, str(file)), file)
+    assert resolver.resolved(text, [proposal("```\na\nb\nc\n```", conflicts[0])]) == f"a\nb\nc{end}"
+
+
 def test_the_right_one_of_several_conflicts_gets_its_base(tmp_path):
     middle = "".join(f"    m{n}();\n" for n in range(9)).strip()
     texts = [body(f"a = {v};", middle, f"b = {v};", middle, f"a = {v};") for v in (1, 2, 3)]

@@ -56,8 +56,9 @@ def test_a_row_holds_the_conflict_and_what_the_developer_wrote(tmp_path):
         "    int count = 2;\n",
     )
     assert (row["resolution"], row["kind"], row["label"]) == ("    int count = 1 + 2;\n", "mixed", "exact")
-    assert row["before"] == "\nimport java.util.List;\n\nclass App {\n    int first = 1;\n"
+    assert row["before"] == "import java.util.List;\n\nclass App {\n    int first = 1;\n"
     assert row["after"] == "    int last = 9;\n\n    void run() {\n        go();\n    }\n"
+    assert row["prefix"] == "package a;\n\n"  # of five lines, the outermost one was blank
     assert row["prefix"] + row["answer"] + row["suffix"] == committed
     assert row["id"] == f"repo@{row['merge_commit'][:12]}:src/App.java#0"
     assert row["language"] == "Java" and row["committed_at"].startswith("2020-09-13T12:30:40")

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmerge_helpers.conflicts import Conflict, Hunk, make_hunk, messages, parse, question_of
+from llmerge_helpers.conflicts import Conflict, Hunk, make_hunk, messages, parse, question_of, split_lines
+from llmerge_helpers.conflicts.conflict import context_of
 from llmerge_helpers.conflicts.prompts import TEXTS
 from llmerge_helpers.errors import LlmergeError
 
@@ -184,3 +185,16 @@ def test_a_language_has_one_name_however_it_is_spelled(row, language):
         assert Conflict.of(row | {"question": question}).language == (language if language != "Text" else "Go")
     unmarked = "```\n<<<<<<< a\nb\n=======\nc\n>>>>>>> d\n```"
     assert Conflict.of(row | {"question": unmarked}).language == language
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(lines, lines, st.integers(0, 5))
+def test_context_starts_and_ends_with_text_where_it_has_any(above, below, size):
+    before, after = context_of(split_lines(above), split_lines(below), size)
+    assert above.endswith(before) and below.startswith(after) and before.count("\n") <= size >= after.count("\n")
+    for shown, edge, reach in (
+        (before, 0, split_lines(above)[-size or len(above) :]),
+        (after, -1, split_lines(below)[:size]),
+    ):
+        assert not shown.strip() or split_lines(shown)[edge].strip()
+        assert shown.split() == "".join(reach).split() and (shown != "" or not reach)
