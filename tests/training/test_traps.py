@@ -211,7 +211,7 @@ def check_health_names_what_cannot_learn():
 
 
 def check_white_space_is_free():
-    for blank in ("", "\n", "\n\n"):
+    for blank in ("", "\n", "\n\n", "\n "):
         test_rewards.test_white_space_between_thinking_and_answer_is_free(blank)
 
 
@@ -410,9 +410,7 @@ MUTANTS = {
     ),
     "10: white space counts": (
         check_white_space_is_free,
-        instead(
-            rewards, "_REPLY", re.compile(rewards._REPLY.pattern.replace(r"</think>\s*", r"</think>\n"), re.DOTALL)
-        ),
+        instead(rewards, "_ANSWER", re.compile(rewards._ANSWER.pattern.removeprefix(r"\s*"), re.DOTALL)),
     ),
     "10: the health check does not know it": (
         check_health_names_what_cannot_learn,

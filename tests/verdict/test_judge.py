@@ -161,7 +161,8 @@ def test_python_indentation_counts():
         (QUOTE.replace("        ", "  "), "unresolved"),
         (QUOTE.replace("\n<<", "\n  <<").replace("\n>>", "\n  >>"), "unresolved"),
         (f"{QUOTE}\n{QUOTE}", "unresolved"),
-        (block(snippet("        (block(snippet(ROW["ours"] + "=======\n" + ROW["theirs"])), "unresolved"),
+        (block(snippet("<<<<<<< ours\n" + ROW["resolution"])), "unresolved"),
+        (block(snippet(ROW["ours"] + "=======\n" + ROW["theirs"])), "unresolved"),
         (block(snippet(ROW["ours"] + "||||||| base\n" + ROW["theirs"])), "unresolved"),
         (block(snippet("        /*\n<<<<<<< ours\n        */\n" + ROW["resolution"])), "unresolved"),
         # another resolution
@@ -567,7 +568,6 @@ def test_white_space_does_not_count_in_a_conflict_about_white_space():
     assert verify(f"```java\n{row['before']}{row['ours']}{row['after']}```", row).match_type == "normalized_match"
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("whole", [True, False], ids=["file", "snippet"])
 @pytest.mark.parametrize(
     ("language", "before", "ours", "theirs", "after", "wrong", "same"),
@@ -609,7 +609,7 @@ def test_a_language_of_any_spelling_has_its_comments(name, comment):
     reply = block(f"f();\ng(); {comment} why\nh();\n", "")
     assert match(reply, row | {"language": name}) == "normalized_match"
     assert match(reply, row) == match(reply, row | {"language": "Klingon"}) == "incorrect_resolution"
-    question = f"```{name}\nf();\n<<<<<<< a\ng();\n=======\nk();\n    for known in (row, {"answer": "f();\ng();\nh();\n"}):
+    question = f"```{name}\nf();\n<<<<<<< a\ng();\n=======\nk();\n>>>>>>> b\nh();\n```"
+    for known in (row, {"answer": "f();\ng();\nh();\n"}):
         for language in ("", "Klingon"):
             assert match(reply, known | {"question": question, "language": language}) == "normalized_match"
->>>>>>> 366177b (Know a language by any of its names, else by the question's fence, else by the path)
