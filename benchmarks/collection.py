@@ -25,7 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from llmerge_helpers.collect import collect
-from llmerge_helpers.collect.replay import Workshop
+from llmerge_helpers.collect.replay import Workshop, _records
 from llmerge_helpers.collect.repository import Repository, git_environment, git_version
 
 
@@ -40,28 +40,34 @@ def best(run: Callable[[], object], rounds: int) -> float:
 
 
 def names_read(repository: Repository) -> bytes:
-    """What a collection asks `cat-file` for, one name a line."""
+    """What a collection asks `cat-file` for, one name a line; a merge that git cannot replay asks for nothing."""
     names = []
     with Workshop.open(repository) as workshop:
-        workshop.merges()
-        for replay in workshop.replays():
+        for replay in workshop.replays(workshop.merges()):
+            merge = replay.merge
             if replay.status == "conflict":
-                names.append(f"{replay.merge.sha}^{{tree}}".encode())
+                names += [f"{sha}^{{tree}}".encode() for sha in (merge.sha, merge.parent_1, merge.parent_2)]
             for path in replay.files:
-                names += [replay.tree.encode() + b":" + path, replay.merge.sha.encode() + b":" + path]
+                names += [replay.tree.encode() + b":" + path, merge.sha.encode() + b":" + path]
     return b"\n".join(names) + b"\n"
 
 
 def bare_git(repository: Repository, names: bytes) -> None:
     """The commands alone, in a throwaway repository as in a collection."""
     with Workshop.open(repository) as workshop:
-        repository.roots()
-        workshop.merges()
+        workshop.roots()
+        merges = workshop.merges()
         arguments = ["merge-tree", "--write-tree", "--allow-unrelated-histories", "--no-messages", "-z", "--stdin"]
-        quiet = {"env": workshop._environment, "stdout": subprocess.DEVNULL, "check": True}
-        with open(workshop.folder / "asked", "rb") as asked:
-            subprocess.run(workshop._command(*arguments), stdin=asked, **quiet)
-        subprocess.run(workshop._command("cat-file", "--batch"), input=names, **quiet)
+        quiet = {"env": workshop._environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        left = [f"{merge.parent_1} {merge.parent_2}\n" for merge in merges]
+        while left:  # git ends at a merge that it cannot replay: go on behind it, as a collection does
+            done = subprocess.run(
+                workshop._command(*arguments), input="".join(left).encode(), env=quiet["env"], capture_output=True
+            )
+            if not done.returncode:
+                break
+            left = left[sum(1 for _ in _records(iter(done.stdout.split(b"\0")[:-1]))) + 1 :]
+        subprocess.run(workshop._command("cat-file", "--batch"), input=names, check=True, **quiet)
 
 
 def whole_collection(path: str) -> int:
@@ -84,8 +90,7 @@ def with_pygit2(path: str, parents: list[tuple[str, str]]) -> int:
 
 def work_tree_of(repository: Repository, target: Path) -> Path:
     """A clone with a work tree and with all commits, those of pull requests too."""
-    common = repository.path / repository._ask("rev-parse", "--git-common-dir")
-    shutil.copytree(common, target / ".git")
+    shutil.copytree(repository.common_dir, target / ".git")
     subprocess.run(["git", "config", "-f", str(target / ".git" / "config"), "core.bare", "false"], check=True)
     subprocess.run(["git", "reset", "--quiet", "--hard"], cwd=target, check=True)
     return target
@@ -112,9 +117,8 @@ def main() -> None:
 
     repository = Repository.open(options.path)
     with Workshop.open(repository) as workshop:
-        count = workshop.merges()
-        lines = (workshop.folder / "merges").read_text().splitlines()
-    parents = [tuple(line.split()[2:4]) for line in lines]
+        merges = workshop.merges()
+    count, parents = len(merges), [(merge.parent_1, merge.parent_2) for merge in merges]
     names = names_read(repository)
     rows = whole_collection(options.path)
     # in turns, so that a busy moment of the machine does not hit one side only
