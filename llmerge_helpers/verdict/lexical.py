@@ -196,7 +196,9 @@ def held_to_rules(text: str, words: list[Word], language: str, grammar: tuple[st
             continue
         first = '"' if kind == "string" else shown
         gap = text[done:start] if previous else " "
-        if not gap:
+        if not gap and earlier == "#define" and first == "(":
+            yield "", start, "joined", 0  # a macro's parameters; behind a blank, its value
+        elif not gap:
             if (
                 rule.glued
                 and rule.glued.fullmatch(f"{previous}\0{first}")

@@ -344,10 +344,10 @@ def lay_out(text: str, words: list[Word], layout: str) -> Iterator[Word]:
 
     `layout` "indent": all of them, outside brackets. "newline": the line ends between what may end and what may start a
     statement; of the kind "break" before a sign, which a grammar may take for a sum. "asi": the same without breaks.
-    "": the ends of preprocessor lines. Where line ends are the language's own, with "indent", their role is 1: they
-    count in a clean tree as well.
+    "": the ends of preprocessor lines. Where a line end is always one, with "indent" and behind a macro, its role is 1:
+    it counts in a clean tree as well.
     """
-    widths, tabs, depths, done, directive, previous = [0], [0], [0], 0, False, ""
+    widths, tabs, depths, done, directive, previous = [0], [0], [0], 0, "", ""
     for number, (word, start, kind, _) in enumerate(words):
         if kind == "blank" or (kind == "directive" and layout != "indent"):
             yield words[number]
@@ -357,8 +357,8 @@ def lay_out(text: str, words: list[Word], layout: str) -> Iterator[Word]:
         new_line = not number or ("\n" in gap and "\n" in continued.sub("", gap))
         if new_line and not layout:
             if directive:
-                yield "", done, "newline", 0
-            directive = word.startswith("#")
+                yield "", done, "newline", int(directive == "#define")  # its end a tree may miss
+            directive = word if word.startswith("#") else ""
         elif new_line and layout == "indent" and not depths[-1]:
             if number:
                 yield "", done, "newline", 1
