@@ -248,7 +248,7 @@ def _mined(
                 stem = Path(folder) / f"{re.sub(r'[^0-9A-Za-z.-]+', '-', source.name)}-{key}"
                 known.append(_write_part(stem, source, workshop, roots, new, options, line))
             report |= {"roots": roots, "git": ".".join(map(str, git_version())), **_summed(known, wanted)}
-            report["counts"]["merges: more than two parents"] = octopuses = workshop.octopuses()
+            report["counts"]["merges: more than two parents"] = octopuses = workshop.octopuses
             report["counts"]["merges"] += octopuses
             report["problem"] = _problem(report["counts"])
             return report
@@ -415,7 +415,7 @@ def collect_repository(
         with one.open(cache_dir) as repository, Workshop.open(repository) as workshop:
             report["repository"], report["git"] = one.name, ".".join(map(str, git_version()))
             roots, merges = workshop.roots(), workshop.merges(newest)
-            report["roots"], octopuses, done = roots, workshop.octopuses(), 0
+            report["roots"], octopuses, done = roots, workshop.octopuses, 0
             counts.update({"merges": octopuses, "merges: more than two parents": octopuses})
             for item in mine(one, workshop, roots, merges, options):
                 if isinstance(item, MergeCounts):
@@ -528,7 +528,8 @@ def _hunks(replay: Replay, objects: CatFile) -> tuple[dict[bytes, int], int]:
     for path in replay.files:
         places[path] = size
         text = objects.get(replay.tree.encode() + b":" + path)
-        size += len(_OPENING.findall(text[1])) if text and text[0] == "blob" else 0
+        if text and text[0] == "blob" and b"<" * REPLAY_MARKER_SIZE in text[1]:
+            size += len(_OPENING.findall(text[1]))
     return places, size
 
 

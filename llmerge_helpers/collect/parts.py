@@ -23,7 +23,7 @@ from llmerge_helpers.conflicts import Conflict, Row
 from llmerge_helpers.run import from_root
 
 _FORMAT = 6  # part files written by other code are not reused
-_LEVEL = 4  # files compress to a fourth; a higher level takes twice the time for a twentieth less
+_LEVEL = 2  # files compress to a fourth; a higher level takes twice the time for a twentieth less
 
 MinedRow: TypeAlias = Row
 

@@ -81,6 +81,8 @@ class CatFile:
         self._command, self._environment, self._where = command, environment, where
         self._question, self._end = end[0].encode(), f"{end[0]} blob {len(end[1])}\n".encode() + end[1] + b"\n"
         self._digest = "sha1" if len(end[0]) == 40 else "sha256"
+        # the files and trees of one merge are asked for several times
+        self._recent: dict[bytes, tuple[str, str, bytes] | None] = {}
         self._start()
 
     def _start(self) -> None:
@@ -102,6 +104,8 @@ class CatFile:
         return found[0] if found else ""
 
     def _ask(self, name: bytes) -> tuple[str, str, bytes] | None:
+        if name in self._recent:
+            return self._recent[name]
         if b"\n" in name:
             return None
         try:
@@ -117,12 +121,22 @@ class CatFile:
         header, _, data = b"".join(blocks)[: -len(self._end)].partition(b"\n")
         if header.endswith((b" missing", b" ambiguous")):
             check_machine(self._said(), 0, self._where)  # a file that may not be opened is "missing" too
+            self._keep(name, None)
             return None
         oid, kind, size = header.decode("latin-1").rsplit(" ", 2)
         told = hashlib.new(self._digest, f"{kind} {size}\0".encode() + data[:-1], usedforsecurity=False).hexdigest()
         if told != oid:
             raise Damaged(f"{oid} is damaged: it is not what its name says")
-        return oid, kind, data[:-1]
+        found = oid, kind, data[:-1]
+        if len(data) < 200_000:
+            self._keep(name, found)
+            self._keep(oid.encode(), found)
+        return found
+
+    def _keep(self, name: bytes, found: tuple[str, str, bytes] | None) -> None:
+        if len(self._recent) > 150:
+            del self._recent[next(iter(self._recent))]
+        self._recent[name] = found
 
     def _said(self) -> str:
         """What git has complained of since the last call; never through a file, which a full disk would not take."""
@@ -166,6 +180,7 @@ class Workshop:
     def __init__(self, repository: Repository, folder: Path):
         self.repository, self.folder, self.where = repository, folder, shown(repository.path)
         self._processes: list[subprocess.Popen] = []
+        self.octopuses = 0  # merges of more than two parents, which nobody replays: known once `merges` was asked
         self._environment = git_environment(pinned=True, GIT_DIR=str(folder / "git"))
         self._git("init", "--quiet", "--bare", "--template=", f"--object-format={self._format('objectformat', 'sha1')}")
         info = folder / "git" / "objects" / "info"
@@ -276,15 +291,10 @@ class Workshop:
 
     def merges(self, max_merges: int | None = None) -> list[Merge]:
         """The merges of two parents, oldest first: all of them, or the newest `max_merges`."""
-        said = self._history(
-            "--min-parents=2", "--max-parents=2", "--parents", "--timestamp", "--date-order", "--reverse"
-        )
-        lines = said.decode("ascii").splitlines()
-        return [Merge(int(time), *shas) for time, *shas in map(str.split, lines[-max_merges if max_merges else 0 :])]
-
-    def octopuses(self) -> int:
-        """Number of merges of more than two parents, which nobody replays."""
-        return int(self._history("--min-parents=3", "--count"))
+        said = self._history("--min-parents=2", "--parents", "--timestamp", "--date-order", "--reverse").decode("ascii")
+        found = [Merge(int(time), *shas) for time, *shas in map(str.split, said.splitlines()) if len(shas) == 3]
+        self.octopuses = said.count("\n") - len(found)
+        return found[-max_merges if max_merges else 0 :]
 
     def replays(self, merges: Sequence[Merge]) -> Iterator[Replay]:
         """Each of `merges`, replayed; as many answers as questions, or an `LlmergeError`.

@@ -7,6 +7,7 @@ taken for one. Lines end at ``\\n`` only; a ``\\r`` before it stays part of the 
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -56,7 +57,10 @@ class Hunk:
         in two ways."""
         mark = self.separator.rstrip()
         bars = "|" * len(mark) if self.base is not None else None
-        lines = split_lines(self.ours) + split_lines(self.base or "") + split_lines(self.theirs)
+        sides = (self.ours, self.base or "", self.theirs)
+        if not any(mark in side or (bars and bars in side) for side in sides):
+            return False
+        lines = [line for side in sides for line in split_lines(side)]
         return any(line.rstrip() == mark or line.split(" ")[0].rstrip() == bars for line in lines)
 
 
@@ -183,10 +187,7 @@ def marker_sizes(text: str) -> set[int]:
 
 def split_lines(text: str) -> list[str]:
     """The lines of the text with their line ends; only `\\n` ends a line (`str.splitlines` knows nine more)."""
-    lines = text.split("\n")
-    last = lines.pop()
-    lines = [line + "\n" for line in lines]
-    return [*lines, last] if last else lines
+    return io.StringIO(text, newline="\n").readlines()
 
 
 _ANY_MARKER = re.compile(r"^(<+|\|+|=+|>+)(?= |\r*$)", re.MULTILINE)
