@@ -197,7 +197,7 @@ class Workshop:
         (folder / "tips").write_text("".join(f"{tip}\n" for tip in self._tips()))
 
     def _format(self, name: str, usual: str) -> str:
-        found = self.repository.setting(rf"^extensions\.{name}$").get(f"extensions.{name}", usual)
+        found = self.repository.settings.get(f"extensions.{name}", usual)
         return found if found in ("sha1", "sha256", "files", "reftable") else usual
 
     def _git(self, *arguments: str, stdin: Path | None = None, problem: str = "cannot be read", **extra: str) -> bytes:

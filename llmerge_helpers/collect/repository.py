@@ -11,7 +11,7 @@ import signal
 import subprocess
 import tempfile
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from llmerge_helpers.errors import LlmergeError
@@ -194,16 +194,17 @@ class Repository:
             "a clone, or its URL."
         )
 
-    def setting(self, pattern: str) -> dict[str, str]:
-        """The settings in its own config file whose names match, by name; the file is read as text, not obeyed."""
-        command = ["git", "config", "--file", str(self.common_dir / "config"), "--null", "--get-regexp", pattern]
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """The settings in its own config file, by name in small letters; the file is read as text, and not obeyed."""
+        command = ["git", "config", "--file", str(self.common_dir / "config"), "--null", "--list"]
         done = subprocess.run(command, env=git_environment(pinned=True, GIT_DIR=os.devnull), capture_output=True)
         pairs = (entry.partition("\n") for entry in os.fsdecode(done.stdout).split("\0") if entry)
         return {name: value for name, _, value in pairs}
 
     def refuse_partial(self) -> None:
         """Raise an `LlmergeError` for a partial clone: most of its objects would be missing."""
-        if self.setting(r"^(extensions\.partialclone|remote\..*\.promisor)$"):
+        if any(re.fullmatch(r"extensions\.partialclone|remote\..*\.promisor", name) for name in self.settings):
             raise LlmergeError(
                 f"{shown(self.path)} is a partial clone, so most file contents are missing: run `git fetch --refetch "
                 "--no-filter` there, or give its URL."
@@ -212,7 +213,7 @@ class Repository:
     @property
     def name(self) -> str:
         """`owner/name` of the remote it came from, else the name of its folder."""
-        origin = self.setting(r"^remote\.origin\.url$").get("remote.origin.url", "")
+        origin = self.settings.get("remote.origin.url", "")
         if is_url(origin) and not origin.startswith("file://"):
             return url_name(origin)
         top = self.path.parent if self.path.name == ".git" else self.path
