@@ -47,7 +47,7 @@ TABLE: dict[str, tuple[str, str, str, str]] = {
     "JSON": ("json", "json", "free", ".json"),
     "YAML": ("yaml", "yaml", "lines", ".yml .yaml"),
     "TOML": ("toml", "toml", "newline", ".toml"),
-    "INI": ("ini", "properties", "lines", ".ini .cfg"),  # pygments' own "ini" ends a value at any ; or #
+    "INI": ("ini", "", "verbatim", ".ini .cfg"),  # pygments ends a value at any ; or #
     "Properties": ("properties", "properties", "lines", ".properties"),
     "Protobuf": ("protobuf", "protobuf", "free", ".proto"),
     "CMake": ("cmake", "cmake", "", ".cmake CMakeLists.txt"),

@@ -70,7 +70,7 @@ _STYLES: _Marks = (
     ("direction flippers leave the rule alone", r"!?\s*(?:rtl:|@noflip\b)"),
 )
 _MARKUP: _Marks = (
-    ("browsers and mail clients take or leave what stands between", r"\[if\s|.*<!\[endif\]|<!\[endif\]"),
+    ("browsers and mail clients take or leave what stands between", r"(?P<all>\[if\s(?s:.*))|.*<!\[endif\]"),
     ("servers put a file or a value here", r"#\s*(?:include|set|echo|exec|if|elif|else|endif|config)\b"),
     ("templates and build tools fill what stands between", r"/?ko\b|(?:end)?(?:build|inject)\b|/\*"),
 )
@@ -96,7 +96,7 @@ DIRECTIVES: dict[str, _Marks] = {
     "Scala": _PREPROCESSED + _SCHEDULERS + (("scala-cli builds and runs with these", r"^//>\s*using\b.*"),),
     "Python": _SCHEDULERS
     + (
-        # in the first two lines, which nobody knows of a piece of a file: so what declares it and does nothing else
+        # beside any in the first two lines, which nobody knows of a piece of a file: what does nothing else
         (
             "the encoding of the file",
             r"^[ \t\f]*#(?:[ \t]*-\*-)?[ \t]*(?:en)?coding[:=][ \t]*[-\w.]+[ \t]*(?:-\*-)?[ \t]*$",
@@ -234,13 +234,15 @@ DIRECTIVES: dict[str, _Marks] = {
     "Dockerfile": (("the builder's own directives", r"(?:syntax|escape|check)[ \t]*="),),
 }
 
+# Comments that count in the first two lines alone.
+AT_THE_TOP: dict[str, re.Pattern[str]] = {"Python": re.compile(r"#.*coding[:=]")}  # the encoding of the file
+
 # What a pygments lexer wrongly takes for a comment, the rest of a string that it does not know for the most part:
 # s#a#b#, r"(a"#b)", b' # c', #"a"//b"#, 'a\' -- b'. It is code, and compared word by word.
 MISREAD: dict[str, re.Pattern[str]] = {
     name: re.compile(pattern)
     for name, pattern in {
         "SQL": r"--.*'",
-        "INI": r"//|!",
         "Properties": r"//",
         "PowerShell": r"(?<=\S)#",
         "Perl": r"(?<=\S)#|#.*[\"']",
@@ -278,9 +280,14 @@ class Obeyed:
         self.pattern = _pattern(language)
         self.run = (0, 0)  # neighbouring line comments, which some programs read as one
         self.found: list[tuple[int, int]] = []
+        self.at_the_top = AT_THE_TOP.get(language)
+        self.top = len("\n".join(text.split("\n", 2)[:2])) if self.at_the_top else 0
 
     def parts(self, start: int, end: int) -> Iterator[tuple[str, int]]:
         """(text, offset) of each obeyed part of the comment between two offsets, without what a formatter changes."""
+        if self.at_the_top and start < self.top and self.at_the_top.match(self.text, start, end):
+            yield _bare(self.text[start:end]), start
+            return
         low, high = self.run
         if not low <= start < high:
             self.run = low, high = self._run(start, end)

@@ -23,7 +23,7 @@ from llmerge_helpers.conflicts.languages import language_named
 from llmerge_helpers.conflicts.prompts import TEXTS, Fence, parse_question
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.verdict.syntax import Word
-from llmerge_helpers.verdict.tokens import LAYOUT, Lexed, comparable, lex, parses
+from llmerge_helpers.verdict.tokens import LAYOUT, Lexed, comparable, lex, optional, parses
 
 MATCH_TYPES = (
     "exact_match",
@@ -162,10 +162,15 @@ class _Case:
         """What the lexer has to see before the code."""
         return self.prefix if self.whole else _open_comment(self.answer)
 
-    def lex(self, code: str, *, all_words: bool = False) -> Lexed:
+    def lex(self, code: str, *, all_words: bool = False, plain: bool = False) -> Lexed:
         """The tokens of the file with this code in it (summed up outside of the code), or of the code alone."""
         window = None if all_words else (len(self.head), len(self.head) + len(code))
-        return lex(self.head + code + self.suffix, self.language, window)
+        return lex(self.head + code + self.suffix, self.language, window, plain=plain)
+
+    @cached_property
+    def plain(self) -> Lexed:
+        """The tokens of the file by other means than a grammar that is trusted only where it finds no error."""
+        return self.lex(self.answer, plain=True)
 
     @cached_property
     def expected(self) -> Lexed:
@@ -439,6 +444,8 @@ def _gaps(lexed: Lexed, head: int, size: int) -> list[tuple[int, int]]:
 def _compare(case: _Case, code: str) -> tuple[Lexed, Lexed, Difference | None]:
     """The tokens of both files, and where they first differ."""
     expected, got = case.expected, case.lex(code)
+    if got.grammar != expected.grammar and optional(expected.grammar or got.grammar):
+        expected, got = case.plain, got if got.clean is None else case.lex(code, plain=True)
     start = len(case.head)
     left = _words(expected, start, start + len(case.answer))
     right = _words(got, start, start + len(code))

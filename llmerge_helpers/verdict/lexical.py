@@ -206,7 +206,7 @@ def held_to_rules(text: str, words: list[Word], language: str, grammar: tuple[st
             ):
                 yield "", start, "joined", 0
         elif "\n" in gap and not (rule.brackets and depths[-1]):
-            parent = kind_name(grammar, role >> 16) if grammar and isinstance(role, int) else ""
+            parent = kind_name(grammar, role >> 32) if grammar and isinstance(role, int) else ""
             if language == "Go":
                 counts = _ends_in_go(previous, first, parent)
             elif rule.behind and rule.behind.fullmatch(previous):

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pygments.lexer import Lexer
-    from pygments.token import _TokenType
-    from tree_sitter import Parser, Tree
+    from pygments.token import _TokenType as TokenType
+    from tree_sitter import Node, Parser, Tree
 
 Word = tuple[str, int, str, int | tuple[int, int, int, int]]  # the last: a number, or what sums a subtree up
 
@@ -29,9 +29,19 @@ STRINGS = (  # nodes that are compared whole; white space in them counts
     "string string_literal multiline_string_literal raw_string_literal interpreted_string_literal template_string "
     "interpolated_string_expression verbatim_string_literal encapsed_string shell_command_expression subshell heredoc "
     "heredoc_body nowdoc bare_string string_array symbol_array delimited_symbol regex character character_literal "
-    "char_literal rune_literal system_lib_string text"
+    "char_literal rune_literal system_lib_string text "
+    # of the grammars that are trusted only where they find no error
+    "plain_scalar single_quote_scalar double_quote_scalar block_scalar quoted_key string_value charset_statement "
+    "color_value attribute_value quoted_attribute_value raw_text AttValue CDSect EntityValue PubidLiteral "
+    "PseudoAttValue SystemLiteral PI ansi_c_string raw_string translated_string heredoc_redirect expansion "
+    "extglob_pattern xml_expression line_string_literal multi_line_string_literal regex_literal char quasiquote "
+    "pragma cpp charlist sigil quoted_atom quoted_keyword command_literal prefixed_command_literal "
+    "prefixed_string_literal string_expression verbatim_string_characters verbatim_here_string_characters "
+    "expandable_here_string_literal expandable_string_literal string_content regexp_content quoted_word_list "
+    "quoted_regexp match_regexp substitution_regexp transliteration_expression interpolated_string_literal "
+    "command_string heredoc_content data_section pod fileglob_expression"
 )
-_DESCEND, _KEEP, _DROP, _JSX, _MACRO = range(5)
+_DESCEND, _KEEP, _DROP, _JSX, _MACRO, _TEXT = range(6)
 
 
 class Parsed(NamedTuple):
@@ -60,13 +70,13 @@ def _grammar(module: str, function: str) -> tuple[Parser, bytes]:
     from tree_sitter import Language, Parser
 
     grammar = Language(getattr(importlib.import_module(module), function)())
-    special = dict.fromkeys(STRINGS.split(), _KEEP) | {"jsx_text": _JSX, "preproc_arg": _MACRO}
+    special = dict.fromkeys(STRINGS.split(), _KEEP) | {"jsx_text": _JSX, "preproc_arg": _MACRO, "CharData": _TEXT}
     special["html_comment"] = _KEEP  # in a module, `-->` is two operators
     actions = bytearray(1 << 16)
     for kind in range(grammar.node_kind_count):
         name = grammar.node_kind_for_id(kind)
         if grammar.node_kind_is_named(kind):
-            actions[kind] = special.get(name, _DROP if name.endswith("comment") else _DESCEND)
+            actions[kind] = special.get(name, _DROP if name.lower().endswith("comment") else _DESCEND)
     return Parser(grammar), bytes(actions)
 
 
@@ -110,11 +120,18 @@ def _parse(source: bytes, parser: Parser) -> Tree | None:
 
 
 def leaves(
-    parsed: Parsed, text: str, window: tuple[int, int], obeyed: Parts | None = None, nested: bool = False
+    parsed: Parsed,
+    text: str,
+    window: tuple[int, int],
+    obeyed: Parts | None = None,
+    nested: bool = False,
+    whole: bool = False,
 ) -> Iterator[Word]:
     """The words of a tree; outside the window, a whole subtree is one word of the kind "tree".
 
-    Comments are dropped, but for what is `obeyed` in them. What the parser skipped is still there, as words.
+    Comments are dropped, but for what is `obeyed` in them. What the parser skipped is still there, as words; with
+    `whole`, as it stands, white space and all. A role is the place in the tree: the parent, the depth, and the depth up
+    to which it is shared with the word before; together, those of all words tell the shape of the tree.
     """
     actions = _grammar(*parsed.grammar)[1]
     low, high = window
@@ -122,45 +139,66 @@ def leaves(
     down, onwards, up = cursor.goto_first_child, cursor.goto_next_sibling, cursor.goto_parent
     parents = [0]
     done = 0  # all text before is accounted for
+    shared = 0
     while True:
         node = cursor.node
         kind = node.kind_id
         action = actions[kind]
         start, end = node.start_byte, node.end_byte
         outside = end <= low or start >= high
-        if action == _DESCEND and not outside and down():
+        if action == _DESCEND and node.type == "jsx_expression" and _says_nothing(node, obeyed):
+            done, action = max(done, end), _DROP
+        elif action == _DESCEND and not outside and down():
             parents.append(kind)
             continue
-        role = parents[-1] << 16 | min(len(parents), 0xFFFF)
+        role = (parents[-1] << 16 | min(len(parents), 0xFFFF)) << 16 | min(shared, 0xFFFF)
         if max(done, low) < min(start, high):
-            yield from _skipped(text, max(done, low), min(start, high))
+            yield from _skipped(text, max(done, low), min(start, high), whole)
         if outside:
             if action != _DROP and end > start:
                 yield "", start, "tree", (role, kind, end - start, node.descendant_count)
+                shared = len(parents)
             done = max(done, end)
         else:
             start = max(start, done)
             if end > start:
                 done = end
-                if action != _DROP:
-                    yield from _leaf(text[start:end], start, action, role, parsed, nested)
-                elif obeyed:
-                    for part, offset in obeyed(start, end):
+                if action == _DROP:
+                    for part, offset in obeyed(start, end) if obeyed else ():
                         yield part, offset, "directive", 0
+                else:
+                    for word in _leaf(text[start:end], start, action, role, parsed, nested):
+                        yield word
+                        shared = len(parents)
         while not onwards():
             parents.pop()
+            shared = min(shared, len(parents))
             if not up():
                 if max(done, low) < high:
-                    yield from _skipped(text, max(done, low), high)
+                    yield from _skipped(text, max(done, low), high, whole)
                 return
+
+
+def _says_nothing(node: Node, obeyed: Parts | None) -> bool:
+    """True of `{/* comments */}` between the elements of JSX."""
+    inner = node.children[1:-1]
+    return (
+        node.parent is not None
+        and node.parent.type in ("jsx_element", "jsx_fragment")
+        and all(each.type == "comment" for each in inner)
+        and not any(True for each in inner if obeyed for _ in obeyed(each.start_byte, each.end_byte))
+    )
 
 
 def _leaf(word: str, start: int, action: int, role: int, parsed: Parsed, nested: bool) -> Iterator[Word]:
     if action == _DESCEND:
         if word.strip(_WHITE) and not _CONTINUATION.fullmatch(word):
-            yield word, start, "", role
+            yield _PREPROCESSOR.sub("#", word) if word[0] == "#" else word, start, "", role
     elif action == _KEEP:
         yield word, start, "string", role
+    elif action == _TEXT:
+        if word.strip(_WHITE):
+            yield word, start, "string", role
     elif action == _JSX:
         if shown := _jsx_text(word):
             yield shown, start, "string", role
@@ -177,10 +215,16 @@ _WHITE = " \t\n\r\f\v"  # to a compiler; Unicode has more of it
 _WORD = re.compile(r"\S+", re.ASCII)
 _CONTINUATION = re.compile(r"\\\r?\n")
 _CONTINUED_LINE = re.compile(r"^[ \t\f]*\\\r?\n", re.MULTILINE)  # without a comment on it
+_CONTINUED = re.compile(r"(?:\s|[\\`]\r?\n)+", re.ASCII)  # with ` in PowerShell
+_PREPROCESSOR = re.compile(r"#[ \t]+(?=[a-z])")
 
 
-def _skipped(text: str, start: int, end: int) -> Iterator[Word]:
+def _skipped(text: str, start: int, end: int, whole: bool = False) -> Iterator[Word]:
     if (gap := text[start:end]).strip(_WHITE):
+        if whole:
+            if not _CONTINUED.fullmatch(gap):
+                yield gap, start, "string", 0
+            return
         for match in _WORD.finditer(_CONTINUATION.sub(_blank, gap)):
             yield match[0], start + match.start(), "", 0
 
@@ -208,12 +252,12 @@ def _lexer(name: str) -> Lexer:
     return get_lexer_by_name(name)
 
 
-def _whole_comments(text: str, name: str) -> Iterator[tuple[int, _TokenType, str]]:
+def _whole_comments(tokens: Iterable[tuple[int, TokenType, str]]) -> Iterator[tuple[int, TokenType, str]]:
     """The tokens of a pygments lexer, with the pieces of a comment of several lines put together."""
     from pygments.token import Comment
 
     start, pieces = 0, []
-    for offset, kind, value in _lexer(name).get_tokens_unprocessed(text):
+    for offset, kind, value in tokens:
         if kind in Comment.Multiline:
             start = start if pieces else offset
             pieces.append(value)
@@ -238,7 +282,7 @@ def _pieces(
     kept = (Comment.Preproc, Comment.PreprocFile, Comment.Hashbang)
     string: list[str] = []
     string_start, string_kind = 0, ""
-    for start, kind, value in _whole_comments(text, name):
+    for start, kind, value in _whole_comments(_lexer(name).get_tokens_unprocessed(text)):
         verbatim = "string" if kind in String else ""
         if layout == "lines" and (kind is Name.Constant or kind in Literal.Scalar):
             verbatim = "block" if kind is Name.Constant else "string"
@@ -331,11 +375,190 @@ def plain_lines(text: str, *, all_blank: bool = False) -> Iterator[Word]:
         start += len(line) + 1
 
 
+# ---- blanks between words
+
+
+class Blanks(NamedTuple):
+    """Where a language does not care for blanks: behind these words, before those, and around these signs."""
+
+    behind: frozenset[str] = frozenset("([{,;")
+    before: frozenset[str] = frozenset(")]},;")
+    signs: re.Pattern[str] = re.compile(r"[-=+*/%<>!&|^?:~]+")  # if there are blanks on both sides, or on none
+
+
+def with_gaps(text: str, words: Iterable[Word]) -> Iterator[Word]:
+    """The words, with one of the kind "blank" where white space stands between two of them."""
+    done, last = 0, "tree"
+    for word in words:
+        if word[2] != "tree" != last and done < word[1]:  # there may be a comment in the gap: look at its edges
+            if text[done] in _WHITE or text[word[1] - 1] in _WHITE:
+                yield " ", done, "blank", 0
+        yield word
+        done, last = word[1] + len(word[0]), word[2]
+
+
+def relax(words: list[Word], blanks: Blanks) -> Iterator[Word]:
+    """The words without the blanks that a language does not care for."""
+    count = len(words)
+    for number, word in enumerate(words):
+        if word[2] == "blank" and 0 < number < count - 1:
+            last, after = words[number - 1], words[number + 1]
+            if (not last[2] and last[0] in blanks.behind) or (not after[2] and after[0] in blanks.before):
+                continue
+            signs = [not each[2] and bool(blanks.signs.fullmatch(each[0])) for each in (last, after)]
+            other = number - 2 if signs[0] else number + 2
+            if signs[0] != signs[1] and 0 < other < count and words[other][2] == "blank":
+                continue
+        yield word
+
+
+def whole(words: Iterable[Word], spans: Iterable[tuple[int, int]], text: str) -> Iterator[Word]:
+    """The words, with one string for all that stand in a span, if a word starts where it does."""
+    waiting = iter(spans)
+    span = next(waiting, None)
+    until = 0
+    for word in words:
+        if word[1] < until and word[2] != "tree":
+            continue
+        while span and span[0] < word[1]:
+            span = next(waiting, None)
+        if span and span[0] == word[1] and word[2] in ("", "string"):
+            until = span[1]
+            yield text[span[0] : until], span[0], "string", 0
+            continue
+        yield word
+
+
+def folded(words: Iterable[Word], text: str) -> Iterator[Word]:
+    """The words of a YAML file, with its scalars as they are read: without the indentation of their lines."""
+    for word, start, kind, role in words:
+        if kind == "string" and word[0] in "|>" and "\n" in word:
+            header, _, body = word.partition("\n")
+            if "+" in header:  # the blank lines behind it count, too
+                body += _BLANK_LINES.match(text, start + len(word))[0]
+            else:
+                body = body.rstrip(_WHITE.replace("\t", "").replace(" ", ""))
+            if not _DIGIT.search(header.partition("#")[0]):
+                lines = body.split("\n")
+                width = next((len(line) - len(line.lstrip(" ")) for line in lines if line.strip(" ")), 0)
+                body = "\n".join(line[width:] if line[:width].strip(" ") == "" else line for line in lines)
+            word = header.partition(" #")[0].rstrip() + "\n" + body
+        elif kind == "string" and "\n" in word and "\\\n" not in word:
+            word = _FOLD.sub(lambda match: "\n" * (match[0].count("\n") - 1) or " ", word)
+        yield word, start, kind, role
+
+
+_BLANK_LINES = re.compile(r"(?:[ \t\r]*\n)*")
+_DIGIT = re.compile(r"\d")
+_FOLD = re.compile(r"(?<![ \t\r])[ \t\r]*\n\s*")
+
+
+def spans(text: str, opens: re.Pattern[str], closes: str) -> Iterator[tuple[int, int]]:
+    """From each match of `opens` to the next `closes`, in which `{0}` stands for the first group, in any case."""
+    lower, start, endless = text.lower(), 0, set[str]()
+    while match := opens.search(lower, start):
+        start, end = match.end(), closes.format(match[1])
+        if end not in endless and (at := lower.find(end, start)) >= 0:
+            start = at + len(end)
+            yield match.start(), start
+        else:
+            endless.add(end)
+
+
+class Lines(NamedTuple):
+    """Where white space counts in a language that is taken line by line; patterns are searched in each line.
+
+    A literal region goes from a line that `opens` matches to the next that matches `closes`, in which `{0}` stands for
+    the group of the first. All that stands in it counts.
+    """
+
+    opens: re.Pattern[str] | None = None
+    closes: str = ""
+    keeps: re.Pattern[str] | None = None  # the blanks at the end of this line count
+    breaks: re.Pattern[str] | None = None  # two or more of them do, if there is text in the line below
+    comment: re.Pattern[str] | None = None
+    inner: bool = False  # a comment may stand between a line and the one that goes on with it
+    blank: str = "one"  # of several blank lines count: "one", "all", "none", or all between "indented" lines
+
+
+def written_lines(text: str, rules: Lines, obeyed: Parts | None = None) -> Iterator[Word]:
+    """The lines of a text, without its comments, but for what is `obeyed` in them, and the white space that does not
+    count by the rules.
+    """
+    closes: re.Pattern[str] | None = None
+    waiting: list[tuple[str, int]] = []  # blank lines: they count if there is text behind them
+    start, indented, joined, begun = 0, False, False, False
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        bare = line.rstrip(_WHITE)
+        inside = closes is not None
+        if closes and closes.search(line):
+            closes = None
+        is_comment = not inside and (rules.inner or not joined) and bool(rules.comment and rules.comment.search(line))
+        if bare and not is_comment:
+            between = rules.blank == "all" or (rules.blank == "indented" and indented and bare[0] in " \t")
+            count = len(waiting) if inside or between else min(len(waiting), rules.blank != "none" or joined)
+            for shown, at in waiting[:count]:
+                yield shown, at, "line", 0
+            waiting = []
+            if (inside and closes) or (rules.keeps and rules.keeps.search(line)):
+                yield line.rstrip("\r"), start, "line", 0
+            elif rules.breaks and rules.breaks.search(line) and "".join(lines[number + 1 : number + 2]).strip(_WHITE):
+                yield bare + "  ", start, "line", 0
+            else:
+                yield bare, start, "line", 0
+            if not inside and rules.opens and (opened := rules.opens.search(line)):
+                closes = re.compile(rules.closes.format(re.escape(opened[1])))
+            indented, begun = bare[0] in " \t", True
+            joined = bare.endswith("\\") and bare == line.rstrip("\r")
+        elif bare and obeyed:
+            for part, offset in obeyed(start, start + len(bare)):
+                yield part, offset, "directive", 0
+        elif not bare and begun:
+            waiting.append((line.rstrip("\r") if inside else "", start))
+        start += len(line) + 1
+
+
+_INI_COMMENT = re.compile(r"\s*[;#]")
+_SETTING = re.compile(r"([^=:\s\[][^=:]*)([=:])[ \t]*", re.ASCII)
+
+
+def ini_words(text: str, obeyed: Parts) -> Iterator[Word]:
+    """The keys and values of an INI file, without the blanks around the first sign, and what is `obeyed` in comments; of
+    an indented line, which goes on with a value, all counts, and so do the blank lines before it.
+    """
+    start, waiting = 0, 0
+    for line in text.split("\n"):
+        bare = line.rstrip("\r") if _ESCAPED.search(line) else line.rstrip(_WHITE)
+        if not bare:
+            waiting += 1
+        elif not _INI_COMMENT.match(bare):
+            setting = _SETTING.match(bare)
+            if bare[0] in " \t":
+                yield "\n" * min(waiting, start) + " ", start, "blank", 0
+                yield bare.lstrip(), start + len(bare) - len(bare.lstrip()), "line", 0
+            elif setting:
+                yield setting[1].rstrip(_WHITE), start, "line", 0
+                yield setting[2], start + setting.start(2), "line", 0
+                if value := bare[setting.end() :]:
+                    yield value, start + setting.end(), "line", 0
+            else:
+                yield bare, start, "line", 0
+            waiting = 0
+        else:
+            for part, offset in obeyed(start, start + len(bare)):
+                yield part, offset, "directive", 0
+        start += len(line) + 1
+
+
+_ESCAPED = re.compile(r"\\[ \t]+\r?$")
+
+
 # ---- layout
 
 _BRACKETS = frozenset("([{}])")
 _ENDS_STATEMENT = re.compile(r"[\w\"'`)\]}?!$]\Z")
-_STARTS_STATEMENT = re.compile(r"[\w\"'`(\[@#$!~&*+-]")
+_STARTS_STATEMENT = re.compile(r"(?!&&)[\w\"'`(\[@#$!~&*+-]")
 _SIGN = re.compile(r"[-+*&(\[]")
 
 

@@ -7,6 +7,7 @@ that a parser could not read is ever lost.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from llmerge_helpers.conflicts.languages import TABLE
@@ -31,10 +32,103 @@ _GRAMMARS: dict[str, list[tuple[str, str]]] = {
 }
 
 
+# Grammars that are trusted only where they find no error: they know what white space means in their language, or some of
+# it. A file that they cannot read (another dialect, a template of it) is taken as if there were none.
+_WHERE_CLEAN: dict[str, tuple[str, str]] = {
+    "YAML": ("tree_sitter_yaml", "language"),
+    "TOML": ("tree_sitter_toml", "language"),
+    "JSON": ("tree_sitter_json", "language"),
+    "CSS": ("tree_sitter_css", "language"),
+    "HTML": ("tree_sitter_html", "language"),
+    "XML": ("tree_sitter_xml", "language_xml"),
+    "Lua": ("tree_sitter_lua", "language"),
+    "Objective-C": ("tree_sitter_objc", "language"),
+    "Shell": ("tree_sitter_bash", "language"),
+    "Scala": ("tree_sitter_scala", "language"),
+    "Swift": ("tree_sitter_swift", "language"),
+    "SQL": ("tree_sitter_sql", "language"),
+    "Haskell": ("tree_sitter_haskell", "language"),
+    "Elixir": ("tree_sitter_elixir", "language"),
+    "Julia": ("tree_sitter_julia", "language"),
+    "PowerShell": ("tree_sitter_powershell", "language"),
+    "Perl": ("tree_sitter_perl", "language"),
+}
+_FREE = ("YAML", "TOML", "JSON", "CSS", "XML", "Lua", "Objective-C")  # white space only parts their words
+
+
+def _blanks(behind: str, before: str, signs: str = "$^") -> syntax.Blanks:
+    return syntax.Blanks(frozenset(behind.split()), frozenset(before.split()), re.compile(signs))
+
+
+# Where blanks do not count in a language that has them between words of another meaning.
+_BLANKS = {
+    "HTML": _blanks("< </ =", "> /> ="),
+    "Shell": _blanks("; ;; && || | ( { } then do else )", "; ;; && || | ) }"),
+    "CMake": _blanks("(", ")"),
+    "Clojure": _blanks("( [ {", ") ] }"),
+    "SCSS": _blanks("( [ { } , ; > ~ :", ") ] { } , ; > ~"),
+    "PowerShell": _blanks("( [ { } , ; |", ") ] } , ; |", "[=+*|]=?"),
+    "Perl": _blanks("( [ { } , ;", ") ] } , ;", r"[=.+-]|[-+.*|&]=|[=!]=|=[>~]|&&|\|\||[<>]=?"),
+}
+# What stands between these is taken as it stands, where a word starts there.
+_VERBATIM = {
+    "SQL": (re.compile(r"\$(\w*)\$"), "${0}$"),
+    "XML": (re.compile(r"<!\[cdata\[()"), "]]>"),
+    "HTML": (re.compile(r"<(pre|textarea|xmp|listing)\b"), "</{0}"),
+}
+
+
 _PREPROCESSED = ("C", "C++", "C#", "Objective-C")
 
 
 LAYOUT = syntax.LAYOUT
+
+
+_ESCAPED_BLANK = r"\\[ \t]+$"  # looks like a continued line, and is none
+
+# Where white space counts in what is taken line by line.
+_LINES = {
+    name: syntax.Lines(
+        **{key: value if key in ("closes", "blank", "inner") else re.compile(value) for key, value in rules.items()}
+    )
+    for name, rules in {
+        "Markdown": {
+            "opens": r"^[ \t>]*(?:(?:[-*+]|\d+[.)])[ \t]+)*(`{3,}(?=[^`]*$)|~{3,})",
+            "closes": r"^[ \t>]*{0}[`~]*\s*$",
+            "keeps": r"^(?: {4}|\t)",  # may well be code
+            "breaks": r"^(?!\s*#).*\S {2,}\r?$",
+            "blank": "indented",
+        },
+        # docutils drops the blanks at the end of each line
+        "reStructuredText": {"blank": "indented"},
+        # the value of a variable goes up to the end of its line
+        "Makefile": {
+            "opens": r"^ *(?:override +|export +)*(define)\b",
+            "closes": r"^\s*endef\b",
+            "keeps": rf"{_ESCAPED_BLANK}|^(?!\t)[^:=#]*(?:[:+?!]|::+)?=",
+            "comment": r"^ *#",
+            "blank": "none",
+        },
+        "Dockerfile": {
+            "opens": r"<<-?[\"']?([A-Za-z_]\w*)",
+            "closes": r"^\t*{0}\s*$",
+            "keeps": _ESCAPED_BLANK,
+            "inner": True,
+            "comment": r"^\s*#",
+            "blank": "none",
+        },
+        "HTML": {
+            "opens": r"^.{0,500}?<(pre|textarea|xmp|listing)\b(?!.{0,500}</\1)",
+            "closes": r"</{0}",
+            "keeps": r"`|<(?:pre|textarea|xmp|listing)\b",
+            "blank": "all",
+        },
+        "XML": {"keeps": r"\s\r?$", "blank": "all"},  # where a file says that white space counts
+        # an empty field at the end of a line of a table, and what programs of an unknown language may see
+        "Text": {"keeps": rf"^[ \t]*\S.*\t|\t\r?$|{_ESCAPED_BLANK}|`[ \t]+$"},
+    }.items()
+}
+_LINES["Vue"] = _LINES["HTML"]
 
 
 class Lexed(NamedTuple):
@@ -63,15 +157,21 @@ def parses(text: str, language: str) -> bool | None:
     return parsed is not None and parsed.clean
 
 
+def optional(grammar: tuple[str, str] | None) -> bool:
+    """True of a grammar that is trusted only where it finds no error."""
+    return grammar in _WHERE_CLEAN.values()
+
+
 def comparable(left: Lexed, right: Lexed) -> bool:
     """True if both were parsed cleanly by the same grammar, so that syntax trees can be compared too."""
     return bool(left.clean and right.clean and left.grammar == right.grammar)
 
 
-def lex(text: str, language: str, window: tuple[int, int] | None = None) -> Lexed:
+def lex(text: str, language: str, window: tuple[int, int] | None = None, *, plain: bool = False) -> Lexed:
     """The significant tokens: comments and white space gone, strings whole, preprocessor and Python indentation kept.
 
-    In languages without a grammar, white space that may count is kept as tokens of the kind "blank".
+    In languages without a grammar, white space that may count is kept as tokens of the kind "blank". `plain` does
+    without a grammar that is trusted only where it finds no error.
 
     >>> [word for word, *_ in lex('f( "//" ); // say "hi"', "Java").words]
     ['f', '(', '"//"', ')', ';']
@@ -81,45 +181,108 @@ def lex(text: str, language: str, window: tuple[int, int] | None = None) -> Lexe
     """
     text = _unmarked(text)
     if (decoded := lexical.decoded(text, language)) is None:
-        return _lex(text, language, window)
-    lexed = _lex(decoded.text, language, decoded.window(window))
+        return _lex(text, language, window, plain)
+    lexed = _lex(decoded.text, language, decoded.window(window), plain)
     return lexed._replace(words=decoded.placed(lexed.words, window))
 
 
-def _lex(text: str, language: str, window: tuple[int, int] | None) -> Lexed:
+def _lex(text: str, language: str, window: tuple[int, int] | None, plain: bool) -> Lexed:
     """The tokens of a text with the line ends that its language knows and its parser may not."""
-    plain = lexical.spliced(text, language)
-    if lexical.hides_line_ends(plain, language):
-        plain = lexical.with_line_ends(plain, _lex_plain(plain, language, None).words, language)
-    lexed = _lex_plain(plain, language, window)
-    if plain == text:
+    shown = lexical.spliced(text, language)
+    if lexical.hides_line_ends(shown, language):
+        shown = lexical.with_line_ends(shown, _lex_shown(shown, language, None, plain).words, language)
+    lexed = _lex_shown(shown, language, window, plain)
+    if shown == text:
         return lexed
     as_written = (  # in a string, every sign counts
         (text[start : start + len(word)], start, kind, role)
-        if kind == "string" and plain.startswith(word, start)
+        if kind == "string" and shown.startswith(word, start)
         else (word, start, kind, role)
         for word, start, kind, role in lexed.words
     )
     return lexed._replace(words=list(as_written))
 
 
-def _lex_plain(text: str, language: str, window: tuple[int, int] | None) -> Lexed:
+def _lex_shown(text: str, language: str, window: tuple[int, int] | None, plain: bool) -> Lexed:
     grammar = clean = None
     layout = _layout(language)
     obeyed = Obeyed(text, language).parts
+    window = window or (0, len(text))
     if language in _GRAMMARS:
         parsed = syntax.parse(text, _grammars(text, language))
         if parsed is None:  # no program is like this
             return Lexed(list(syntax.plain_lines(text)), None, False)
         grammar, clean = parsed.grammar, parsed.clean
-        words = list(syntax.leaves(parsed, text, window or (0, len(text)), obeyed))
-    elif lexer := TABLE.get(language, TABLE["Text"])[1]:
-        words = list(syntax.lexer_words(text, lexer, layout, obeyed, MISREAD.get(language)))
+        words = list(syntax.leaves(parsed, text, window, obeyed))
+    elif not plain and (parsed := _clean(text, language)):
+        grammar, clean = parsed.grammar, True
+        words = _read(parsed, text, language, window, obeyed)
     else:
-        words = list(syntax.plain_lines(text, all_blank=layout == "verbatim"))
-    if layout in ("indent", "newline", "asi") or language in _PREPROCESSED:
+        words = _lex_without(text, language, obeyed)
+    if not (grammar and language in _WHERE_CLEAN) and (layout in ("indent", "newline", "asi") or language in _PREPROCESSED):
         words = list(syntax.lay_out(text, words, layout))
     return Lexed(list(lexical.held_to_rules(text, words, language, grammar)), grammar, clean)
+
+
+def _lex_without(text: str, language: str, obeyed: syntax.Parts) -> list[syntax.Word]:
+    """The words without a grammar: what a lexer finds, or lines."""
+    lexer = "" if _preserves(text, language) else TABLE.get(language, TABLE["Text"])[1]
+    if language == "INI":
+        words = list(syntax.ini_words(text, obeyed))
+    elif lexer:
+        words = list(syntax.lexer_words(text, lexer, _layout(language), obeyed, MISREAD.get(language)))
+    else:
+        words = list(syntax.written_lines(text, _LINES.get(language, _LINES["Text"]), obeyed))
+    if lexer and _layout(language) in ("", "newline"):
+        words = list(syntax.relax(words, _BLANKS.get(language, syntax.Blanks())))
+    return _with_spans(words, text, language)
+
+
+def _clean(text: str, language: str) -> syntax.Parsed | None:
+    """The tree by a grammar that is trusted only where it finds no error, or None."""
+    if language not in _WHERE_CLEAN or _preserves(text, language):
+        return None
+    parsed = syntax.parse(text, [_WHERE_CLEAN[language]])
+    return parsed if parsed and parsed.clean else None
+
+
+def _preserves(text: str, language: str) -> bool:
+    return language == "XML" and "xml:space" in text
+
+
+def _read(
+    parsed: syntax.Parsed, text: str, language: str, window: tuple[int, int], obeyed: syntax.Parts
+) -> list[syntax.Word]:
+    """The words of such a tree, with the blanks that count between them."""
+    words = list(syntax.leaves(parsed, text, window, obeyed, whole=True))
+    if language not in _FREE:
+        words = list(syntax.relax(list(syntax.with_gaps(text, words)), _BLANKS.get(language, syntax.Blanks())))
+        if language == "HTML":
+            words = [(_shown(word), start, kind, role) for word, start, kind, role in words]
+    elif language == "YAML":
+        words = list(syntax.folded(words, text))
+    elif language == "Objective-C":
+        words = [word for word in syntax.lay_out(text, words, "") if word[2] != "newline"]
+    return _with_spans(words, text, language)
+
+
+def _shown(word: str) -> str:
+    """The text of a page, on one line; what may be a template stays as it is."""
+    return word if word[:1] in "\"'" or "{" in word or "<" in word else re.sub(r"(?<![ \t\r])[ \t\r]*\n\s*", " ", word)
+
+
+def _with_spans(words: list[syntax.Word], text: str, language: str) -> list[syntax.Word]:
+    if language not in _VERBATIM:
+        return words
+    spans = list(syntax.spans(text, *_VERBATIM[language]))
+    if language == "SQL" and not _OTHER_BODY.search(text):
+        spans = [span for span in spans if not _BODY.search(text, max(0, span[0] - 100), span[0])]
+    return list(syntax.whole(words, spans, text)) if spans else words
+
+
+# The body of a function is code, unless it is not in SQL.
+_BODY = re.compile(r"(?i)\b(?:as|do)\s*\Z")
+_OTHER_BODY = re.compile(r"(?i)\blanguage\s+['\"]?(?!sql\b|plpgsql\b|plsql\b)\w")
 
 
 def _unmarked(text: str) -> str:
