@@ -163,11 +163,15 @@ def leaves(
             start = max(start, done)
             if end > start:
                 done = end
+                shown = text[start:end]
+                beside = text.endswith("]]>", 0, start) or text.startswith("<![", end)
+                if action == _TEXT and (beside or shown.strip(_WHITE)):  # white space beside CDATA is a part of its text
+                    action = _KEEP
                 if action == _DROP:
                     for part, offset in obeyed(start, end) if obeyed else ():
                         yield part, offset, "directive", 0
                 else:
-                    for word in _leaf(text[start:end], start, action, role, parsed, nested):
+                    for word in _leaf(shown, start, action, role, parsed, nested):
                         yield word
                         shared = len(parents)
         while not onwards():
@@ -196,9 +200,6 @@ def _leaf(word: str, start: int, action: int, role: int, parsed: Parsed, nested:
             yield _PREPROCESSOR.sub("#", word) if word[0] == "#" else word, start, "", role
     elif action == _KEEP:
         yield word, start, "string", role
-    elif action == _TEXT:
-        if word.strip(_WHITE):
-            yield word, start, "string", role
     elif action == _JSX:
         if shown := _jsx_text(word):
             yield shown, start, "string", role
@@ -386,28 +387,51 @@ class Blanks(NamedTuple):
     signs: re.Pattern[str] = re.compile(r"[-=+*/%<>!&|^?:~]+")  # if there are blanks on both sides, or on none
 
 
-def with_gaps(text: str, words: Iterable[Word]) -> Iterator[Word]:
-    """The words, with one of the kind "blank" where white space stands between two of them."""
-    done, last = 0, "tree"
+def with_gaps(text: str, words: Iterable[Word], layout: str) -> Iterator[Word]:
+    """The words, with one of the kind "blank" where white space stands between two of them.
+
+    It is a line end where those count: everywhere with `layout` "lines", between what may be two statements with
+    "newline".
+    """
+    done, previous = 0, ("", 0, "tree", 0)
     for word in words:
-        if word[2] != "tree" != last and done < word[1]:  # there may be a comment in the gap: look at its edges
-            if text[done] in _WHITE or text[word[1] - 1] in _WHITE:
-                yield " ", done, "blank", 0
+        if word[2] == "directive":
+            yield word
+            continue
+        seen = word[2] != "tree" != previous[2] and done < word[1]
+        if seen and (text[done] in _WHITE or text[word[1] - 1] in _WHITE):  # within, there may be a comment
+            ends = layout == "lines" or (layout == "newline" and _between_statements(previous[0], word[0]))
+            ends = ends and "\n" in _CONTINUATION.sub("", text[done : word[1]])
+            yield "\n" if ends else " ", done, "blank", 0
         yield word
-        done, last = word[1] + len(word[0]), word[2]
+        done, previous = word[1] + len(word[0]), word
 
 
 def relax(words: list[Word], blanks: Blanks) -> Iterator[Word]:
     """The words without the blanks that a language does not care for."""
-    count = len(words)
+
+    def sign(number: int) -> bool:
+        text, _, kind, _ = words[number]
+        return not kind and bool(blanks.signs.fullmatch(text))
+
+    def parted(number: int) -> bool:
+        """A sign between two words with blanks on both sides. A line that starts with one may be a statement."""
+        ends = number - 2, number + 2
+        return (
+            sign(number)
+            and ends[0] >= 0
+            and ends[1] < len(words)
+            and words[number - 1][:3:2] == (" ", "blank")
+            and words[number + 1][2] == "blank"
+            and not (sign(ends[0]) or sign(ends[1]))
+        )
+
     for number, word in enumerate(words):
-        if word[2] == "blank" and 0 < number < count - 1:
+        if word[2] == "blank" and 0 < number < len(words) - 1:
             last, after = words[number - 1], words[number + 1]
             if (not last[2] and last[0] in blanks.behind) or (not after[2] and after[0] in blanks.before):
                 continue
-            signs = [not each[2] and bool(blanks.signs.fullmatch(each[0])) for each in (last, after)]
-            other = number - 2 if signs[0] else number + 2
-            if signs[0] != signs[1] and 0 < other < count and words[other][2] == "blank":
+            if parted(number - 1) or parted(number + 1):
                 continue
         yield word
 
@@ -431,11 +455,21 @@ def whole(words: Iterable[Word], spans: Iterable[tuple[int, int]], text: str) ->
 
 def folded(words: Iterable[Word], text: str) -> Iterator[Word]:
     """The words of a YAML file, with its scalars as they are read: without the indentation of their lines."""
+    done, last = 0, ""
     for word, start, kind, role in words:
+        if kind == "directive":
+            yield word, start, kind, role
+            continue
+        if "\t" in (gap := text[done:start]) and "\t" in _YAML_COMMENT.sub("", gap):
+            yield "\t", done, "blank", 0  # many a parser takes none
+        elif gap and word in "[{" and last not in "[{,:-?":  # behind an anchor or a tag
+            yield " ", done, "blank", 0
+        done, last = start + len(word), word
         if kind == "string" and word[0] in "|>" and "\n" in word:
             header, _, body = word.partition("\n")
+            body += _BLANKS.match(text, start + len(word))[0]
             if "+" in header:  # the blank lines behind it count, too
-                body += _BLANK_LINES.match(text, start + len(word))[0]
+                body += _BLANK_LINES.match(text, start + len(word))[0].lstrip(" \t\r")
             else:
                 body = body.rstrip(_WHITE.replace("\t", "").replace(" ", ""))
             if not _DIGIT.search(header.partition("#")[0]):
@@ -448,9 +482,11 @@ def folded(words: Iterable[Word], text: str) -> Iterator[Word]:
         yield word, start, kind, role
 
 
+_BLANKS = re.compile(r"[ \t]*")
 _BLANK_LINES = re.compile(r"(?:[ \t\r]*\n)*")
+_YAML_COMMENT = re.compile(r"#.*")
 _DIGIT = re.compile(r"\d")
-_FOLD = re.compile(r"(?<![ \t\r])[ \t\r]*\n\s*")
+_FOLD = re.compile(r"(?<![ \r])[ \r]*\n[ \r\n]*")
 
 
 def spans(text: str, opens: re.Pattern[str], closes: str) -> Iterator[tuple[int, int]]:

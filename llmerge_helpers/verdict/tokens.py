@@ -32,8 +32,8 @@ _GRAMMARS: dict[str, list[tuple[str, str]]] = {
 }
 
 
-# Grammars that are trusted only where they find no error: they know what white space means in their language, or some of
-# it. A file that they cannot read (another dialect, a template of it) is taken as if there were none.
+# Grammars that are trusted only where they find no error: they know what white space means in their language. A file
+# that they cannot read (another dialect, a template of it) is taken as if there were none.
 _WHERE_CLEAN: dict[str, tuple[str, str]] = {
     "YAML": ("tree_sitter_yaml", "language"),
     "TOML": ("tree_sitter_toml", "language"),
@@ -53,7 +53,7 @@ _WHERE_CLEAN: dict[str, tuple[str, str]] = {
     "PowerShell": ("tree_sitter_powershell", "language"),
     "Perl": ("tree_sitter_perl", "language"),
 }
-_FREE = ("YAML", "TOML", "JSON", "CSS", "XML", "Lua", "Objective-C")  # white space only parts their words
+_FREE = ("YAML", "TOML", "JSON", "XML", "Lua", "Objective-C")  # white space only parts their words
 
 
 def _blanks(behind: str, before: str, signs: str = "$^") -> syntax.Blanks:
@@ -63,7 +63,8 @@ def _blanks(behind: str, before: str, signs: str = "$^") -> syntax.Blanks:
 # Where blanks do not count in a language that has them between words of another meaning.
 _BLANKS = {
     "HTML": _blanks("< </ =", "> /> ="),
-    "Shell": _blanks("; ;; && || | ( { } then do else )", "; ;; && || | ) }"),
+    "Shell": _blanks("; ;; && || | ( then do else )", "; ;; && || |"),
+    "CSS": _blanks("( [ { } , ; : > ~ =", ") ] { } , ; > ~ ="),
     "CMake": _blanks("(", ")"),
     "Clojure": _blanks("( [ {", ") ] }"),
     "SCSS": _blanks("( [ { } , ; > ~ :", ") ] { } , ; > ~"),
@@ -247,7 +248,8 @@ def _clean(text: str, language: str) -> syntax.Parsed | None:
 
 
 def _preserves(text: str, language: str) -> bool:
-    return language == "XML" and "xml:space" in text
+    """True of XML whose white space counts, and of what has some before its declaration, which no parser takes."""
+    return language == "XML" and ("xml:space" in text or (text[:1].isspace() and text.lstrip().startswith("<?xml")))
 
 
 def _read(
@@ -256,13 +258,17 @@ def _read(
     """The words of such a tree, with the blanks that count between them."""
     words = list(syntax.leaves(parsed, text, window, obeyed, whole=True))
     if language not in _FREE:
-        words = list(syntax.relax(list(syntax.with_gaps(text, words)), _BLANKS.get(language, syntax.Blanks())))
+        words = list(syntax.with_gaps(text, words, _layout(language)))
+        words = list(syntax.relax(words, _BLANKS.get(language, syntax.Blanks())))
         if language == "HTML":
             words = [(_shown(word), start, kind, role) for word, start, kind, role in words]
     elif language == "YAML":
         words = list(syntax.folded(words, text))
     elif language == "Objective-C":
-        words = [word for word in syntax.lay_out(text, words, "") if word[2] != "newline"]
+        words = [
+            (word, start, "blank" if kind == "newline" else kind, role)
+            for word, start, kind, role in syntax.lay_out(text, words, "")
+        ]
     return _with_spans(words, text, language)
 
 
