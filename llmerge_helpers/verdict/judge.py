@@ -22,8 +22,8 @@ from llmerge_helpers.conflicts import Conflict, Row, fences, language_of, split_
 from llmerge_helpers.conflicts.languages import language_named
 from llmerge_helpers.conflicts.prompts import TEXTS, Fence, parse_question
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.verdict.syntax import Word
-from llmerge_helpers.verdict.tokens import LAYOUT, Lexed, comparable, lex, optional, parses
+from llmerge_helpers.verdict.syntax import Cut, Like, Word
+from llmerge_helpers.verdict.tokens import LAYOUT, Lexed, comparable, lex, optional, parses, state
 
 MATCH_TYPES = (
     "exact_match",
@@ -165,12 +165,27 @@ class _Case:
     def lex(self, code: str, *, all_words: bool = False, plain: bool = False) -> Lexed:
         """The tokens of the file with this code in it (summed up outside of the code), or of the code alone."""
         window = None if all_words else (len(self.head), len(self.head) + len(code))
-        return lex(self.head + code + self.suffix, self.language, window, plain=plain)
+        text = self.head + code + self.suffix
+        return lex(text, self.language, window, plain=plain, cut=lambda: self.cut, like=self.file)
+
+    @cached_property
+    def file(self) -> Like:
+        """The developers' file, and where the code stands in it."""
+        return Like(self.head + self.answer + self.suffix, len(self.head), len(self.head) + len(self.answer))
+
+    @cached_property
+    def cut(self) -> Cut | None:
+        """Where a lexer may begin, to see the code."""
+        return state(self.file.text, self.language, len(self.head))
 
     @cached_property
     def plain(self) -> Lexed:
         """The tokens of the file by other means than a grammar that is trusted only where it finds no error."""
         return self.lex(self.answer, plain=True)
+
+    @cached_property
+    def plain_file(self) -> Lexed:
+        return self.lex(self.answer, all_words=True, plain=True)
 
     @cached_property
     def expected(self) -> Lexed:
@@ -443,18 +458,22 @@ def _gaps(lexed: Lexed, head: int, size: int) -> list[tuple[int, int]]:
 
 def _compare(case: _Case, code: str) -> tuple[Lexed, Lexed, Difference | None]:
     """The tokens of both files, and where they first differ."""
-    expected, got = case.expected, case.lex(code)
-    if got.grammar != expected.grammar and optional(expected.grammar or got.grammar):
-        expected, got = case.plain, got if got.clean is None else case.lex(code, plain=True)
+    expected = case.expected
+    plain = optional(case.language) and expected.grammar is None
+    got = case.lex(code, plain=plain)
+    if expected.grammar and optional(case.language) and got.grammar is None:
+        expected, plain = case.plain, True
     start = len(case.head)
     left = _words(expected, start, start + len(case.answer))
     right = _words(got, start, start + len(code))
     if difference := _first_difference(left, right, case, code):
         return expected, got, difference
     strict = comparable(expected, got)
-    if not strict or _first_difference(expected.rows(strict), got.rows(strict), case, code):
+    settled = expected.reach is not None and expected.reach == got.reach
+    if not (strict or settled) or _first_difference(expected.rows(strict), got.rows(strict), case, code):
         # The code alone does not tell, so look at all of the file.
-        expected, got = case.expected_file, case.lex(code, all_words=True)
+        expected = case.plain_file if plain else case.expected_file
+        got = case.lex(code, all_words=True, plain=plain)
         difference = _first_difference(expected.rows(strict), got.rows(strict), case, code)
     return expected, got, difference
 

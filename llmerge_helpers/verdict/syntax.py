@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from pygments.lexer import Lexer
+    from pygments.lexer import Lexer, LexerContext
     from pygments.token import _TokenType as TokenType
     from tree_sitter import Node, Parser, Tree
 
@@ -86,16 +86,59 @@ def kind_name(grammar: tuple[str, str], kind: int) -> str:
     return _grammar(*grammar)[0].language.node_kind_for_id(kind) or ""
 
 
-def parse(text: str, grammars: Iterable[tuple[str, str]]) -> Parsed | None:
+class Like(NamedTuple):
+    """A text that differs from another one between two offsets only."""
+
+    text: str
+    start: int
+    end: int
+
+
+def parse(
+    text: str, grammars: Iterable[tuple[str, str]], *, clean: bool = False, like: Like | None = None
+) -> Parsed | None:
     """The tree by the first grammar (module, function) that finds no error, else by the first of all.
+
+    With `clean`, a parser gives up at the first error, and the tree is of no use. The tree of a long text is made from
+    that of a text that it is `like`, if both have no error.
 
     None if the parser got lost: some texts take it hours. Steps are counted, not seconds, so that the same text always
     has the same tree.
     """
-    source = (text if text.isascii() else text.translate(_SINGLE_BYTE)).encode()
+    grammars = tuple(grammars)
+    if like is None or len(text) < _LONG:
+        return _parse_all(text, grammars, clean)
+    known = _known(like.text, grammars, clean)
+    if text == like.text or not known or not known.clean:
+        return known if text == like.text else _parse_all(text, grammars, clean)
+    end = len(text) - len(like.text) + like.end
+    tree = known.tree.copy()
+    points = [_point(each, at) for each, at in ((text, like.start), (like.text, like.end), (text, end))]
+    tree.edit(like.start, like.end, end, *points)
+    tree = _parse(_source(text), _grammar(*known.grammar)[0], True, tree)
+    if tree is None or tree.root_node.has_error:
+        return _parse_all(text, grammars, clean)
+    return Parsed(tree, True, known.grammar)
+
+
+_LONG = 10_000
+
+
+def _point(text: str, at: int) -> tuple[int, int]:
+    return text.count("\n", 0, at), at - text.rfind("\n", 0, at) - 1
+
+
+def _source(text: str) -> bytes:
+    return (text if text.isascii() else text.translate(_SINGLE_BYTE)).encode()
+
+
+def _parse_all(text: str, grammars: tuple[tuple[str, str], ...], clean: bool) -> Parsed | None:
+    if _endless(text):
+        return None
+    source = _source(text)
     first = None
     for grammar in grammars:
-        if (tree := _parse(source, _grammar(*grammar)[0])) is None:
+        if (tree := _parse(source, _grammar(*grammar)[0], clean)) is None:
             continue
         parsed = Parsed(tree, not tree.root_node.has_error, grammar)
         if parsed.clean:
@@ -104,16 +147,36 @@ def parse(text: str, grammars: Iterable[tuple[str, str]]) -> Parsed | None:
     return first
 
 
-def _parse(source: bytes, parser: Parser) -> Tree | None:
+_known = lru_cache(maxsize=4)(_parse_all)  # trees of long files are large
+
+
+def _endless(text: str) -> bool:
+    """True of hundreds of types nested in one another, as no program has them: each takes a parser longer."""
+    run = 0
+    for piece in text.split("<")[1:]:
+        run = run + 1 if piece and len(piece) < 100 and not _NO_TYPE.search(piece) else 0
+        if run > 200:
+            return True
+    return False
+
+
+_NO_TYPE = re.compile(r"[>;(){}\"']")
+
+
+def _parse(source: bytes, parser: Parser, clean: bool, old: Tree | None = None) -> Tree | None:
     steps, limit = 0, 1000 + len(source) // 10  # five times what any of 3,600 files from real merges took
 
-    def lost(_offset: int, _has_error: bool) -> bool:
+    def lost(_offset: int, has_error: bool) -> bool:
         nonlocal steps
         steps += 1
-        return steps > limit
+        return steps > limit or (clean and has_error)
 
     try:
-        return parser.parse(lambda offset, _: source[offset : offset + 65536], progress_callback=lost)
+
+        def read(offset: int, _point: object) -> bytes:
+            return source[offset : offset + 65536]
+
+        return parser.parse(read, old, progress_callback=lost) if old else parser.parse(read, progress_callback=lost)
     except ValueError:
         parser.reset()
         return None
@@ -165,7 +228,9 @@ def leaves(
                 done = end
                 shown = text[start:end]
                 beside = text.endswith("]]>", 0, start) or text.startswith("<![", end)
-                if action == _TEXT and (beside or shown.strip(_WHITE)):  # white space beside CDATA is a part of its text
+                if action == _TEXT and (
+                    beside or shown.strip(_WHITE)
+                ):  # white space beside CDATA is a part of its text
                     action = _KEEP
                 if action == _DROP:
                     for part, offset in obeyed(start, end) if obeyed else ():
@@ -253,6 +318,77 @@ def _lexer(name: str) -> Lexer:
     return get_lexer_by_name(name)
 
 
+class Cut(NamedTuple):
+    """The start of a line, and the state that a lexer has there."""
+
+    start: int
+    stack: tuple[str, ...]
+
+
+_LOOK_BACK = 60_000  # characters: whoever begins there is in no string or comment by all odds
+
+
+def lexer_state(text: str, name: str, before: int) -> Cut | None:
+    """Where a lexer may begin, to see what stands `before`; None where its states do not tell all."""
+    start = max(0, before - _LOOK_BACK)
+    begin = cut = Cut(text.rfind("\n\n", 0, start) + 2 if start and "\n\n" in text[:start] else 0, ("root",))
+    limit = before
+    for _ in range(3):  # some lines before, for what looks back
+        limit = max(text.rfind("\n", 0, limit), 0)
+    states = _tokens_from(text, name, begin)
+    if states is None:
+        return None
+    try:
+        for at, *_ in states:
+            if at and at.start > limit:
+                break
+            cut = at or cut
+    except TypeError:  # rules that need more than a state
+        return None
+    return cut
+
+
+def _tokens_from(text: str, name: str, cut: Cut) -> Iterator[tuple[Cut | None, int, TokenType, str]] | None:
+    """The tokens behind a cut, with the cut that could be made before each at the start of a line."""
+    from pygments.lexer import ExtendedRegexLexer, LexerContext, RegexLexer
+
+    lexer = _lexer(name)
+    if not isinstance(lexer, RegexLexer) or isinstance(lexer, ExtendedRegexLexer):
+        return None
+    context = LexerContext(text, cut.start, list(cut.stack))
+    tokens = ExtendedRegexLexer.get_tokens_unprocessed(lexer, context=context)
+    return _with_cuts(text, tokens, context)
+
+
+def _with_cuts(
+    text: str, tokens: Iterable[tuple[int, TokenType, str]], context: LexerContext
+) -> Iterator[tuple[Cut | None, int, TokenType, str]]:
+    """The tokens, each with the cut that could be made before it: at the start of a line, and not within a comment."""
+    from pygments.token import Comment
+
+    in_comment = False
+    for start, kind, value in tokens:
+        goes_on, in_comment = in_comment, kind in Comment.Multiline
+        can_cut = start == context.pos and text[start - 1 : start] in ("", "\n") and not (goes_on and in_comment)
+        yield Cut(start, tuple(context.stack)) if can_cut else None, start, kind, value
+
+
+def lexed_part(text: str, name: str, cut: Cut, end: int) -> tuple[list[tuple[int, TokenType, str]], Cut] | None:
+    """The tokens from a cut to one some lines behind `end`, or to the end of the text."""
+    for _ in range(3):
+        found = _LINE_OF_TEXT.search(text, end)
+        end = found.end() if found else len(text)
+    tokens = []
+    for at, *token in _tokens_from(text, name, cut) or ():
+        if at and at.start >= end:
+            return tokens, at
+        tokens.append((token[0], token[1], token[2]))
+    return tokens, Cut(len(text), ())
+
+
+_LINE_OF_TEXT = re.compile(r"\S.*(?:\n|\Z)")
+
+
 def _whole_comments(tokens: Iterable[tuple[int, TokenType, str]]) -> Iterator[tuple[int, TokenType, str]]:
     """The tokens of a pygments lexer, with the pieces of a comment of several lines put together."""
     from pygments.token import Comment
@@ -272,7 +408,11 @@ def _whole_comments(tokens: Iterable[tuple[int, TokenType, str]]) -> Iterator[tu
 
 
 def _pieces(
-    text: str, name: str, layout: str, obeyed: Parts | None, misread: re.Pattern[str] | None
+    text: str,
+    tokens: Iterable[tuple[int, TokenType, str]],
+    layout: str,
+    obeyed: Parts | None,
+    misread: re.Pattern[str] | None,
 ) -> Iterator[tuple[int, str, str]]:
     """A text cut up by a pygments lexer: (start, piece, kind), the kind comment, directive, string, block, white or "".
 
@@ -283,7 +423,7 @@ def _pieces(
     kept = (Comment.Preproc, Comment.PreprocFile, Comment.Hashbang)
     string: list[str] = []
     string_start, string_kind = 0, ""
-    for start, kind, value in _whole_comments(_lexer(name).get_tokens_unprocessed(text)):
+    for start, kind, value in _whole_comments(tokens):
         verbatim = "string" if kind in String else ""
         if layout == "lines" and (kind is Name.Constant or kind in Literal.Scalar):
             verbatim = "block" if kind is Name.Constant else "string"
@@ -323,18 +463,26 @@ _KEEP_ENDS = re.compile(r"[|>]\d?\+")  # blank lines at the end of a YAML block 
 
 
 def lexer_words(
-    text: str, name: str, layout: str, obeyed: Parts | None = None, misread: re.Pattern[str] | None = None
+    text: str,
+    name: str,
+    layout: str,
+    obeyed: Parts | None = None,
+    misread: re.Pattern[str] | None = None,
+    tokens: Iterable[tuple[int, TokenType, str]] | None = None,
 ) -> Iterator[Word]:
     """The words that a pygments lexer finds, with the white space that counts as words of the kind "blank".
 
     `layout` "free": none counts. "lines": all of it, but for blank lines and blanks at the end of a line. Else only
     whether there is any, with "tags" not between two tags. Inside a string that was cut up, or a YAML block scalar, all
     of it counts. So does what is `obeyed` in comments, and what only looks like one to the lexer, as `misread` tells.
+    With `tokens`, those are looked at alone.
     """
+    if tokens is None:
+        tokens = _lexer(name).get_tokens_unprocessed(text)
     gap, done, last, last_kind = "\n" * (layout == "lines"), 0, "", ""
     keep_ends = layout == "lines" and _KEEP_ENDS.search(text)
     joined = False  # behind a comment or a continued line: blanks add nothing to those before
-    for start, piece, kind in _pieces(text, name, layout, obeyed, misread):
+    for start, piece, kind in _pieces(text, tokens, layout, obeyed, misread):
         if kind == "comment":
             bare = piece if _CONTINUATION.fullmatch(piece) else piece.rstrip("\r\n")
             if bare[-1:] != "\n" and text[start + len(bare) : start + len(bare) + 1] in ("", "\n", "\r"):
@@ -350,6 +498,8 @@ def lexer_words(
             shown = ""
         elif kind == "block" or kind == last_kind == "string" or (keep_ends and last_kind == "block"):
             shown = gap
+        elif layout == "lines" and last[-1:] in ("`", "\\"):
+            shown = gap  # a blank behind it, and the next line is another statement
         elif layout == "lines":
             shown = "\n" + gap.rpartition("\n")[2] if "\n" in gap else gap
         else:

@@ -8,6 +8,7 @@ that a parser could not read is ever lost.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from llmerge_helpers.conflicts.languages import TABLE
@@ -138,6 +139,9 @@ class Lexed(NamedTuple):
     words: list[syntax.Word]
     grammar: tuple[str, str] | None
     clean: bool | None  # parsed without an error; None: no grammar
+    reach: tuple[int, tuple[str, ...]] | None = (
+        None  # the end of the part that was lexed: what is behind, and the state
+    )
 
     def rows(self, strict: bool) -> list[syntax.Word]:
         """The tokens that two texts are compared by; with `strict` (both parsed cleanly) their roles count too.
@@ -158,9 +162,9 @@ def parses(text: str, language: str) -> bool | None:
     return parsed is not None and parsed.clean
 
 
-def optional(grammar: tuple[str, str] | None) -> bool:
-    """True of a grammar that is trusted only where it finds no error."""
-    return grammar in _WHERE_CLEAN.values()
+def optional(language: str) -> bool:
+    """True if the grammar of the language is trusted only where it finds no error."""
+    return language in _WHERE_CLEAN
 
 
 def comparable(left: Lexed, right: Lexed) -> bool:
@@ -168,7 +172,21 @@ def comparable(left: Lexed, right: Lexed) -> bool:
     return bool(left.clean and right.clean and left.grammar == right.grammar)
 
 
-def lex(text: str, language: str, window: tuple[int, int] | None = None, *, plain: bool = False) -> Lexed:
+def state(text: str, language: str, before: int) -> syntax.Cut | None:
+    """Where to begin to lex what stands `before`, in a language that needs a lexer; a file has many hunks' worth of it."""
+    lexer = TABLE.get(language, TABLE["Text"])[1]
+    return syntax.lexer_state(text, lexer, before) if lexer and language not in _GRAMMARS else None
+
+
+def lex(
+    text: str,
+    language: str,
+    window: tuple[int, int] | None = None,
+    *,
+    plain: bool = False,
+    cut: Callable[[], syntax.Cut | None] | None = None,
+    like: syntax.Like | None = None,
+) -> Lexed:
     """The significant tokens: comments and white space gone, strings whole, preprocessor and Python indentation kept.
 
     In languages without a grammar, white space that may count is kept as tokens of the kind "blank". `plain` does
@@ -178,21 +196,33 @@ def lex(text: str, language: str, window: tuple[int, int] | None = None, *, plai
     ['f', '(', '"//"', ')', ';']
 
     With a window (start, end) and a grammar, whatever lies outside is summed up: one word of the kind "tree" for each
-    subtree.
+    subtree. Without a grammar, a `cut` says where to begin, and the lexer stops some lines behind the window. A text
+    that it is `like` makes it faster to parse.
     """
     text = _unmarked(text)
     if (decoded := lexical.decoded(text, language)) is None:
-        return _lex(text, language, window, plain)
+        known = _Known(cut if window else None, like and like._replace(text=_unmarked(like.text)))
+        return _lex(text, language, window, plain, known)
     lexed = _lex(decoded.text, language, decoded.window(window), plain)
     return lexed._replace(words=decoded.placed(lexed.words, window))
 
 
-def _lex(text: str, language: str, window: tuple[int, int] | None, plain: bool) -> Lexed:
+class _Known(NamedTuple):
+    """What is known of a text before it is lexed: see `lex`."""
+
+    cut: Callable[[], syntax.Cut | None] | None = None
+    like: syntax.Like | None = None
+
+
+_NOTHING = _Known()
+
+
+def _lex(text: str, language: str, window: tuple[int, int] | None, plain: bool, known: _Known = _NOTHING) -> Lexed:
     """The tokens of a text with the line ends that its language knows and its parser may not."""
     shown = lexical.spliced(text, language)
     if lexical.hides_line_ends(shown, language):
         shown = lexical.with_line_ends(shown, _lex_shown(shown, language, None, plain).words, language)
-    lexed = _lex_shown(shown, language, window, plain)
+    lexed = _lex_shown(shown, language, window, plain, known if shown == text else _NOTHING)
     if shown == text:
         return lexed
     as_written = (  # in a string, every sign counts
@@ -204,46 +234,56 @@ def _lex(text: str, language: str, window: tuple[int, int] | None, plain: bool) 
     return lexed._replace(words=list(as_written))
 
 
-def _lex_shown(text: str, language: str, window: tuple[int, int] | None, plain: bool) -> Lexed:
+def _lex_shown(
+    text: str, language: str, window: tuple[int, int] | None, plain: bool, known: _Known = _NOTHING
+) -> Lexed:
     grammar = clean = None
     layout = _layout(language)
     obeyed = Obeyed(text, language).parts
+    reach = None
     window = window or (0, len(text))
     if language in _GRAMMARS:
-        parsed = syntax.parse(text, _grammars(text, language))
+        parsed = syntax.parse(text, _grammars(text, language), like=known.like)
         if parsed is None:  # no program is like this
             return Lexed(list(syntax.plain_lines(text)), None, False)
         grammar, clean = parsed.grammar, parsed.clean
         words = list(syntax.leaves(parsed, text, window, obeyed))
-    elif not plain and (parsed := _clean(text, language)):
+    elif not plain and (parsed := _clean(text, language, known.like)):
         grammar, clean = parsed.grammar, True
         words = _read(parsed, text, language, window, obeyed)
     else:
-        words = _lex_without(text, language, obeyed)
-    if not (grammar and language in _WHERE_CLEAN) and (layout in ("indent", "newline", "asi") or language in _PREPROCESSED):
-        words = list(syntax.lay_out(text, words, layout))
-    return Lexed(list(lexical.held_to_rules(text, words, language, grammar)), grammar, clean)
+        words, reach = _lex_without(text, language, obeyed, known, window[1])
+    if not optional(language) or grammar is None:
+        if layout in ("indent", "newline", "asi") or language in _PREPROCESSED:
+            words = list(syntax.lay_out(text, words, layout))
+    return Lexed(list(lexical.held_to_rules(text, words, language, grammar)), grammar, clean, reach)
 
 
-def _lex_without(text: str, language: str, obeyed: syntax.Parts) -> list[syntax.Word]:
-    """The words without a grammar: what a lexer finds, or lines."""
+def _lex_without(
+    text: str, language: str, obeyed: syntax.Parts, known: _Known, end: int
+) -> tuple[list[syntax.Word], tuple[int, tuple[str, ...]] | None]:
+    """The words without a grammar, what a lexer finds, or lines; and how far they reach, if not to the end."""
+    reach = part = None
     lexer = "" if _preserves(text, language) else TABLE.get(language, TABLE["Text"])[1]
     if language == "INI":
         words = list(syntax.ini_words(text, obeyed))
     elif lexer:
-        words = list(syntax.lexer_words(text, lexer, _layout(language), obeyed, MISREAD.get(language)))
+        if known.cut and (begin := known.cut()):
+            part, cut = syntax.lexed_part(text, lexer, begin, end)
+            reach = len(text) - cut.start, cut.stack
+        words = list(syntax.lexer_words(text, lexer, _layout(language), obeyed, MISREAD.get(language), part))
     else:
         words = list(syntax.written_lines(text, _LINES.get(language, _LINES["Text"]), obeyed))
     if lexer and _layout(language) in ("", "newline"):
         words = list(syntax.relax(words, _BLANKS.get(language, syntax.Blanks())))
-    return _with_spans(words, text, language)
+    return _with_spans(words, text, language), reach
 
 
-def _clean(text: str, language: str) -> syntax.Parsed | None:
+def _clean(text: str, language: str, like: syntax.Like | None) -> syntax.Parsed | None:
     """The tree by a grammar that is trusted only where it finds no error, or None."""
     if language not in _WHERE_CLEAN or _preserves(text, language):
         return None
-    parsed = syntax.parse(text, [_WHERE_CLEAN[language]])
+    parsed = syntax.parse(text, [_WHERE_CLEAN[language]], clean=True, like=like)
     return parsed if parsed and parsed.clean else None
 
 
