@@ -23,7 +23,7 @@ from llmerge_helpers.conflicts.languages import language_named
 from llmerge_helpers.conflicts.prompts import TEXTS, Fence, parse_question
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.verdict.syntax import Cut, Like, Word
-from llmerge_helpers.verdict.tokens import LAYOUT, Lexed, comparable, lex, optional, parses, state
+from llmerge_helpers.verdict.tokens import LAYOUT, Lexed, comparable, lex, lex_lines, optional, parses, state
 
 MATCH_TYPES = (
     "exact_match",
@@ -166,6 +166,8 @@ class _Case:
         """The tokens of the file with this code in it (summed up outside of the code), or of the code alone."""
         window = None if all_words else (len(self.head), len(self.head) + len(code))
         text = self.head + code + self.suffix
+        if lines := lex_lines(text, self.language, code, len(self.head)):
+            return lines
         return lex(text, self.language, window, plain=plain, cut=lambda: self.cut, like=self.file)
 
     @cached_property

@@ -1,7 +1,7 @@
 """From a text to the significant tokens by which a verdict compares it.
 
-Tokens are the leaves of a tree-sitter tree, with string literals kept whole; pygments lexes what has no grammar here,
-and plain text is taken line by line. Every character of a text is in a token, in a comment, or white space: nothing
+Tokens are the leaves of a tree-sitter tree, with string literals kept whole; pygments lexes what no grammar here can
+read, and plain text is taken line by line. Every character of a text is in a token, in a comment, or white space: nothing
 that a parser could not read is ever lost.
 """
 
@@ -173,7 +173,7 @@ def comparable(left: Lexed, right: Lexed) -> bool:
 
 
 def state(text: str, language: str, before: int) -> syntax.Cut | None:
-    """Where to begin to lex what stands `before`, in a language that needs a lexer; a file has many hunks' worth of it."""
+    """Where to begin to lex, to see what stands at `before`; None for a language that needs no lexer."""
     lexer = TABLE.get(language, TABLE["Text"])[1]
     return syntax.lexer_state(text, lexer, before) if lexer and language not in _GRAMMARS else None
 
@@ -281,10 +281,13 @@ def _lex_without(
 
 def _clean(text: str, language: str, like: syntax.Like | None) -> syntax.Parsed | None:
     """The tree by a grammar that is trusted only where it finds no error, or None."""
-    if language not in _WHERE_CLEAN or _preserves(text, language):
+    if language not in _WHERE_CLEAN or _preserves(text, language) or _DEEP.search(text):
         return None
     parsed = syntax.parse(text, [_WHERE_CLEAN[language]], clean=True, like=like)
     return parsed if parsed and parsed.clean else None
+
+
+_DEEP = re.compile(r"(?m)^(?:[ \t]|[-?:](?=[ \t])){200}")  # the scanner of YAML crashes on some hundred levels
 
 
 def _preserves(text: str, language: str) -> bool:
@@ -329,6 +332,18 @@ def _with_spans(words: list[syntax.Word], text: str, language: str) -> list[synt
 # The body of a function is code, unless it is not in SQL.
 _BODY = re.compile(r"(?i)\b(?:as|do)\s*\Z")
 _OTHER_BODY = re.compile(r"(?i)\blanguage\s+['\"]?(?!sql\b|plpgsql\b|plsql\b)\w")
+
+
+# A thousand times the same sign or word, as no program has it: some lexers take hours for it, some scanners crash.
+_REPEATED = re.compile(r"(?s)(?=(.{2,12}?)\1{999})(?!(.)\2{999})")
+
+
+def lex_lines(text: str, language: str, code: str, start: int) -> Lexed | None:
+    """The lines of the code that stands at `start` in a text, if neither lexer nor grammar may see it."""
+    if language in _GRAMMARS or not _REPEATED.search(code):
+        return None
+    words = [(word, start + at, kind, role) for word, at, kind, role in syntax.written_lines(code, _LINES["Text"])]
+    return Lexed(words, None, None, (len(text) - start - len(code), ()))
 
 
 def _unmarked(text: str) -> str:

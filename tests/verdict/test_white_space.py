@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from llmerge_helpers.verdict import verify
+from llmerge_helpers.verdict import MATCH_TYPES, syntax, verify
+from llmerge_helpers.verdict.tokens import _GRAMMARS, _WHERE_CLEAN
 
 # language, what the developer wrote, what the model wrote
 OTHER = [
@@ -219,3 +222,73 @@ def test_white_space(same, case, whole):
     if whole:
         row |= {"prefix": "", "suffix": ""}
     assert verify(f"````\n{model}````", row).is_correct == same
+
+
+FILE = {
+    "Java": "class A { void f(int a) { g(a, 1); } }\n",
+    "Scala": "object A { def f(a: Int) = g(a, 1) }\n",
+    "Shell": "f() {\n  a b | c\n}\n",
+    "YAML": "- a: b\n  c: d\n",
+    "Groovy": "def f(a) { g(a, 1) }\n",
+    "SCSS": ".a { b: c 1; }\n",
+    "Perl": "sub f { my $a = g(1, 2); }\n",
+}
+
+
+@pytest.mark.parametrize("language", FILE)
+def test_a_long_file_is_judged_like_a_short_one(language):
+    """By what is known of its row: the tree, or the state of the lexer where the code begins."""
+    piece = FILE[language]
+    row = {"language": language, "before": piece, "resolution": piece, "after": piece}
+    row |= {"prefix": piece * 400, "suffix": piece * 400}
+    blank, other = f"{piece}{piece}\n{piece}", piece + piece.replace("a", "q", 1) + piece
+    for _ in range(2):
+        assert verify(f"```\n{blank}```", row).match_type == "normalized_match"
+        assert verify(f"```\n{other}```", row).match_type == "incorrect_resolution"
+
+
+def test_code_that_swallows_a_long_file():
+    row = {"language": "Groovy", "before": "", "resolution": "a()\nb()\n", "after": ""}
+    row |= {"prefix": "c()\n" * 900, "suffix": "d() /* e */\n" * 900}
+    assert verify("```\na()\n\nb()\n```", row).match_type == "normalized_match"
+    assert not verify("```\na()\nb() /*\n```", row).is_correct
+
+
+PIECES = [c for case in OTHER[::7] for c in case[1:]] + ["", " ", "\n", '"', "{", "}", "#", "/*", "*/", "x = 1\n"]
+
+
+@settings(deadline=None, derandomize=True, max_examples=20)
+@given(
+    st.sampled_from(["Java", "Python", "Ruby", "JavaScript", "YAML", "Shell", "Scala", "HTML", "Haskell"]),
+    st.sampled_from(PIECES),
+    st.sampled_from(PIECES),
+)
+def test_a_tree_made_from_another_is_the_same(language, one, other):
+    grammars = _GRAMMARS.get(language) or [_WHERE_CLEAN[language]]
+    around = FILE.get(language, "a\n")
+    around *= 10_000 // len(around) + 1
+    texts = [around + middle + around for middle in (one, other)]
+    like = syntax.Like(texts[0], len(around), len(around) + len(one))
+    made, new = syntax.parse(texts[1], grammars, like=like), syntax.parse(texts[1], grammars)
+    if made and new and (made.clean or new.clean):
+        words = [list(syntax.leaves(parsed, texts[1], (0, len(texts[1])))) for parsed in (made, new)]
+        assert words[0] == words[1]
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("Perl", "s{" * 9_000),
+        ("Java", "A<" * 10_000),
+        ("YAML", "- " * 9_000),
+        ("Lua", "[=[" * 9_000),
+        ("SQL", "$a" * 9_000),
+    ]
+    + [("YAML", "- " * 500), ("Dart", '"${' * 9_000), ("XML", "<![CDATA[" * 3_000), ("INI", "a " * 9_000)],
+)
+def test_what_no_parser_can_read_is_no_trouble(language, text):
+    """Some take a minute for these, and the scanner of YAML crashes."""
+    row = {"language": language, "before": "a\n", "resolution": text, "after": "\nb\n"}
+    assert verify(f"```\na\n{text}\nb\n```", row).match_type == "exact_match"
+    assert verify(f"```\na\n{text} \n\nb\n```", row).match_type in MATCH_TYPES
+    assert not verify(f"```\na\n{text}c\nb\n```", row).is_correct
