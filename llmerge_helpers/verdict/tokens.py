@@ -1,8 +1,8 @@
 """From a text to the significant tokens by which a verdict compares it.
 
 Tokens are the leaves of a tree-sitter tree, with string literals kept whole; pygments lexes what no grammar here can
-read, and plain text is taken line by line. Every character of a text is in a token, in a comment, or white space: nothing
-that a parser could not read is ever lost.
+read, and plain text is taken line by line. Every character of a text is in a token, in a comment, or white space:
+nothing that a parser could not read is ever lost.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ from llmerge_helpers.verdict.tokens import _GRAMMARS, _WHERE_CLEAN
 
 # language, what the developer wrote, what the model wrote
 OTHER = [
+    ("TOML", "a = 1\n", "a =\n1\n"),
+    ("YAML", "a: |\n  b\n  c\n", "a: |\n  b\n# c\n  c\n"),
     ("C", "#include <a.h>\nint x;\n", "#include <a.h>int x;\n"),
     ("CMake", 'set(a "b  c")\n', 'set(a "b c")\n'),
     ("CMake", "set(a [[b  c]])\n", "set(a [[b c]])\n"),
