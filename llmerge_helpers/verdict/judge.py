@@ -22,7 +22,7 @@ from llmerge_helpers.conflicts import Conflict, Row, fences, language_of, split_
 from llmerge_helpers.conflicts.languages import language_named
 from llmerge_helpers.conflicts.prompts import TEXTS, Fence, parse_question
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.verdict.syntax import Cut, Like, Word
+from llmerge_helpers.verdict.syntax import Cut, Like, Word, end_of
 from llmerge_helpers.verdict.tokens import LAYOUT, Lexed, comparable, lex, lex_lines, optional, parses, state
 
 MATCH_TYPES = (
@@ -443,7 +443,7 @@ def _same_but_edges(code: str, case: _Case) -> bool:
 def _keeps_comments(expected: Lexed, got: Lexed, case: _Case, code: str) -> bool:
     """True if every comment in the lines around the conflict is there, of two codes with the same tokens."""
     below = len(case.answer) - len(case.after)
-    gaps = [_gaps(lexed, len(case.head), len(text)) for lexed, text in ((expected, case.answer), (got, code))]
+    gaps = [_gaps(lexed, len(case.head), text) for lexed, text in ((expected, case.answer), (got, code))]
     for (start, end), (low, high) in zip(*gaps, strict=False):
         around = case.answer[start : min(end, len(case.before))], case.answer[max(start, below) : end]
         if not all(comment in _solid(code[low:high]) for comment in map(_solid, around)):
@@ -451,11 +451,11 @@ def _keeps_comments(expected: Lexed, got: Lexed, case: _Case, code: str) -> bool
     return True
 
 
-def _gaps(lexed: Lexed, head: int, size: int) -> list[tuple[int, int]]:
-    """Where there is no token: comments and white space."""
-    words = _words(lexed, head, head + size)
-    ends = [0, *(start + len(word) - head for word, start, *_ in words)]
-    return list(zip(ends, [*(start - head for _, start, *_ in words), size], strict=True))
+def _gaps(lexed: Lexed, head: int, text: str) -> list[tuple[int, int]]:
+    """Where there is no token in the text behind the head: comments and white space."""
+    words = [(word, start - head) for word, start, *_ in _words(lexed, head, head + len(text))]
+    ends = [0, *(end_of(text, word, start) for word, start in words)]
+    return list(zip(ends, [*(start for _, start in words), len(text)], strict=True))
 
 
 def _compare(case: _Case, code: str) -> tuple[Lexed, Lexed, Difference | None]:

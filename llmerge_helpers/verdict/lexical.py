@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from llmerge_helpers.verdict.syntax import LAYOUT, Word, kind_name
+from llmerge_helpers.verdict.syntax import LAYOUT, Word, end_of, kind_name
 
 # ---- line ends that a parser does not see
 
@@ -62,7 +62,7 @@ def with_line_ends(text: str, words: Iterable[Word], language: str) -> str:
         while end and end.start() < start:
             letters[end.start()] = "\n"
             end = next(ends, None)
-        while end and end.start() < start + len(word):
+        while end and end.start() < end_of(text, word, start):
             end = next(ends, None)
     for rest in (end, *ends) if end else ():
         letters[rest.start()] = "\n"
@@ -151,7 +151,7 @@ _RULES = {
     "TSX": _SCRIPT,
     "Go": _rule(glued=rf"{_COMMENT}|<\0-.*|-\0-.*|\+\0\+.*|&\0[&^].*|\|\0\|.*"),
     "Kotlin": _rule(before=r"==?=?|!==?|[<>]=?|[*/%]=?|[+-]=|\.\.<?|!?in|!?is", glued=_COMMENT, brackets=True),
-    "C": _rule(glued=rf"{_COMMENT}|{_NUMBER}"),
+    **dict.fromkeys(("C", "Objective-C"), _rule(glued=rf"{_COMMENT}|{_NUMBER}")),
     "C++": _rule(glued=rf'{_COMMENT}|{_NUMBER}|"\0[A-Za-z_].*'),
     "C#": _rule(glued=_COMMENT),
     "Java": _rule(glued=_COMMENT),

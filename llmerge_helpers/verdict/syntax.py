@@ -9,6 +9,7 @@ import importlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -22,6 +23,18 @@ Word = tuple[str, int, str, int | tuple[int, int, int, int]]  # the last: a numb
 LAYOUT = ("newline", "break", "indent", "dedent", "blank", "joined")
 # What programs obey in the comment between two offsets of a text, as (text, offset): words of the kind "directive".
 Parts = Callable[[int, int], Iterable[tuple[str, int]]]
+
+
+def end_of(text: str, word: str, start: int) -> int:
+    """Where a word ends in its text, where it may have more white space, or less."""
+    if text.startswith(word, start):
+        return start + len(word)
+    count = len("".join(word.split()))
+    ends = (match.end() for match in _LETTER.finditer(text, start))
+    return next(islice(ends, count - 1, None), len(text)) if count else start
+
+
+_LETTER = re.compile(r"\S")
 
 # ---- tree-sitter
 
@@ -39,7 +52,7 @@ STRINGS = (  # nodes that are compared whole; white space in them counts
     "prefixed_string_literal string_expression verbatim_string_characters verbatim_here_string_characters "
     "expandable_here_string_literal expandable_string_literal string_content regexp_content quoted_word_list "
     "quoted_regexp match_regexp substitution_regexp transliteration_expression interpolated_string_literal "
-    "command_string heredoc_content data_section pod fileglob_expression"
+    "command_string heredoc_content data_section fileglob_expression"
 )
 _DESCEND, _KEEP, _DROP, _JSX, _MACRO, _TEXT = range(6)
 
@@ -71,6 +84,8 @@ def _grammar(module: str, function: str) -> tuple[Parser, bytes]:
 
     grammar = Language(getattr(importlib.import_module(module), function)())
     special = dict.fromkeys(STRINGS.split(), _KEEP) | {"jsx_text": _JSX, "preproc_arg": _MACRO, "CharData": _TEXT}
+    special |= {"marginalia": _DROP, "haddock": _DROP, "pod": _DROP}  # comments by other names
+    special |= {"keyword_comment": _DESCEND}  # a statement of SQL
     special["html_comment"] = _KEEP  # in a module, `-->` is two operators
     actions = bytearray(1 << 16)
     for kind in range(grammar.node_kind_count):
@@ -193,7 +208,7 @@ def leaves(
     """The words of a tree; outside the window, a whole subtree is one word of the kind "tree".
 
     Comments are dropped, but for what is `obeyed` in them. What the parser skipped is still there, as words; with
-    `whole`, as it stands, white space and all. A role is the place in the tree: the parent, the depth, and the depth up
+    `whole`, as it stands. A role is the place in the tree: the parent, the depth, and the depth up
     to which it is shared with the word before; together, those of all words tell the shape of the tree.
     """
     actions = _grammar(*parsed.grammar)[1]
@@ -228,9 +243,7 @@ def leaves(
                 done = end
                 shown = text[start:end]
                 beside = text.endswith("]]>", 0, start) or text.startswith("<![", end)
-                if action == _TEXT and (
-                    beside or shown.strip(_WHITE)
-                ):  # white space beside CDATA is a part of its text
+                if action == _TEXT and (beside or shown.strip(_WHITE)):  # white space beside CDATA is text
                     action = _KEEP
                 if action == _DROP:
                     for part, offset in obeyed(start, end) if obeyed else ():
@@ -289,7 +302,8 @@ def _skipped(text: str, start: int, end: int, whole: bool = False) -> Iterator[W
     if (gap := text[start:end]).strip(_WHITE):
         if whole:
             if not _CONTINUED.fullmatch(gap):
-                yield gap, start, "string", 0
+                bare = gap.lstrip(_WHITE)
+                yield bare.rstrip(_WHITE), start + len(gap) - len(bare), "string", 0
             return
         for match in _WORD.finditer(_CONTINUATION.sub(_blank, gap)):
             yield match[0], start + match.start(), "", 0
@@ -710,8 +724,9 @@ _SETTING = re.compile(r"([^=:\s\[][^=:]*)([=:])[ \t]*", re.ASCII)
 
 
 def ini_words(text: str, obeyed: Parts) -> Iterator[Word]:
-    """The keys and values of an INI file, without the blanks around the first sign, and what is `obeyed` in comments; of
-    an indented line, which goes on with a value, all counts, and so do the blank lines before it.
+    """The keys and values of an INI file, without the blanks around the first sign, and what is `obeyed` in comments.
+
+    Of an indented line, which goes on with a value, all counts, and so do the blank lines before it.
     """
     start, waiting = 0, 0
     for line in text.split("\n"):

@@ -253,9 +253,9 @@ def _lex_shown(
         words = _read(parsed, text, language, window, obeyed)
     else:
         words, reach = _lex_without(text, language, obeyed, known, window[1])
-    if not optional(language) or grammar is None:
-        if layout in ("indent", "newline", "asi") or language in _PREPROCESSED:
-            words = list(syntax.lay_out(text, words, layout))
+    laid_out = grammar is not None and optional(language)
+    if not laid_out and (layout in ("indent", "newline", "asi") or language in _PREPROCESSED):
+        words = list(syntax.lay_out(text, words, layout))
     return Lexed(list(lexical.held_to_rules(text, words, language, grammar)), grammar, clean, reach)
 
 

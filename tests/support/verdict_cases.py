@@ -255,7 +255,7 @@ OTHER_PAIRS: list[Pair] = [
     Pair("reference of TypeScript", "TypeScript", "/// <reference types='n' />\nlet a = 1;\n", "let a = 1;\n", False),
     Pair("raw string of Swift", "Swift", 'let s = #"a " // b"#\n', 'let s = #"a " // c"#\n', False),
     Pair("raw string of R", "R", 'x <- r"(a " # b)"\n', 'x <- r"(a " # c)"\n', False),
-    Pair("transposed matrix of Julia", "Julia", "a = b' # c'\n", "a = b' # d'\n", False),
+    Pair("transposed matrix of Julia", "Julia", "a = b' # c'\n", "a = b' # d'\n", True),
     Pair("word with # in PowerShell", "PowerShell", "Get-X a#b\n", "Get-X a#c\n", False),
     Pair("interpreter", "Python", "#!/usr/bin/python3\na = 1\n", "#!/usr/bin/python2\na = 1\n", False),
     Pair("encoding", "Python", "# -*- coding: latin-1 -*-\na = 1\n", "# -*- coding: utf-8 -*-\na = 1\n", False),

@@ -19,6 +19,7 @@ CODE = {  # a statement, or what holds one, for the comment to stand by
     **dict.fromkeys(("Python", "Ruby", "Shell", "Perl", "R", "Julia", "Lua", "Elixir", "PowerShell", "Haskell"), "f"),
     **{"Go": "var a int", "PHP": "function f() {}", "SQL": "select 1;", "CSS": "a { b: c; }", "SCSS": "a { b: c; }"},
     **{"YAML": "a: 1", "XML": "<a/>", "Clojure": "(f)"},
+    **{"HTML": "<br>", "Dockerfile": "RUN a", "Makefile": "A = b", "INI": "a = b", "TOML": "a = 1"},
 }
 
 # language, comment, the same comment changed. Both, and none at all, must differ.
@@ -115,6 +116,14 @@ OBEYED = [
     ("CSS", "/* autoprefixer: off */", "/* autoprefixer: on */"),
     ("SCSS", "/* rtl:ignore */", "/* rtl */"),
     ("XML", "<!--[if IE]> a <![endif]-->", "<!--[if IE]> b <![endif]-->"),
+    ("XML", "<!--[if IE]>\n<b/>\n<![endif]-->", "<!--[if IE]>\n<c/>\n<![endif]-->"),
+    ("HTML", "<!--[if IE]>\n<b>c</b>\n<![endif]-->", "<!--[if IE]>\n<b>d</b>\n<![endif]-->"),
+    ("HTML", "<!-- build:js a.js -->", "<!-- build:js b.js -->"),
+    ("Dockerfile", "# syntax=a", "# syntax=b"),
+    ("Dockerfile", "# renovate: datasource=a", "# renovate: datasource=b"),
+    ("Makefile", "# renovate: datasource=a", "# renovate: datasource=b"),
+    ("INI", "; x-release-please-version", "; x"),
+    ("TOML", "# x-release-please-version", "# x"),
     ("YAML", "#cloud-config", "#cloud"),
     ("YAML", '# {"$imagepolicy": "a"}', '# {"$imagepolicy": "b"}'),
 ]

@@ -253,25 +253,27 @@ def test_many_code_blocks_take_no_time():
     ("language", "mark"), [("Java", "//"), ("Python", "#"), ("Go", "//"), ("Scala", "//"), ("SQL", "--"), ("YAML", "#")]
 )
 def test_a_comment_around_the_conflict_is_context(language, mark):
-    before, after = f"{mark} one\na(1)\n", f"b(2)  {mark} two\n{mark} three\n"
-    row = {"language": language, "before": before, "resolution": "x(0)\n", "after": after}
-    row |= {"ours": "x(0)\n", "base": "", "theirs": "y(0)\n"}
-    code = f"{before}x(0)\n{after}"
+    above, mine, his, below = ("a: 1, x: 0, y: 0, b: 2" if language == "YAML" else "a(1), x(0), y(0), b(2)").split(", ")
+    before, after = f"{mark} one\n{above}\n", f"{below}  {mark} two\n{mark} three\n"
+    row = {"language": language, "before": before, "resolution": f"{mine}\n", "after": after}
+    row |= {"ours": f"{mine}\n", "base": "", "theirs": f"{his}\n"}
+    code = f"{before}{mine}\n{after}"
     assert match(block(code), row) == "exact_match"
     for was, became in ((f"{mark} one\n", ""), ("one", "uno"), (f"  {mark} two", ""), ("three", "four")):
         assert match(block(code.replace(was, became)), row) == "context_changed", was
-    assert match(block(code.replace("x(0)\n", f"x(0) {mark} new\n")), row) == "normalized_match"
-    row["resolution"] = f"x(0) {mark} why\n"
+    assert match(block(code.replace(f"{mine}\n", f"{mine} {mark} new\n")), row) == "normalized_match"
+    row["resolution"] = f"{mine} {mark} why\n"
     assert match(block(code), row) == "normalized_match"  # in the resolution they are the model's
 
 
-@pytest.mark.parametrize("language", ["Java", "Markdown", "YAML", "HTML"])
-def test_blank_lines_at_the_edges_are_no_change(language):
-    row = {"language": language, "before": "\n\na\n", "resolution": "b\n", "after": "c\n\n"}
-    for code in ("a\nb\nc\n", "\na\nb\nc\n", "\n\na\nb\nc\n\n\n"):
+@pytest.mark.parametrize(("language", "item"), [("Java", ""), ("Markdown", ""), ("YAML", "- "), ("HTML", "<br>")])
+def test_blank_lines_at_the_edges_are_no_change(language, item):
+    a, b, c = (f"{item}{letter}\n" for letter in "abc")
+    row = {"language": language, "before": f"\n\n{a}", "resolution": b, "after": f"{c}\n"}
+    for code in (f"{a}{b}{c}", f"\n{a}{b}{c}", f"\n\n{a}{b}{c}\n\n"):
         assert match(block(code), row) == "normalized_match"
-    assert match(block("a\nB\nc\n"), row) in ("incorrect_resolution", "context_changed")
-    assert match(block("d\nb\nc\n"), row) == "context_changed"
+    assert match(block(f"{a}{b.upper()}{c}"), row) in ("incorrect_resolution", "context_changed")
+    assert match(block(f"{item}d\n{b}{c}"), row) == "context_changed"
 
 
 # ---- empty resolutions
