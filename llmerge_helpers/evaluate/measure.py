@@ -48,6 +48,7 @@ class Line(TypedDict):
     tokens: int
     repository: str
     merge_commit: str  # conflicts of one merge are not independent: intervals need to know; empty where nobody does
+    decided: bool  # False where the merge has one parent's tree: nobody decided this conflict for certain
     language: str
     kind: str
     detail: str
@@ -57,7 +58,12 @@ class Line(TypedDict):
 
 
 COLUMNS = tuple(Line.__annotations__)
-FROM_ROW = ("repository", "merge_commit", "language", "kind")
+
+
+def _from_row(row: Row) -> dict[str, str | bool]:
+    """What a line says of its conflict, as far as its row knows."""
+    texts = {column: str(row.get(column) or "") for column in ("repository", "merge_commit", "language", "kind")}
+    return texts | {"decided": row.get("decided") is not False}
 
 
 class Replied(NamedTuple):
@@ -207,7 +213,7 @@ def teacher_table(rows: Sequence[Row], *, output_dir: str | Path = OUTPUT_DIR) -
             reply = render_reply(reasoning, _resolved(Conflict.of(row), hunk))
             lines.append(_judged("teacher", row, i, Replied("", reply, "stop", 0, "rules")))
         elif kept["match_type"] == "failed":  # there is no reply to judge anew
-            lines.append(kept | {column: row.get(column) or "" for column in FROM_ROW})
+            lines.append(kept | _from_row(row))
         else:
             lines.append(_judged("teacher", row, i, Replied(*(kept[column] for column in Replied._fields))))
     return pd.DataFrame(lines, columns=list(COLUMNS))
@@ -231,7 +237,7 @@ def _line(name: str, row: Row, i: int, replied: Replied, verdict: Verdict) -> Li
         "format": replied.finish_reason != "length" and bool(format_reward([replied.reply])[0]),
         "finish_reason": replied.finish_reason,
         "tokens": replied.tokens,
-        **{column: row.get(column) or "" for column in FROM_ROW},
+        **_from_row(row),
         "detail": verdict.detail,
         "reply": replied.reply,
         "key": replied.key,

@@ -57,13 +57,15 @@ def summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """One line a model or baseline, all on the same conflicts: rates with 95 % intervals that know their merges.
 
     `merges` is "unknown" where the data set names none; each conflict then counts as a merge of its own. A rate of
-    fewer conflicts than all says how many.
+    fewer conflicts than all says how many: where some merges have one parent's tree, there is one without them.
     """
     import pandas as pd
 
     _same_rows(tables)
     lines = []
     for name, table in tables.items():
+        decided = table[table["decided"].astype(bool)] if "decided" in table else table
+        sure = rate_of(decided, decided["is_correct"])
         correct, replied = rate_of(table, table["is_correct"]), table[table["answered"].astype(bool)]
         when = rate_of(replied, replied["is_correct"])
         lines.append(
@@ -73,6 +75,7 @@ def summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
                 "merges": "unknown" if correct.merges is None else correct.merges,
                 "exact": rate_of(table, table["match_type"] == "exact_match").percent,
                 "correct": correct.percent,
+                **({"correct, decided conflicts": _of_fewer(sure)} if 0 < sure.n < correct.n else {}),
                 "answers": rate_of(table, table["answered"]).percent,
                 "correct when it answers": _of_fewer(when) if 0 < when.n < correct.n else when.percent,
                 "think, then one block": rate_of(table, table["format"]).percent,

@@ -387,3 +387,12 @@ def test_side_by_side_and_cards():
     reply = render_reply("why", render_answer(ROWS[0]["answer"], "Java"))
     card = show.answered(ROWS, table("sft", ["exact_match"]).assign(reply=reply))[0]
     assert "✓" in card.heading and json.dumps(card.heading)
+
+
+def test_a_summary_tells_the_rate_without_what_nobody_decided(tmp_path):
+    rows = [row | {"decided": n % 2 == 0} for n, row in enumerate(ROWS)]
+    tables = evaluate_baselines(rows, ["ours"], output_dir=tmp_path)
+    decided = tables["ours"][tables["ours"]["decided"]]
+    told = summary(tables)["correct, decided conflicts"]["ours"]
+    assert told.startswith(f"{100 * decided['is_correct'].mean():.1f} %") and f"n = {len(decided)}" in told
+    assert "correct, decided conflicts" not in summary(evaluate_baselines(ROWS, ["ours"], output_dir=tmp_path))
