@@ -189,7 +189,7 @@ def _parse(source: bytes, parser: Parser, clean: bool, old: Tree | None = None) 
     try:
 
         def read(offset: int, _point: object) -> bytes:
-            return source[offset : offset + 65536]
+            return source[offset : offset + 4096]  # some scanners go back and forth, and read it all again
 
         return parser.parse(read, old, progress_callback=lost) if old else parser.parse(read, progress_callback=lost)
     except ValueError:

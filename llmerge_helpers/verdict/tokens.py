@@ -251,12 +251,24 @@ def _lex_shown(
     elif not plain and (parsed := _clean(text, language, known.like)):
         grammar, clean = parsed.grammar, True
         words = _read(parsed, text, language, window, obeyed)
+    elif known.like and optional(language) and _clean(known.like.text, language, known.like):
+        return _lex_piece(text, language, window)
     else:
         words, reach = _lex_without(text, language, obeyed, known, window[1])
     laid_out = grammar is not None and optional(language)
     if not laid_out and (layout in ("indent", "newline", "asi") or language in _PREPROCESSED):
         words = list(syntax.lay_out(text, words, layout))
     return Lexed(list(lexical.held_to_rules(text, words, language, grammar)), grammar, clean, reach)
+
+
+def _lex_piece(text: str, language: str, window: tuple[int, int]) -> Lexed:
+    """The words of a piece, in a text that no grammar reads though it reads the one that it is like: it is wrong, and
+    where both differ can be seen without what is around.
+    """
+    start, end = window
+    piece = text[start:end]
+    words, _ = _lex_without(piece, language, Obeyed(piece, language).parts, _NOTHING, len(piece))
+    return Lexed([(word, start + at, kind, role) for word, at, kind, role in words], None, None, (len(text) - end, ()))
 
 
 def _lex_without(
