@@ -346,8 +346,8 @@ _BODY = re.compile(r"(?i)\b(?:as|do)\s*\Z")
 _OTHER_BODY = re.compile(r"(?i)\blanguage\s+['\"]?(?!sql\b|plpgsql\b|plsql\b)\w")
 
 
-# A thousand times the same sign or word, as no program has it: some lexers take hours for it, some scanners crash.
-_REPEATED = re.compile(r"(?s)(?=(.{2,12}?)\1{999})(?!(.)\2{999})")
+# A thousand times the same word, as no program has it: some lexers take hours for it, some scanners crash.
+_REPEATED = re.compile(r"(?s)(?=(.)(?!\1))(?=(.{2,12}?)\2{998})")
 
 
 def lex_lines(text: str, language: str, code: str, start: int) -> Lexed | None:
