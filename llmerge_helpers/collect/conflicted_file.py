@@ -46,6 +46,8 @@ class ConflictedFile:
     parts: list[str | Hunk]
     committed: str
     labels: list[Label]
+    source: Source | None = None  # where it comes from, and how much context its rows show: what `look` knows
+    context_lines: int = 5
 
     @property
     def hunks(self) -> list[Hunk]:
@@ -62,6 +64,7 @@ class ConflictedFile:
         """Where it comes from, and what is in it, for a small table."""
         found = ", ".join(label.found or label.reason for label in self.labels)
         return {
+            **({"source": self.source.name} if self.source else {}),
             "merge": self.merge.sha[:12],
             "parents": f"{self.merge.parent_1[:12]} (ours), {self.merge.parent_2[:12]} (theirs)",
             "committed": self.merge.committed_at[:10],
@@ -72,11 +75,11 @@ class ConflictedFile:
 
     @property
     def first(self) -> int:
-        """Number of the first hunk that has a label."""
-        return next(number for number, label in enumerate(self.labels) if label.found)
+        """Number of the first hunk that gives a row; a label alone is not enough."""
+        return self.first_row()["hunk"]
 
     def text_excerpt(self, margin: int = 10) -> str:
-        """The lines around the first labelled hunk in the file that git left."""
+        """The lines around the first hunk that gives a row, in the file that git left."""
         at = [number for number, part in enumerate(self.parts) if isinstance(part, Hunk)][self.first]
         before, hunk, after = self.parts[:at], _usual(self.parts[at]), self.parts[at + 1 :]
         above = split_lines(render(_usual(part) if isinstance(part, Hunk) else part for part in before))
@@ -89,7 +92,7 @@ class ConflictedFile:
         return _excerpt(split_lines(self.committed), label.start, label.end - label.start, margin)
 
     def alignment(self, margin: int = 4) -> str:
-        """The committed lines around the first label, each with what it stands for in the file that git left."""
+        """The committed lines around the first row's, each with what it stands for in the file that git left."""
         lines = split_lines(self.committed)
         found = [(number, label) for number, label in enumerate(self.labels) if label.found]
         stands = dict.fromkeys(range(len(lines)), "edited")
@@ -146,10 +149,18 @@ class ConflictedFile:
             assert not any(has_markers(row[column]) for column in ("before", "after", "answer"))
             yield row
 
-    def first_row(self, source: Source, context_lines: int = 5) -> Row:
-        """The row of the first conflict that gives one; `source` is where the file comes from."""
-        facts = Row(repository=source.name, family="", license=source.license)
-        return next(row for row in self.rows(facts, context_lines) if not isinstance(row, Drop))
+    @property
+    def gives_a_row(self) -> bool:
+        """Whether any of its conflicts gives a row."""
+        return any(not isinstance(row, Drop) for row in self._own_rows())
+
+    def first_row(self) -> Row:
+        """The row of the first conflict that gives one."""
+        return next(row for row in self._own_rows() if not isinstance(row, Drop))
+
+    def _own_rows(self) -> Iterator[Row | Drop]:
+        name, license = (self.source.name, self.source.license) if self.source else ("", "")
+        return self.rows(Row(repository=name, family="", license=license), self.context_lines)
 
 
 def _excerpt(lines: list[str], start: int, size: int, margin: int) -> str:

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -570,24 +570,39 @@ class _Licences:
         return found
 
 
+def _is_mined(replay: Replay, workshop: Workshop, objects: CatFile, wholesale: bool) -> bool:
+    """Whether a merge is one of those that give rows."""
+    try:
+        status = left_out(replay, workshop) if replay.files else "clean"
+        return status in ("", UNRELATED) if wholesale else not (status or decision(replay, objects).reason)
+    except Damaged:  # counted when it is mined
+        return False
+
+
 def look(
     sources: str | os.PathLike | Iterable[str | os.PathLike | Source],
     number: int = 0,
     languages: Iterable[str] | None = None,
+    *,
+    context_lines: int = 5,
+    wholesale: bool = False,
 ) -> ConflictedFile:
-    """The conflicted file with this number, oldest merge first, in the first source that has so many with a row."""
+    """The conflicted file with this number, oldest merge first, in the first source that has so many with a row.
+
+    It knows its `source`: the first of several may have none, or be out of reach. The options are those of `collect`,
+    so that what is shown is in the data set, too.
+    """
     wanted = check_languages(languages)
     problem = None
     for source in find_sources(sources):
         try:
             with source.open() as repository, Workshop.open(repository) as workshop, workshop.cat_file() as objects:
-                pairs = ((replay, path) for replay in workshop.replays(workshop.merges()) for path in replay.files)
+                replays = (r for r in workshop.replays(workshop.merges()) if _is_mined(r, workshop, objects, wholesale))
+                pairs = ((replay, path) for replay in replays for path in replay.files)
                 files = (read_file(replay, path, objects, wanted) for replay, path in pairs)
-                facts = Row(repository=source.name, family="", license=source.license)
-                good = (
-                    f for f in files
-                    if isinstance(f, ConflictedFile) and not all(isinstance(row, Drop) for row in f.rows(facts, 5))
-                )  # fmt: skip
+                own = {"source": source, "context_lines": context_lines}
+                known = (replace(file, **own) for file in files if isinstance(file, ConflictedFile))
+                good = (file for file in known if file.gives_a_row)
                 if file := next(itertools.islice(good, number, None), None):
                     return file
         except LlmergeError as error:  # one of many that cannot be cloned, say

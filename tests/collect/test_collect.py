@@ -11,7 +11,16 @@ from histories import FILE, LINK, SCRIPT, SUBMODULE, History, git, one_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmerge_helpers.collect import align, build_scenarios, collect, collect_repository, find_sources, look, waterfall
+from llmerge_helpers.collect import (
+    Source,
+    align,
+    build_scenarios,
+    collect,
+    collect_repository,
+    find_sources,
+    look,
+    waterfall,
+)
 from llmerge_helpers.collect import conflicted_file as conflicted
 from llmerge_helpers.collect import mining as module
 from llmerge_helpers.collect import repository as gitio
@@ -704,6 +713,44 @@ def test_one_conflict_to_look_at(tmp_path):
     assert isinstance(file.hunks[0], Hunk) and render(file.parts) != file.text
     with pytest.raises(LlmergeError, match="no conflict of these sources"):
         look(repo, 1)
+
+
+def test_what_is_looked_at_knows_its_source_and_its_context(tmp_path):
+    """The first of several sources may be out of reach, or hold no file with a row."""
+    repo = one_file(BASE, OURS, THEIRS, OURS).build(tmp_path / "good")
+    other = one_file(BASE, OURS, THEIRS, None).build(tmp_path / "other")
+    sources = [Source("file:///nowhere/gone", "gone"), Source(str(other), "other"), Source(str(repo), "good", "MIT")]
+    file = look(sources, context_lines=1)
+    row = file.first_row()
+    assert file.facts["source"] == file.source.name == row["repository"] == "good" and row["license"] == "MIT"
+    assert (row["before"], row["after"]) == ("    int first = 1;\n", "    int last = 9;\n")
+    assert look(sources, languages=["java"]).first_row()["before"].count("\n") == 4
+
+
+@pytest.mark.parametrize(("wholesale", "path"), [(False, "src/App.java"), (True, "a.py")])
+def test_what_is_looked_at_is_of_a_merge_that_gives_rows(wholesale, path, tmp_path):
+    history = History()
+    sides = [{"a.py": f"x\n{text}\n"} for text in "bot"]
+    sides[2]["n.py"] = "lost where ours is taken whole\n"
+    history.merge(*sides, sides[1])
+    history.merge(*({"src/App.java": text} for text in (BASE, OURS, THEIRS, OURS)))
+    repo = history.build(tmp_path / "repo")
+    file = look(repo, wholesale=wholesale)
+    assert file.path == path
+    assert file.first_row()["id"] == next(collect_repository(repo, wholesale=wholesale))["id"]
+
+
+def test_what_is_shown_of_a_file_is_the_hunk_that_gives_its_row(tmp_path):
+    """A label is not enough: the first hunk here is too long for a row."""
+    far = "".join(f"line {n}\n" for n in range(12))
+    long = "x" * (conflicted.MAX_HUNK_CHARS + 1)
+    repo = one_file(*(f"{long}{n}\n{far}b {n}\n" for n in (0, 1, 2, 2)), path="a.txt").build(tmp_path / "repo")
+    file = look(repo)
+    assert [bool(label.found) for label in file.labels] == [True, True]
+    assert file.first == file.first_row()["hunk"] == 1
+    assert (
+        "b 2" in file.committed_excerpt() and "b 1" in file.text_excerpt() and "in place of hunk 1" in file.alignment()
+    )
 
 
 @pytest.mark.parametrize("names", [["python"], ["PYTHON", " Python "], "python"])
