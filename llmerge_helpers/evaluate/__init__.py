@@ -20,6 +20,7 @@ from llmerge_helpers.evaluate.measure import (
     load_evaluation,
     replies_table,
     teacher_table,
+    with_baselines,
 )
 from llmerge_helpers.evaluate.tables import (
     compare,
@@ -35,5 +36,5 @@ from llmerge_helpers.evaluate.tables import (
 __all__ = [
     "Paired", "Rate", "asked_rows", "compare", "comparisons", "estimate", "evaluate", "evaluate_baselines", "held_out",
     "load_evaluation", "merges_of", "paired", "rate", "rate_of", "reader_examples", "replies_table", "right",
-    "side_by_side", "summary", "teacher_table", "verdicts", "wilson",
+    "side_by_side", "summary", "teacher_table", "verdicts", "wilson", "with_baselines",
 ]  # fmt: skip

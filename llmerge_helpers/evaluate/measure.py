@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
@@ -155,6 +155,17 @@ def evaluate_baselines(
             lines.append(_judged(name, row, i, Replied("", reply, "stop", 0)))
         tables[name] = _save(name, lines, output_dir)
     return tables
+
+
+def with_baselines(
+    tables: Mapping[str, pd.DataFrame], rows: Sequence[Row], *, output_dir: str | Path = OUTPUT_DIR
+) -> dict[str, pd.DataFrame]:
+    """The tables, and behind them those of the baselines on the same rows; of a name that is there, the table stays.
+
+    The rules may be the teacher, and then have answered.
+    """
+    others = [name for name in BASELINES if name not in tables]
+    return dict(tables) | evaluate_baselines(rows, others, output_dir=output_dir)
 
 
 def replies_table(

@@ -28,6 +28,7 @@ from llmerge_helpers.evaluate import (
     side_by_side,
     summary,
     teacher_table,
+    with_baselines,
     verdicts,
 )
 from llmerge_helpers.generate import Result
@@ -350,6 +351,17 @@ def test_rows_that_a_cap_left_out_are_no_failures(tmp_path):
         assert summary(measured)["n"].tolist() == [2, 2]
     nothing = replies_table("deepseek", ROWS, [], output_dir=tmp_path)
     assert len(nothing) == 0 and summary({"deepseek": nothing})["n"].tolist() == [0]
+
+
+def test_a_teacher_that_is_a_baseline_too_keeps_its_table(tmp_path):
+    taught = replies_table(
+        "rules", ROWS[:2], [result(0, ROWS[0], "no code"), result(1, ROWS[1], "")], output_dir=tmp_path
+    )
+    kept = (tmp_path / "rules.csv").read_bytes()
+    found = with_baselines({"rules": taught}, ROWS[:2], output_dir=tmp_path)
+    assert list(found) == ["rules", "ours", "theirs", "union", "token_merge"] and found["rules"] is taught
+    assert (tmp_path / "rules.csv").read_bytes() == kept and (tmp_path / "ours.csv").exists()
+    assert list(with_baselines({"teacher": taught}, ROWS[:2], output_dir=tmp_path))[-1] == "rules"
 
 
 def test_the_teacher_of_01_answers_where_it_was_asked_and_the_rules_elsewhere(tmp_path):
