@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,8 +98,8 @@ class Prepared:
         found = Counter(flag for c in self.candidates if c.match_type != "failed" for flag in c.thinking.flags)
         return pd.DataFrame([{"flag": f, "meaning": FLAGS[f], "replies": found[f]} for f in FLAGS])
 
-    def sources(self) -> pd.DataFrame:
-        """Where the reasoning comes from, and how long it is."""
+    def reasoning_sources(self) -> pd.DataFrame:
+        """Where the reasoning of the replies comes from, and how long it is."""
         import pandas as pd
 
         by_source: dict[str, list[int]] = {}
@@ -173,13 +173,15 @@ def prepare(
     pool = [c for c in pool if c.key not in spare]
     notes.append(_split(pool, validation_size, seed))
     notes += _undecided(pool)
+    off = {"flagged"} if not drop_flagged else set()
+    off |= {"longer"} if keep != "shortest" else set()
     output_dir = from_root(output_dir)
     paths = {name: output_dir / name for name in names}
     paths |= {"grpo": _beside(output_dir, "grpo"), "heldout": _beside(output_dir, "heldout")}
     with room_beside(output_dir) as room:
         built = {name: _sft(candidates, name, room) for name in names}
         built["grpo"], hard = _grpo(pool, tokenizer, max_tokens, room)
-        steps = {name: _steps(candidates, name) for name in names}
+        steps = {name: _steps(candidates, name, off) for name in names}
         source = str((facts or {}).get("dataset") or "")
         split = merges.Split(
             shown(paths["heldout"]) if test else "", split_fingerprint(_without_files(held_out)), source
@@ -238,10 +240,11 @@ def _check(
     return names
 
 
-def _steps(candidates: Sequence[Candidate], name: str) -> list[tuple[str, int]]:
+def _steps(candidates: Sequence[Candidate], name: str, off: Collection[str] = ()) -> list[tuple[str, int]]:
+    """All replies, then how many each step dropped, without the steps that were turned off."""
     found = Counter(c.dropped[name] for c in candidates if name in c.dropped)
     words = STEPS | (STEPS_CORRECT if name == "correct_only" else {})
-    return [("all replies", len(candidates)), *((text, found[step]) for step, text in words.items())]
+    return [("all replies", len(candidates)), *((text, found[step]) for step, text in words.items() if step not in off)]
 
 
 def _refuse_empty(candidates: Sequence[Candidate], name: str, accept: Sequence[str], max_tokens: int) -> None:

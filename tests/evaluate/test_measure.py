@@ -28,8 +28,8 @@ from llmerge_helpers.evaluate import (
     side_by_side,
     summary,
     teacher_table,
-    with_baselines,
     verdicts,
+    with_baselines,
 )
 from llmerge_helpers.generate import Result
 from llmerge_helpers.models import (

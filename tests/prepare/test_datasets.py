@@ -153,6 +153,21 @@ def test_rows_over_the_limit_are_dropped_and_never_cut(tmp_path):
             assert row["n_tokens"] == pytest.approx(TINY.count([shown])[0], abs=2)
 
 
+def test_a_filter_that_is_off_is_no_step(tmp_path):
+    examples = answered([conflict(n) for n in range(4)])
+    both = {"reasoning flagged", "a shorter right reply is kept"}
+    for options, steps in (
+        ({}, {"a shorter right reply is kept"}),
+        ({"drop_flagged": True}, both),
+        ({"keep": "all"}, set()),
+        ({"keep": "all", "drop_flagged": True}, {"reasoning flagged"}),
+    ):
+        prepared = prepare(examples, tmp_path / "sft", **options)
+        told = prepared.results()["dropped"]["correct_only"]
+        assert both & set(dict(prepared.steps["correct_only"])) == steps == both & set(told)
+        assert not both & set(dict(prepared.steps["full"]))
+
+
 def test_every_reply_is_counted_once(tmp_path):
     examples = [e for _, e, _ in twelve()]
     prepared = prepare([*examples, *examples[:2]], tmp_path / "sft")
