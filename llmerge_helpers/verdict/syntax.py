@@ -757,6 +757,41 @@ _ESCAPED = re.compile(r"\\[ \t]+\r?$")
 
 # ---- layout
 
+
+def off_side(text: str, words: list[Word], opens: frozenset[str]) -> Iterator[Word]:
+    """The words, with one of the kind "newline" before each that starts an item of a block: on a line, at its column.
+
+    A block is what stands behind a word that `opens` one. A tolerant grammar goes on with the item where none may.
+    """
+    columns: list[int | None] = [] if words and words[0][0] == "module" else [0]  # None: an open bracket
+    done, opened = 0, False
+    for word in words:
+        shown, start, kind, _ = word
+        if kind in LAYOUT or kind in ("directive", "tree"):
+            opened = opened and kind != "tree"
+            yield word
+            continue
+        line = text.rfind("\n", 0, start) + 1
+        column = len(text[line:start].expandtabs())
+        if opened and shown != "{":
+            columns.append(column)
+        elif "\n" in text[done:start] and not text[line:start].strip(_WHITE):
+            while columns and columns[-1] is not None and column < columns[-1]:
+                columns.pop()
+            block = next((each for each in reversed(columns) if each is not None), -1)
+            if done and column <= block:
+                yield "", done, "newline", 1
+        if not kind and shown in ("(", "["):
+            columns.append(None)
+        elif not kind and shown == "{":
+            columns += None, -1
+        elif not kind and shown in (")", "]", "}"):
+            while columns and columns.pop() is not None:
+                pass
+        yield word
+        done, opened = start + len(shown), not kind and shown in opens
+
+
 _BRACKETS = frozenset("([{}])")
 _ENDS_STATEMENT = re.compile(r"[\w\"'`)\]}?!$]\Z")
 _STARTS_STATEMENT = re.compile(r"(?!&&)[\w\"'`(\[@#$!~&*+-]")

@@ -316,7 +316,9 @@ def _read(
         words = list(syntax.with_gaps(text, words, _layout(language)))
         words = list(syntax.relax(words, _BLANKS.get(language, syntax.Blanks())))
         if language == "HTML":
-            words = [(_shown(word), start, kind, role) for word, start, kind, role in words]
+            words = [word if _is_script(word, parsed) else (_shown(word[0]), *word[1:]) for word in words]
+        elif language == "Haskell":
+            words = list(syntax.off_side(text, words, _OPENS_BLOCK))
     elif language == "YAML":
         words = list(syntax.folded(words, text))
     elif language == "Objective-C":
@@ -325,6 +327,14 @@ def _read(
             for word, start, kind, role in syntax.lay_out(text, words, "")
         ]
     return _with_spans(words, text, language)
+
+
+_OPENS_BLOCK = frozenset(("where", "let", "do", "of", "mdo", "rec"))
+
+
+def _is_script(word: syntax.Word, parsed: syntax.Parsed) -> bool:
+    role = word[3]
+    return isinstance(role, int) and syntax.kind_name(parsed.grammar, role >> 32) in ("script_element", "style_element")
 
 
 def _shown(word: str) -> str:
