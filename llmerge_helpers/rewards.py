@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Completed: TypeAlias = str | Sequence[Message]  # a completion, plain or conversational
 Reward: TypeAlias = Callable[..., list[float]]
 
+# what resolution_reward gives for a verdict, and 0 for every other
+GRADES = {"exact_match": 1.0, "normalized_match": 0.5, "unresolved": 0.1}
 # after the reasoning: nothing but one fenced block, its fence as long as the model likes
 _ANSWER = re.compile(r"\s*(?P<fence>`{3,})[^\n`]*\n(?P<code>.*\n)?(?P=fence)\s*", re.DOTALL)
 
@@ -68,16 +70,16 @@ def format_reward(completions: Sequence[Completed], *, end_ids: Collection[int] 
 def resolution_reward(
     completions: Sequence[Completed],
     *,
-    exact: float = 1.0,
-    normalized: float = 0.5,
-    conflict: float = 0.1,
+    exact: float = GRADES["exact_match"],
+    normalized: float = GRADES["normalized_match"],
+    conflict: float = GRADES["unresolved"],
     wrong: float = 0.0,
     similarity: float = 0.0,
     end_ids: Collection[int] = (),
     log_extra: Callable[[str, list[str]], None] | None = None,
     **columns: object,
 ) -> list[float]:
-    """`exact`, `normalized`, `conflict` (given back unresolved) or `wrong`, by the verdict on each completion.
+    """`exact`, `normalized`, `conflict` (a conflict marker is left) or `wrong`, by the verdict on each completion.
 
     `similarity` above 0 adds that share of the similarity to the developer's text to a wrong resolution: shaping for
     models so small that whole groups would earn nothing. It is off by default, because a reward for being near is a
@@ -146,10 +148,16 @@ def _one_block(answer: str, fence: str) -> bool:
 # ---- before training: what rewards give, and what a group learns from them
 
 
-def score_matrix(row: Row, rewards: Sequence[Reward] = REWARDS, prefill: str = "") -> pd.DataFrame:
-    """What each of `rewards` gives to good, bad and hacked replies to one conflict; look at it before training."""
+def score_matrix(row: Rewarded, rewards: Sequence[Reward] = REWARDS, prefill: str | None = None) -> pd.DataFrame:
+    """What each of `rewards` gives to good, bad and hacked replies to one conflict; look at it before training.
+
+    `row` is one of the data set, or one as the trainer has it; its `prefill` counts unless another is given.
+    """
     import pandas as pd
 
+    # TRL gives rewards every column but the prompt
+    row = {name: value for name, value in row.items() if name != "prompt"}
+    prefill = (row.get("prefill") or "") if prefill is None else prefill
     replies = probe_replies(row)
     columns = {k: [v] * len(replies) for k, v in row.items()} | {"prefill": [prefill] * len(replies)}
     texts = [text.removeprefix(prefill) if prefill else text for text in replies.values()]
@@ -176,6 +184,9 @@ def probe_replies(row: Row) -> dict[str, str]:
         "right, without thinking": answer(gold),
         "right, text after the block": render_reply(why, answer(gold)) + "\nHope this helps!",
         "conflict given back": render_reply(why, answer(conflict.marked())),
+        "right, one marker left": render_reply(
+            why, answer(conflict.with_(f"<<<<<<< ours\n{conflict.cut(gold) or ''}"))
+        ),
         "ours copied": render_reply(why, answer(conflict.with_(conflict.ours))),
         "theirs copied": render_reply(why, answer(conflict.with_(conflict.theirs))),
         "only the hunk": render_reply(why, answer(conflict.cut(gold) or "")),

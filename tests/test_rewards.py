@@ -26,6 +26,7 @@ EXPECTED = {  # reply: format, resolution
     "right, without thinking": (0.0, 1.0),
     "right, text after the block": (0.0, 1.0),
     "conflict given back": (1.0, 0.1),
+    "right, one marker left": (1.0, 0.1),
     "ours copied": (1.0, 0.0),
     "theirs copied": (1.0, 0.0),
     "only the hunk": (1.0, 0.0),
@@ -46,6 +47,16 @@ def test_score_matrix_is_what_a_person_would_give(prefill):
         assert (matrix.loc[reply, "format"], matrix.loc[reply, "resolution"]) == (form, resolution), reply
     # several blocks never earn the format, so that spraying answers does not pay in full
     assert matrix.loc["many answers", "format"] == 0.0
+
+
+def test_a_row_of_the_trainer_is_scored_as_trl_has_it_scored():
+    def seen_reward(completions, **columns):
+        return [float("prompt" not in columns and set(columns["prefill"]) == {"<think>\n"})] * len(completions)
+
+    row = ROW | {"prompt": "a rendered prompt", "prefill": "<think>\n"}
+    assert score_matrix(row, [seen_reward])["seen"].all()
+    columns_of = ["format", "resolution"]
+    assert score_matrix(row)[columns_of].equals(score_matrix(ROW, prefill="<think>\n")[columns_of])
 
 
 def test_nothing_beats_the_right_answer_and_hacks_earn_less():

@@ -27,6 +27,8 @@ class LengthReport(TypedDict, total=False):
     shortest: int
     median: int
     longest: int
+    used_median: int  # of those that fit; the three above are of all rows
+    used_longest: int
     max_length_for_95: int  # what keeps 95 % of them
     tokens: int  # of those that are used
     completion_tokens_95: int  # what 95 % of the replies need; of SFT only
@@ -94,8 +96,9 @@ def encode_rows(
 def length_report(lengths: Sequence[int], max_length: int) -> LengthReport:
     """How many rows fit whole, how long they are, and which max_length keeps 95 % of them.
 
-    >>> length_report([10, 20, 30], 25)["left_out"]
-    1
+    >>> report = length_report([10, 20, 30], 25)
+    >>> report["left_out"], report["longest"], report["used_longest"]
+    (1, 30, 20)
     """
     fits = [n for n in lengths if n <= max_length]
     return {
@@ -105,6 +108,8 @@ def length_report(lengths: Sequence[int], max_length: int) -> LengthReport:
         "shortest": min(lengths, default=0),
         "median": _quantile(lengths, 0.5),
         "longest": max(lengths, default=0),
+        "used_median": _quantile(fits, 0.5),
+        "used_longest": max(fits, default=0),
         "max_length_for_95": _quantile(lengths, 0.95),
         "tokens": sum(fits),
     }

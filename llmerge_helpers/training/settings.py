@@ -19,7 +19,7 @@ from llmerge_helpers.run import check_type
 # half as long again make every evaluation and every step of GRPO as much slower
 MAX_LENGTH = {"cpu": 640, "cuda": 8192}
 MAX_PROMPT_TOKENS = {"cpu": 1024, "cuda": 4096}  # max_prompt_tokens=0: of a question in GRPO
-CPU_STEPS = {"sft": 12, "grpo": 2}  # max_steps=0 on a CPU: what two cores do in a minute or two
+CPU_STEPS = {"sft": 12, "grpo": 2}  # max_steps=0 on a CPU, at most: what two cores do in a minute or two
 
 
 @dataclass(frozen=True)
@@ -158,14 +158,22 @@ def completion_budget(lineage: Mapping[str, int]) -> int:
     return max(64, (lineage.get("completion_tokens_95") or 400) * 9 // 8)
 
 
-def device_steps(max_steps: int, kind: str, device: Device) -> int:
-    """`max_steps` as TRL takes it: 0 by device, -1 all epochs."""
+def device_steps(max_steps: int, kind: str, device: Device, whole: int) -> int:
+    """`max_steps` as TRL takes it: 0 by device, -1 all epochs; a short run is never longer than the `whole` one.
+
+    >>> cpu = Device("cpu", "a CPU", 8.0)
+    >>> device_steps(0, "sft", cpu, 300), device_steps(0, "sft", cpu, 6), device_steps(-1, "sft", cpu, 300)
+    (12, 6, -1)
+    """
     if max_steps == 0:
-        return CPU_STEPS[kind] if device.kind == "cpu" else -1
+        return min(CPU_STEPS[kind], whole) if device.kind == "cpu" else -1
     return max_steps
 
 
-def total_steps(settings: SftSettings, plan: Plan, rows: int, steps: int) -> int:
-    """Optimizer steps of the whole run."""
-    per_step = plan.batch_size * settings.gradient_accumulation_steps * world_size()
-    return steps if steps > 0 else max(1, int(-(-rows // per_step) * settings.epochs))
+def whole_steps(rows: int, rows_a_step: int, epochs: float = 1.0) -> int:
+    """Optimizer steps of all epochs, as TRL counts them.
+
+    >>> whole_steps(11, 2), whole_steps(11, 2, 2.5)
+    (6, 15)
+    """
+    return max(1, math.ceil(-(-rows // rows_a_step) * epochs))

@@ -49,7 +49,7 @@ from llmerge_helpers.training.settings import (
     device_steps,
     group_batches,
     settings_from,
-    total_steps,
+    whole_steps,
 )
 
 if TYPE_CHECKING:
@@ -128,20 +128,29 @@ class Ready:
     facts: dict[str, object] = field(repr=False)
     policy: Policy | None = field(default=None, repr=False)  # once a trainer was made
     checkpoint: str | None = None  # to go on from, once a config was made
+    reply_tokens: int = 0  # that a reply may take where a model is measured
 
     def table(self) -> dict[str, str]:
         """What is about to happen, as name/value pairs for `run.show_table`."""
-        rows = f"{self.rows['used']} of {self.rows['rows']} ({self.rows['left_out']} too long)"
-        lengths = f"median {self.rows['median']}, longest {self.rows['longest']}"
-        steps = f"{self.total_steps} of {self.plan.batch_size * self.accumulation} rows a device"
+        left_out, what = self.rows["left_out"], "question" if isinstance(self, ReadyGrpo) else "row"
+        lengths = f"median {self.rows['used_median']}, longest {self.rows['used_longest']}"
         return {
             "base model": self.base_model,
             **self.plan.table(),
-            "rows": rows,
-            "tokens in a row": lengths,
-            "steps": steps,
+            "rows": f"{self.rows['used']} of {self.rows['rows']} ({left_out} too long)",
+            f"tokens in a {what}": lengths + (f"; with those too long {self.rows['longest']}" if left_out else ""),
+            "steps": f"{self.total_steps}, each of {self.one_step()}",
             "learning rate": f"{self.learning_rate:g}",
         }
+
+    @property
+    def step_size(self) -> int:
+        """Rows of a step of SFT, or completions of a step of GRPO, on all devices."""
+        return self.plan.batch_size * self.accumulation * world_size()
+
+    def one_step(self) -> str:
+        """What a step takes, in words."""
+        return f"{self.step_size} rows"
 
     def chosen(self) -> dict[str, object]:
         """The settings with what was chosen for those that were 0 or auto, as they stand on the model card."""
@@ -181,6 +190,10 @@ class ReadySft(Ready):
     max_length: int
     validation: Dataset | None = field(repr=False)
 
+    def one_step(self) -> str:
+        times = self.total_steps / whole_steps(self.rows["used"], self.step_size)
+        return f"{self.step_size} rows: {times:.2g} time{'s' * (times != 1)} through them all"
+
     def chosen(self) -> dict[str, object]:
         return super().chosen() | {"max_length": self.max_length}
 
@@ -192,6 +205,11 @@ class ReadyGrpo(Ready):
     settings: GrpoSettings
     max_completion_length: int
     vllm: dict[str, object]
+
+    def one_step(self) -> str:
+        group, conflicts = self.settings.num_generations, self.step_size // self.settings.num_generations
+        each = "one conflict" if conflicts == 1 else f"{conflicts} conflicts, {group} to each"
+        return f"{self.step_size} completions to {each}"
 
 
 def prepare_sft(values: Mapping[str, object] | SftSettings) -> ReadySft:
@@ -221,7 +239,9 @@ def prepare_sft(values: Mapping[str, object] | SftSettings) -> ReadySft:
     if held_out is not None and len(held_out):
         with suppress(LlmergeError):  # none fits: nothing to evaluate on, and no reason to stop
             validation, _ = encode_rows(tokenizer, list(held_out)[: max(8, len(train) // 10)], max_length)
-    steps = device_steps(settings.max_steps, "sft", device)
+    rows_a_step = planned.batch_size * settings.gradient_accumulation_steps * world_size()
+    whole = whole_steps(len(train), rows_a_step, settings.epochs)
+    steps = device_steps(settings.max_steps, "sft", device, whole)
     rate = chosen_learning_rate(settings.learning_rate, "sft", size)
     tokens = fingerprint(train.select_columns(["input_ids", "labels"]))
     chosen = {"max_steps": steps, "learning_rate": rate, "max_length": max_length}
@@ -234,7 +254,7 @@ def prepare_sft(values: Mapping[str, object] | SftSettings) -> ReadySft:
         train=train,
         rows=report,
         max_steps=steps,
-        total_steps=total_steps(settings, planned, len(train), steps),
+        total_steps=steps if steps > 0 else whole,
         learning_rate=rate,
         accumulation=settings.gradient_accumulation_steps,
         output_dir=from_root(settings.output_dir),
@@ -242,6 +262,7 @@ def prepare_sft(values: Mapping[str, object] | SftSettings) -> ReadySft:
         facts=_facts(settings, planned, base=models.base_identity(folder), data=tokens, **chosen),
         max_length=max_length,
         validation=validation,
+        reply_tokens=completion_budget(report),
     ).with_room()
 
 
@@ -284,8 +305,9 @@ def prepare_grpo(values: Mapping[str, object] | GrpoSettings) -> ReadyGrpo:
         name=name,
     )
     planned, accumulation = group_batches(settings, planned)
-    steps = device_steps(settings.max_steps, "grpo", device)
     groups = max(1, planned.batch_size * accumulation * world_size() // settings.num_generations)
+    whole = max(1, len(train) // groups)
+    steps = device_steps(settings.max_steps, "grpo", device, whole)
     rate = chosen_learning_rate(settings.learning_rate, "grpo", size)
     chosen = {"max_steps": steps, "learning_rate": rate, "max_prompt_tokens": max_prompt_tokens}
     chosen |= {"max_completion_length": budget, "adapter": lineage.get("adapter_hash"), "data": fingerprint(train)}
@@ -297,13 +319,14 @@ def prepare_grpo(values: Mapping[str, object] | GrpoSettings) -> ReadyGrpo:
         train=train,
         rows=report,
         max_steps=steps,
-        total_steps=steps if steps > 0 else max(1, len(train) // groups),
+        total_steps=steps if steps > 0 else whole,
         learning_rate=rate,
         accumulation=accumulation,
         output_dir=from_root(settings.output_dir),
         split=split.fingerprint if split else lineage.get("split", ""),
         facts=_facts(settings, planned, **chosen),
         max_completion_length=budget,
+        reply_tokens=completion_budget(lineage),
         vllm=vllm_arguments(settings.use_vllm, planned),
     ).with_room()
 

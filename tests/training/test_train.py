@@ -134,7 +134,52 @@ def test_rows_are_whole_or_left_out():
 def test_length_report_says_which_length_keeps_most():
     report = length_report(list(range(1, 101)), 50)
     assert (report["used"], report["left_out"], report["longest"]) == (50, 50, 100)
+    assert (report["used_median"], report["used_longest"]) == (26, 50)  # not of those that are left out
     assert sum(n <= report["max_length_for_95"] for n in range(1, 101)) >= 95
+
+
+@pytest.mark.parametrize(
+    ("given", "steps", "told"),
+    [
+        ({}, 2, "2, each of 2 rows: 1 time through them all"),  # a short run is never longer than the whole one
+        ({"epochs": 2.5}, 5, "5, each of 2 rows: 2.5 times through them all"),
+        ({"epochs": 50.0}, 12, "12, each of 2 rows: 6 times through them all"),
+        ({"epochs": 50.0, "max_steps": -1}, -1, "100, each of 2 rows: 50 times through them all"),
+        ({"max_steps": 3}, 3, "3, each of 2 rows: 1.5 times through them all"),
+    ],
+)
+def test_steps_on_a_cpu_and_what_is_told_of_them(given, steps, told, here, tmp_path, monkeypatch):
+    monkeypatch.setattr("llmerge_helpers.models.found_device", lambda: devices.Device("cpu", "a CPU", 8.0))
+    settings = sft_settings(here, tmp_path / "out", limit=4, max_steps=0) | given
+    ready = training.prepare_sft(settings)
+    assert (ready.max_steps, ready.table()["steps"]) == (steps, told)
+    assert ready.reply_tokens == training.completion_budget(ready.rows)
+
+
+def test_the_table_tells_lengths_of_what_is_used(here, tmp_path):
+    settings = sft_settings(here, tmp_path / "out", dataset=str(save_sft(tmp_path / "data", n=12)))  # two are longer
+    every = training.prepare_sft(settings | {"max_length": 4000})
+    most = every.rows["longest"] - 1
+    some = training.prepare_sft(settings | {"max_length": most})
+    assert some.table()["rows"] == "10 of 12 (2 too long)"
+    longest = max(map(len, some.train["input_ids"]))
+    assert every.table()["tokens in a row"].endswith(f"longest {most + 1}")
+    assert some.table()["tokens in a row"].endswith(f"longest {longest}; with those too long {most + 1}")
+
+
+@pytest.mark.parametrize(
+    ("given", "steps", "told"),
+    [
+        ({"limit": 1}, 1, "1, each of 2 completions to one conflict"),
+        ({"limit": 4}, 2, "2, each of 2 completions to one conflict"),
+        ({"limit": 4, "max_steps": 3, "batch_size": 4}, 3, "3, each of 4 completions to 2 conflicts, 2 to each"),
+    ],
+)
+def test_a_step_of_grpo_is_told_in_completions(given, steps, told, sft_run, here, tmp_path, monkeypatch):
+    monkeypatch.setattr("llmerge_helpers.models.found_device", lambda: devices.Device("cpu", "a CPU", 8.0))
+    ready = training.prepare_grpo(grpo_settings(here, tmp_path / "out", max_steps=0, batch_size=2) | given)
+    assert (ready.max_steps, ready.table()["steps"]) == (steps, told) and "tokens in a question" in ready.table()
+    assert ready.reply_tokens == training.completion_budget(sft_run.lineage)
 
 
 def test_a_trainer_that_quantizes_adapters_is_put_right(here, tmp_path, monkeypatch):
