@@ -17,7 +17,7 @@ NAMES = [path.stem for path in NOTEBOOKS]
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 # design §6: scripts of users rely on these names
 PARAMETERS = {
-    "00_collect_merges": "name sources output context_lines max_merges languages test_size seed",
+    "00_collect_merges": "name sources output context_lines max_merges wholesale languages test_size seed scheduler",
     "01_generate": "dataset limit split teacher model base_url samples max_tokens max_concurrency min_delay_s "
     "max_cost_usd cache_dir output_dir seed",
     "02_inspect_and_prepare": "examples correct_only accept max_tokens max_near_equal base_model "
