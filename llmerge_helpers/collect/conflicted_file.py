@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from llmerge_helpers.collect.attributes import has_own_merge
 from llmerge_helpers.collect.encodings import decode_both
-from llmerge_helpers.collect.labels import Label, align, grown
+from llmerge_helpers.collect.labels import OUTSIDE_EDITS, Label, align, grown
 from llmerge_helpers.collect.replay import REPLAY_MARKER_SIZE, CatFile, Merge, Replay, entries
 from llmerge_helpers.collect.sources import Source
 from llmerge_helpers.conflicts import (
@@ -196,7 +196,23 @@ def read_file(
         return Drop("no conflicting lines")
     if has_own_merge(replay.merge.parent_1, path, objects):
         return Drop("merged by a rule of .gitattributes")
-    return ConflictedFile(replay.merge, name, parts, texts[1], align(parts, split_lines(texts[1])))
+    labels = align(parts, split_lines(texts[1]))
+    for number, label in enumerate(labels):
+        if label.found == "widened" and not _stood(grown(parts, number, label), replay, path, objects):
+            labels[number : number + label.hunks] = [Label("", reason=OUTSIDE_EDITS)] * label.hunks
+    return ConflictedFile(replay.merge, name, parts, texts[1], labels)
+
+
+def _stood(hunk: Hunk, replay: Replay, path: bytes, objects: CatFile) -> bool:
+    """Whether the sides of a grown hunk are what each side had there; git may have merged a line beside it from one."""
+    committed = objects.get(replay.merge.sha.encode() + b":" + path)
+    for stage, text in ((1, hunk.base), (2, hunk.ours), (3, hunk.theirs)):
+        blob = objects.get(replay.blobs[path][stage].encode()) if stage in replay.blobs[path] else None
+        read = decode_both(blob[1], committed[1]) if blob and committed else None
+        # git adds a line end to the end of a file before it writes a marker
+        if read is None or (text or "") not in read[0] + "\n":
+            return False
+    return True
 
 
 _LFS = b"spec/v1"

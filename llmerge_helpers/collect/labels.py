@@ -64,7 +64,7 @@ def align(parts: Sequence[str | Hunk], committed: Sequence[str]) -> list[Label]:
     texts, hunks = _texts_and_hunks(parts)
     try:
         alignment = _Alignment([split_lines(text) for text in texts], hunks, committed)
-        return alignment.widened(alignment.exact() or alignment.aligned())
+        return alignment.apart(alignment.widened(alignment.exact() or alignment.aligned()))
     except _TooAlike:
         return [Label("", reason=TOO_ALIKE)] * len(hunks)
 
@@ -354,6 +354,33 @@ class _Alignment:
                 checked[number] = Label("", reason=ELSEWHERE)
         return checked
 
+    def apart(self, labels: list[Label]) -> list[Label]:
+        """The labels, without those of two hunks between which a line moved.
+
+        That is, a line of one resolution that is new to its hunk stands in a side of the other hunk, and was not kept
+        there: each label is what stands in its place, and neither can be told from its own conflict.
+        """
+        found = [number for number, label in enumerate(labels) if label.found]
+        if len(found) < 2:
+            return labels
+        kept, shown = {}, {}
+        for number in found:
+            label = labels[number]
+            hunks = self.hunks[number : number + label.hunks]
+            texts = [text for hunk in hunks for text in (hunk.ours, hunk.known_base, hunk.theirs)]
+            around = self.anchors[slice(*self._span(number, label))].replace(_HUNK, "")
+            shown[number] = _telling(line for text in texts for line in split_lines(text)) | self._telling(around)
+            kept[number] = self._telling(self.lines[label.start : label.end])
+        left: dict[str, list[int]] = {}  # lines that a hunk shows and its resolution has not: where they could be from
+        for number in found:
+            for line in shown[number] - kept[number]:
+                left.setdefault(line, []).append(number)
+        moved = set()
+        for number in found:
+            for line in kept[number] - shown[number]:
+                moved |= {number, *left[line]} if line in left else set()
+        return [Label("", reason=ELSEWHERE) if number in moved else label for number, label in enumerate(labels)]
+
     def _span(self, number: int, label: Label) -> tuple[int, int]:
         """The anchors that a label has taken in."""
         last = number + label.hunks
@@ -465,12 +492,12 @@ def _labels(texts: list[str], found: list[str], first: int, last: int, places: l
 
 
 def _bare(line: str) -> str:
-    return "".join(line.split())
+    return "".join(line.split()).casefold()
 
 
 def _telling(lines: Iterable[str]) -> set[str]:
-    """The lines long enough not to stand in many places, without the white space around them."""
-    return {line for line in map(str.strip, lines) if len(line) >= 12}
+    """The lines long enough not to stand in many places, without the white space around them, in small letters."""
+    return {line.casefold() for line in map(str.strip, lines) if len(line) >= 12}
 
 
 def _run(match: list[int], at: int, step: int, longest: int) -> int:

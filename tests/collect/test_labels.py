@@ -207,3 +207,45 @@ def test_lines_that_stand_once_are_matched_whatever_stands_around_them():
     left, right = ("".join(c + "{}" * draw.randrange(4) for c in once) for _ in range(2))
     match = match_lines(left, right)
     assert [right[match[left.index(c)]] for c in once] == once
+
+
+FAR = ("", "import a.long.name.One;\n", "import b.long.name.Two;\n")
+
+
+@pytest.mark.parametrize(
+    ("parts", "committed", "expected"),
+    [
+        # the import of the second hunk was put into the first one
+        (["top\n", A, "mid\n", FAR, "end\n"], "top\n1\nimport b.long.name.Two;\nmid\nend\n", [ELSEWHERE, ELSEWHERE]),
+        # it stands in both: nothing has moved
+        (
+            ["top\n", A, "mid\n", FAR, "end\n"],
+            "top\n1\nimport b.long.name.Two;\nmid\nimport b.long.name.Two;\nend\n",
+            [("1\nimport b.long.name.Two;\n", "exact"), ("import b.long.name.Two;\n", "exact")],
+        ),
+        # a new line that no hunk knows
+        (
+            ["top\n", A, "mid\n", FAR, "end\n"],
+            "top\nimport c.Three.Four;\nmid\nend\n",
+            [("import c.Three.Four;\n", "exact"), ("", "exact")],
+        ),
+    ],
+)  # fmt: skip
+def test_a_line_that_moved_from_one_hunk_to_another(parts, committed, expected):
+    assert found(parts_of(*parts), committed) == expected
+
+
+def test_a_line_that_moved_and_changed_its_case_has_moved():
+    parts = parts_of("top\n", "Protego==0.1.15\n", A, "end\n")
+    assert found(parts, "top\nboth\nend\nprotego==0.1.15\n") == [ELSEWHERE]
+
+
+def test_sides_that_git_had_merged_beside_a_hunk_are_nobodys(tmp_path):
+    """The new line beside the hunk is theirs alone: a grown hunk would tell that ours had it, too."""
+    base = "unique first\none thing\nsame\nb\nunique last\n"
+    ours, theirs = base.replace("\nb\n", "\no\n"), base.replace("one thing\n", "one other\n").replace("\nb\n", "\nt\n")
+    committed = "unique first\none more\nsame again\nr\nunique last\n"
+    history = one_file(base, ours, theirs, committed)
+    assert not list(collect_repository(history.build(tmp_path / "repo")))
+    plain = one_file(base, ours, base.replace("\nb\n", "\nt\n"), committed)
+    assert [row["label"] for row in collect_repository(plain.build(tmp_path / "plain"))] == ["widened"]
