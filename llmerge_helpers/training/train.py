@@ -138,7 +138,7 @@ class Ready:
             "base model": self.base_model,
             **self.plan.table(),
             "rows": f"{self.rows['used']} of {self.rows['rows']} ({left_out} too long)",
-            f"tokens in a {what}": lengths + (f"; with those too long {self.rows['longest']}" if left_out else ""),
+            f"tokens in a {what}": lengths + (f" (of all: {self.rows['longest']})" if left_out else ""),
             "steps": f"{self.total_steps}, each of {self.one_step()}",
             "learning rate": f"{self.learning_rate:g}",
         }

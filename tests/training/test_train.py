@@ -164,7 +164,7 @@ def test_the_table_tells_lengths_of_what_is_used(here, tmp_path):
     assert some.table()["rows"] == "10 of 12 (2 too long)"
     longest = max(map(len, some.train["input_ids"]))
     assert every.table()["tokens in a row"].endswith(f"longest {most + 1}")
-    assert some.table()["tokens in a row"].endswith(f"longest {longest}; with those too long {most + 1}")
+    assert some.table()["tokens in a row"].endswith(f"longest {longest} (of all: {most + 1})")
 
 
 @pytest.mark.parametrize(
