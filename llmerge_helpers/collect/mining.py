@@ -375,7 +375,7 @@ def waterfall(reports: Iterable[Report], duplicates: int = 0) -> DataFrame:
     counts["rows"] -= duplicates
     counts["hunks: duplicate"] += duplicates
     table = []
-    names = {"merges": "two-parent merges replayed", "files": "files in conflict", "hunks": "conflict hunks in them"}
+    names = {"merges": "merges in the history", "files": "files in conflict", "hunks": "conflict hunks in them"}
     for unit, name in names.items():
         table.append((unit, name, counts[unit]))
         drops = {key.split(": ", 1)[1]: n for key, n in counts.items() if key.startswith(f"{unit}: ") and n}
