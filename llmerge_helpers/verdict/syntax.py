@@ -272,6 +272,9 @@ def _says_nothing(node: Node, obeyed: Parts | None) -> bool:
     )
 
 
+_HEADER = re.compile(r"\s*(?:<[^<>\n]+>|\"[^\"\n]+\")\s*")  # the name of a file: #import <a.h>, #include_next "b.h"
+
+
 def _leaf(word: str, start: int, action: int, role: int, parsed: Parsed, nested: bool) -> Iterator[Word]:
     if action == _DESCEND:
         if word.strip(_WHITE) and not _CONTINUATION.fullmatch(word):
@@ -281,6 +284,8 @@ def _leaf(word: str, start: int, action: int, role: int, parsed: Parsed, nested:
     elif action == _JSX:
         if shown := _jsx_text(word):
             yield shown, start, "string", role
+    elif action == _MACRO and _HEADER.fullmatch(word):
+        yield word.strip(_WHITE), start, "string", role
     elif action == _MACRO and nested:
         yield " ".join(word.split()), start, "string", role
     elif action == _MACRO:  # its body is code as well

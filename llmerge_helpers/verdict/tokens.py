@@ -108,7 +108,7 @@ _LINES = {
             "opens": r"^ *(?:override +|export +)*(define)\b",
             "closes": r"^\s*endef\b",
             "keeps": rf"{_ESCAPED_BLANK}|^(?!\t)[^:=#]*(?:[:+?!]|::+)?=",
-            "comment": r"^ *#",
+            "comment": r"^ *#(?!.*\\\r?$)",  # one that ends with a backslash takes in the next line
             "blank": "none",
         },
         "Dockerfile": {
