@@ -42,7 +42,7 @@ STRINGS = (  # nodes that are compared whole; white space in them counts
     "string string_literal multiline_string_literal raw_string_literal interpreted_string_literal template_string "
     "interpolated_string_expression verbatim_string_literal encapsed_string shell_command_expression subshell heredoc "
     "heredoc_body nowdoc bare_string string_array symbol_array delimited_symbol regex character character_literal "
-    "char_literal rune_literal system_lib_string text "
+    "char_literal rune_literal system_lib_string text qualified_name namespace_name variable_name "
     # of the grammars that are trusted only where they find no error
     "plain_scalar single_quote_scalar double_quote_scalar block_scalar quoted_key string_value charset_statement "
     "color_value attribute_value quoted_attribute_value raw_text AttValue CDSect EntityValue PubidLiteral "

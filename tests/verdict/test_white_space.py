@@ -17,6 +17,8 @@ OTHER = [
     ("C", "#include_next <a.h>\nint x;\n", "#include_next <a. h>\nint x;\n"),
     ("C++", "#import <a/b.h>\nint x;\n", "#import <a /b.h>\nint x;\n"),
     ("Makefile", "a: b\n\tc\n", "# d \\\na: b\n\tc\n"),
+    ("PHP", "<?php\nuse A\\B;\n", "<?php\nuse A\\ B;\n"),
+    ("PHP", "<?php\nf($x);\n", "<?php\nf($ x);\n"),
     ("CMake", 'set(a "b  c")\n', 'set(a "b c")\n'),
     ("CMake", "set(a [[b  c]])\n", "set(a [[b c]])\n"),
     ("CSS", "@media (a) and (b) { c { d: e; } }\n", "@media (a) and(b) { c { d: e; } }\n"),
