@@ -67,9 +67,7 @@ def _could_match(line: bytes, path: bytes) -> bool:
 @lru_cache(maxsize=1000)
 def _asked(committed: Committed, path: bytes) -> bytes:
     """What git says of the attribute `merge`, in an empty repository with these files."""
-    environment = git_environment(
-        pinned=True, GIT_CONFIG_NOSYSTEM="1", GIT_CONFIG_GLOBAL=os.devnull, GIT_ATTR_NOSYSTEM="1"
-    )
+    environment = git_environment(pinned=True)
     with tempfile.TemporaryDirectory(prefix="llmerge-") as folder:
         for name, text in committed:
             place = Path(folder) / os.fsdecode(name)

@@ -26,7 +26,6 @@ from llmerge_helpers.collect.licences import is_licence_file, spdx_of
 from llmerge_helpers.collect.parts import (
     Chosen,
     MergeCounts,
-    MinedRow,
     MiningOptions,
     Part,
     PartWriter,
@@ -463,7 +462,7 @@ def check_languages(languages: Iterable[str] | None) -> frozenset[str] | None:
 
 def mine(
     source: Source, workshop: Workshop, roots: list[str], merges: Sequence[Merge], options: MiningOptions
-) -> Iterator[MinedRow | MergeCounts]:
+) -> Iterator[Row | MergeCounts]:
     """The rows of some merges of an open repository, those of a merge followed by the counts of what became of it."""
     family = family_name(roots)
     with workshop.cat_file() as objects:
@@ -492,7 +491,7 @@ def mine(
 
 def _rows_of_merge(
     replay: Replay, objects: CatFile, facts: Row, options: MiningOptions, counts: Counter[str]
-) -> Generator[MinedRow, None, str]:
+) -> Generator[Row, None, str]:
     """The rows of a merge in conflict; returns the reason why it gives none, or ""."""
     places, size = _hunks(replay, objects)
     choice = decision(replay, objects)

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, TypeAlias, TypedDict
+from typing import NamedTuple, TypedDict
 
 from llmerge_helpers.collect.repository import git_version
 from llmerge_helpers.conflicts import Conflict, Row
@@ -24,8 +24,6 @@ from llmerge_helpers.run import from_root
 
 _FORMAT = 6  # part files written by other code are not reused
 _LEVEL = 2  # files compress to a fourth; a higher level takes twice the time for a twentieth less
-
-MinedRow: TypeAlias = Row
 
 
 class MiningOptions(TypedDict):
@@ -111,7 +109,7 @@ class PartWriter:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._body.close()
 
-    def write(self, item: MinedRow | MergeCounts) -> None:
+    def write(self, item: Row | MergeCounts) -> None:
         """Put down a row, or the counts of the merge whose rows came before."""
         if isinstance(item, MergeCounts):
             self.merges += 1

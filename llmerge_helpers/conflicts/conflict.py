@@ -44,7 +44,6 @@ class Row(TypedDict, total=False):
     after: str
     resolution: str
     kind: str
-    white_space_only: bool
     label: str
     decided: bool  # False: the merge is one parent's tree, so nobody resolved this conflict for certain
     white_space_only: bool  # the sides differ in nothing else
