@@ -58,7 +58,9 @@ def with_line_ends(text: str, words: Iterable[Word], language: str) -> str:
     """The text, as long as before, with `\\n` for each hidden line end that is in none of its words."""
     letters, ends = list(text), iter(_HIDDEN[language].finditer(text))
     end = next(ends, None)
-    for word, start, _, _ in words:
+    for word, start, kind, _ in words:
+        if kind != "string" and not word.strip(_LINE_ENDS[language]):  # to a parser, a word
+            continue
         while end and end.start() < start:
             letters[end.start()] = "\n"
             end = next(ends, None)
@@ -123,43 +125,81 @@ def decoded(text: str, language: str) -> Decoded | None:
 
 
 class _Rule(NamedTuple):
-    """Where a line end counts: behind and before which words; and which two, with a NUL between them, may not touch."""
+    """Where a line end counts: behind and before which words; and which two, with a NUL between them, may not touch, or
+    have to.
+    """
 
     behind: re.Pattern[str] | None
     before: re.Pattern[str] | None
+    within: re.Pattern[str] | None  # and between which two, with what a tree calls the place of the second behind them
     glued: re.Pattern[str] | None
+    parted: re.Pattern[str] | None
     alone: re.Pattern[str] | None  # words that mean something else on a line of their own
     brackets: bool  # within them, line ends do not count
 
 
-def _rule(behind: str = "", before: str = "", glued: str = "", alone: str = "", brackets: bool = False) -> _Rule:
-    parts = (re.compile(part, re.DOTALL) if part else None for part in (behind, before, glued, alone))
+def _rule(
+    behind: str = "",
+    before: str = "",
+    within: str = "",
+    glued: str = "",
+    parted: str = "",
+    alone: str = "",
+    brackets: bool = False,
+) -> _Rule:
+    parts = (re.compile(part, re.DOTALL) if part else None for part in (behind, before, within, glued, parted, alone))
     return _Rule(*parts, brackets)
 
 
 _COMMENT = r"/\0[*/].*"  # a division, and what is pointed at, or a regular expression
 _NUMBER = r"(?:0[xX][\da-fA-F.']*[eEpP]|\.?\d[\d.']*[eEpP])\0[+-].*"  # to C, 0xE+1 is one number, and a wrong one
+# no line end may come behind these, or they are names, and the statement ends
+_NO_END_BEHIND = "throw|yield|async|abstract|interface|namespace|accessor|using"
 _SCRIPT = _rule(
-    # no line end may come behind these, or they are names, and the statement ends
-    behind="throw|yield|async|abstract|interface|namespace|accessor|using",
+    behind=_NO_END_BEHIND,
     before=r"=>|\+\+|--",
+    glued=rf"{_COMMENT}|\d[\w.]*\0[A-Za-z_$].*|<\0!",
+)
+_TYPED = _rule(
+    behind=f"{_NO_END_BEHIND}|type|declare",
+    before=r"=>|\+\+|--",
+    within=r"[^\0]*\0(?:as\0as_expression|satisfies\0satisfies_expression|!\0non_null_expression|<\0type_arguments|"
+    r"\[\0(?:array_type|lookup_type))",
     glued=rf"{_COMMENT}|\d[\w.]*\0[A-Za-z_$].*|<\0!",
 )
 _RULES = {
     "JavaScript": _SCRIPT,
-    "TypeScript": _SCRIPT,
-    "TSX": _SCRIPT,
+    "TypeScript": _TYPED,
+    "TSX": _TYPED,
     "Go": _rule(glued=rf"{_COMMENT}|<\0-.*|-\0-.*|\+\0\+.*|&\0[&^].*|\|\0\|.*"),
-    "Kotlin": _rule(before=r"==?=?|!==?|[<>]=?|[*/%]=?|[+-]=|\.\.<?|!?in|!?is", glued=_COMMENT, brackets=True),
+    "Kotlin": _rule(
+        before=r"==?=?|!==?|[<>]=?|[*/%]=?|[+-]=|\.\.<?|!?in|!?is",
+        # a name that is imported stands on one line; behind a line end, `{` is no argument
+        within=r"(?:import|package)\0.*|\.\0.*\0qualified_identifier|as\0.*\0import|"
+        r"(?!init\0)[^\0]*[\w`]\0\{\0lambda_literal",
+        glued=rf"{_COMMENT}|>\0=.*",
+        parted=r"(?:return|this|super|break|continue)?@\0.*",
+        brackets=True,
+    ),
+    "Ruby": _rule(
+        before=r"={1,3}|[=!]~|!=|<=?>?|>=?|<<=?|>>=?|(?:[-+*/%|&^]|\*\*|&&|\|\|)=?|=>|\?|and|or",
+        within=r"[^\0]*\0,\0.*",
+        glued=r"[A-Z]\w*\0\[|[\w?!]+\0(?:<<[-~]?[\"'`A-Z]|%\w?[(\[{<|]).*",  # an index; a shift, or what is left over
+    ),
+    "Elixir": _rule(within=r"[^\0]*\0,\0.*"),
     "C": _rule(glued=rf"{_COMMENT}|{_NUMBER}"),
     "Objective-C": _rule(glued=rf"{_COMMENT}|{_NUMBER}|@\w+\0\w.*"),
     "C++": _rule(glued=rf'{_COMMENT}|{_NUMBER}|"\0[A-Za-z_].*'),
     "C#": _rule(glued=_COMMENT),
-    "Lua": _rule(glued=r"\d[\w.]*\0[A-Za-z_.].*"),
-    "Java": _rule(glued=_COMMENT),
-    "Rust": _rule(glued=_COMMENT),
-    "PHP": _rule(glued=rf"{_COMMENT}|\.\0\.?\d.*"),
-    "Groovy": _rule(before=r"[*/%=<>].*|in|instanceof|as", brackets=True),
+    "Lua": _rule(glued=r"\d[\w.]*\0[A-Za-z_.].*|>\0=.*"),
+    "Java": _rule(glued=rf"{_COMMENT}|@interface\0.*"),
+    "Rust": _rule(glued=_COMMENT, parted=r"'\0.*"),
+    "PHP": _rule(
+        within=r"\(\0.*\0cast_expression|[^\0]*\0\)\0cast_expression",
+        glued=rf"{_COMMENT}|\.\0\.?\d.*|<\?php\0.*|\w+\0\\.*",
+    ),
+    "PowerShell": _rule(parted=r"[^\0]*`\0.*"),  # behind a blank, the sign of a continued line is none
+    "Groovy": _rule(before=r"[*/%=<>].*|,|in|instanceof|as", brackets=True),
     "R": _rule(before=r"[/^<>=|:%].*", brackets=True),
     "Julia": _rule(before=r"[/^<>=|%?\\÷].*", brackets=True),
     "TOML": _rule(before=".*", brackets=True),
@@ -182,7 +222,8 @@ _GO_GROUPS = ("import_spec_list", "const_declaration", "var_spec_list", "var_dec
 
 def held_to_rules(text: str, words: list[Word], language: str, grammar: tuple[str, str] | None) -> Iterator[Word]:
     """The words, with one of the kind "newline" where a line end counts that a tree does not show (its role is 1, so
-    that it always does), and one of the kind "joined" between two that became one.
+    that it always does), one of the kind "joined" between two that became one, and one of the kind "blank" between two
+    that may not be parted.
     """
     rule = _RULES.get(language)
     if rule is None:
@@ -203,20 +244,24 @@ def held_to_rules(text: str, words: list[Word], language: str, grammar: tuple[st
         elif not gap:
             if (
                 rule.glued
-                and rule.glued.fullmatch(f"{previous}\0{first}")
+                and rule.glued.fullmatch(f"{previous}\0{shown}")
                 and (first != "!" or text.startswith("!--", start))
             ):
                 yield "", start, "joined", 0
+        elif rule.parted and rule.parted.fullmatch(f"{previous}\0{first}"):
+            yield gap[0], done, "blank", 0
         elif "\n" in gap and not (rule.brackets and depths[-1]):
             parent = kind_name(grammar, role >> 32) if grammar and isinstance(role, int) else ""
-            if language == "Go":
+            if rule.within and rule.within.fullmatch(f"{previous}\0{first}\0{parent}"):
+                counts = True
+            elif language == "Go":
                 counts = _ends_in_go(previous, first, parent)
             elif rule.behind and rule.behind.fullmatch(previous):
                 counts = earlier not in (".", "?.") and bool(_STARTS_OPERAND.match(first))
             elif first in ("++", "--"):  # behind a keyword or a bracket, what follows is counted up or down
                 counts = bool(rule.before and _COUNTED.search(previous)) and not _SCRIPT_KEYWORD.fullmatch(previous)
             elif rule.before and rule.before.fullmatch(first):
-                free = parent in _TYPES or (first == "=" and parent in _MAY_START)
+                free = parent in _TYPES or (first == "=" and parent in _MAY_START) or parent == "block_parameters"
                 counts = language in ("TOML", "CMake") or (bool(_ENDS_OPERAND.search(previous)) and not free)
             else:
                 counts = False

@@ -1,0 +1,68 @@
+"""What may stand between two tokens, language by language, as their compilers and parsers say: both ways, in a file and
+as a piece of one.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from llmerge_helpers.verdict import verify
+
+# language, code, and code that is another one, or none at all
+OTHER = [
+    ("Ruby", '{"a" => 1}\n', '{"a"\n=> 1}\n'),
+    ("Ruby", "f(1, 2)\n", "f(1\n, 2)\n"),
+    ("Ruby", "[1, 2]\n", "[1\n, 2]\n"),
+    ("Ruby", "x = a && b\n", "x = a\n&& b\n"),
+    ("Elixir", "[1, 2]\n", "[1\n, 2]\n"),
+    ("Groovy", "foo a, b\n", "foo a\n, b\n"),
+    ("Kotlin", "import a.b.C\n", "import a.b.\nC\n"),
+    ("Kotlin", "import a.b\n", "import\na.b\n"),
+    ("Kotlin", "@file:A\npackage b\n", "@ file:A\npackage b\n"),
+    ("Kotlin", "fun f() { a.let { b } }\n", "fun f() { a.let\n{ b } }\n"),
+    ("Rust", "fn f(x: &'a str) {}\n", "fn f(x: &' a str) {}\n"),
+    ("PowerShell", "$x = a`\n  b\n", "$x = a` \n  b\n"),
+    ("TypeScript", "export type A = 1;\n", "export type\nA = 1;\n"),
+    ("TypeScript", "x = (a as B);\n", "x = (a\nas B);\n"),
+    ("TypeScript", "f(a!);\n", "f(a\n!);\n"),
+    ("TypeScript", "let a: B<C>;\n", "let a: B\n<C>;\n"),
+    ("TypeScript", "let a: B[];\n", "let a: B\n[];\n"),
+    ("PHP", "<?php use A;\n", "<?phpuse A;\n"),
+    ("PHP", "<?php throw new \\A;\n", "<?php throw new\\A;\n"),
+    ("Lua", "local a <const> = 1\n", "local a <const>= 1\n"),
+    ("Java", "@interface A {}\n", "@interfaceA {}\n"),
+]
+# and the same code
+SAME = [
+    ("Ruby", "f(1, 2)\n", "f(1,\n2\n)\n"),
+    ("Ruby", "x = a ? b : c\n", "x = a ?\nb :\nc\n"),
+    ("Ruby", "x = a ? b : c\n", "x = a ? b\n: c\n"),
+    ("Ruby", "x = a.b\n", "x = a\n.b\n"),
+    ("Ruby", "x = a && b\n", "x = a &&\nb\n"),
+    ("Ruby", "f do |x| a end\n", "f do\n|x| a end\n"),
+    ("Ruby", "a = *b\n", "a =\n*b\n"),
+    ("Ruby", "f(a, *b, &c)\n", "f(a,\n*b,\n&c)\n"),
+    ("Elixir", "[1, 2]\n", "[1,\n2]\n"),
+    ("Elixir", "x = a |> b\n", "x = a\n|> b\n"),
+    ("Groovy", "jar {\n}\n", "jar\n{\n}\n"),
+    ("Groovy", "foo(a, b)\n", "foo(a\n, b)\n"),
+    ("Kotlin", "fun f() { a.let(1) { b } }\n", "fun f() { a.let(1)\n{ b } }\n"),
+    ("Kotlin", "class A { init { b } }\n", "class A { init\n{ b } }\n"),
+    ("Kotlin", "val a = b || c\n", "val a = b\n|| c\n"),
+    ("Kotlin", "val a = b ?: c\n", "val a = b\n?: c\n"),
+    ("Kotlin", "fun f() { a && b }\n", "fun f() { a\n&& b }\n"),
+    ("Kotlin", "fun f() { if (a) { b } else { c } }\n", "fun f() { if (a)\n{ b }\nelse\n{ c } }\n"),
+    ("Rust", "fn f(x: &'a str) {}\n", "fn f(x: & 'a str) {}\n"),
+    ("TypeScript", "import { a as b } from 'c';\n", "import { a\nas b } from 'c';\n"),
+    ("TypeScript", "f<A>(b);\n", "f<\nA\n>(b);\n"),
+]
+
+
+@pytest.mark.parametrize(("same", "case"), [(False, case) for case in OTHER] + [(True, case) for case in SAME])
+def test_what_stands_between_two_tokens(same, case):
+    language, *codes = case
+    for developer, model in (codes, codes[::-1]):
+        for file in ({}, {"prefix": "", "suffix": ""}):
+            row = {"language": language, "before": "", "after": "", "resolution": developer, **file}
+            assert verify(f"````\n{developer}````", row).is_correct
+            assert verify(f"````\n{model}````", row).is_correct == same, (developer, model)
