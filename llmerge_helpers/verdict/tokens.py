@@ -153,6 +153,37 @@ class Lexed(NamedTuple):
             return [word for word in self.words if word[2] != "newline" or word[3]]
         return [(text, start, kind, 0) for text, start, kind, _ in self.words]
 
+    def suites(self) -> list[syntax.Word]:
+        """The rows of a clean tree; in Python, a statement alone below its `if a:` is as if it stood behind it."""
+        return _on_one_line(self.rows(strict=True), self.grammar) if self.grammar else self.rows(strict=True)
+
+
+_SUITES = re.compile(
+    "(?:if|for|while|try|with)_statement|(?:elif|else|except|finally|case)_clause|(?:function|class)_definition"
+)
+
+
+def _on_one_line(words: list[syntax.Word], grammar: tuple[str, str]) -> list[syntax.Word]:
+    """The words with each simple statement that stands alone below its `if a:` as if it stood behind it."""
+
+    def opens(word: syntax.Word) -> bool:
+        parent = syntax.kind_name(grammar, word[3] >> 32) if word[0] == ":" and isinstance(word[3], int) else ""
+        return bool(_SUITES.fullmatch(parent))
+
+    kept: list[syntax.Word] = []
+    done = 0
+    for number, word in enumerate(words):
+        if word[:3:2] != ("", "indent") or number < done + 2 or not opens(words[number - 2]):
+            continue
+        last = number + 1
+        while last < len(words) and words[last][2] not in LAYOUT and not opens(words[last]):
+            last += 1
+        kinds = [each[2] for each in words[last : last + 2]]
+        if kinds in ([], ["newline", "dedent"]):
+            kept += [*words[done : number - 1], *words[number + 1 : last + 1]]
+            done = last + 2
+    return kept + words[done:]
+
 
 def parses(text: str, language: str) -> bool | None:
     """True if the text, a whole file, parses without an error; None if there is no grammar for the language."""

@@ -31,6 +31,10 @@ OTHER = [
     ("PHP", "<?php throw new \\A;\n", "<?php throw new\\A;\n"),
     ("Lua", "local a <const> = 1\n", "local a <const>= 1\n"),
     ("Java", "@interface A {}\n", "@interfaceA {}\n"),
+    ("Python", "if a: b()\nc()\n", "if a:\n    b()\n    c()\n"),
+    ("Python", "y = lambda: c\n", "y = lambda:\n    c\n"),
+    ("Python", "x: int = 1\n", "x:\n    int = 1\n"),
+    ("Python", "if a:\n    if b: c()\n    d()\n", "if a:\n    if b:\n        c()\n        d()\n"),
 ]
 # and the same code
 SAME = [
@@ -55,6 +59,15 @@ SAME = [
     ("Rust", "fn f(x: &'a str) {}\n", "fn f(x: & 'a str) {}\n"),
     ("TypeScript", "import { a as b } from 'c';\n", "import { a\nas b } from 'c';\n"),
     ("TypeScript", "f<A>(b);\n", "f<\nA\n>(b);\n"),
+    ("Python", "if a: b()\n", "if a:\n    b()\n"),
+    ("Python", "if a: b()\nelse: c()\nd()\n", "if a:\n    b()\nelse:\n  c()\nd()\n"),
+    ("Python", "if a: b()\nc()\n", "if a:\n    b()\nc()\n"),
+    ("Python", "class A: pass\n", "class A:\n    pass\n"),
+    ("Python", "def f(a: int): return a\n", "def f(a: int):\n    return a\n"),
+    ("Python", "x = {a: b}\ny = lambda: c\n", "x = {a:\nb}\ny = lambda: c\n"),
+    ("Python", "if a:\n    if b: c()\n    d()\n", "if a:\n    if b:\n        c()\n    d()\n"),
+    ("Python", "try: a()\nexcept B: c()\nfinally: d()\n", "try:\n  a()\nexcept B:\n  c()\nfinally:\n  d()\n"),
+    ("Python", "match a:\n  case 1: b()\n  case _: c()\n", "match a:\n  case 1:\n    b()\n  case _:\n    c()\n"),
 ]
 
 
