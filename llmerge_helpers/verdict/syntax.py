@@ -66,11 +66,14 @@ class Parsed(NamedTuple):
 
 
 class _SingleByte(dict):
-    """Maps other letters to `_` and other signs to `?`, so that tree-sitter's byte offsets are character offsets."""
+    """Maps other letters to `_`, line ends to a blank, and other signs to `?`: tree-sitter's byte offsets are then
+    character offsets.
+    """
 
     def __missing__(self, code: int) -> int:
         char = chr(code)
-        self[code] = code if code < 128 else ord("_" if char.isidentifier() or char.isalnum() else "?")
+        shown = " " if char in "\x85\u2028\u2029" else "_" if char.isidentifier() or char.isalnum() else "?"
+        self[code] = code if code < 128 else ord(shown)
         return self[code]
 
 
@@ -288,6 +291,9 @@ def _leaf(word: str, start: int, action: int, role: int, parsed: Parsed, nested:
         yield word.strip(_WHITE), start, "string", role
     elif action == _MACRO and nested:
         yield " ".join(word.split()), start, "string", role
+    elif action == _MACRO and kind_name(parsed.grammar, role >> 32) == "preproc_call" and (name := _HEADER.match(word)):
+        yield name[0].strip(_WHITE), start, "string", role
+        yield from _leaf(word[name.end() :], start + name.end(), action, role, parsed, nested)
     elif action == _MACRO:  # its body is code as well
         body = parse(word, [parsed.grammar])
         words = leaves(body, word, (0, len(word)), nested=True) if body else plain_lines(word)
@@ -605,6 +611,17 @@ def relax(words: list[Word], blanks: Blanks) -> Iterator[Word]:
         yield word
 
 
+def spaced(words: Iterable[Word], sign: str) -> Iterator[Word]:
+    """The words with a blank for each that is made of this sign, and one for blanks in a row."""
+    blank = False
+    for word, start, kind, role in words:
+        if not kind and not word.strip(sign):
+            word, kind = " ", "blank"
+        if not (blank and kind == "blank"):
+            yield word, start, kind, role
+        blank = kind == "blank"
+
+
 def whole(words: Iterable[Word], spans: Iterable[tuple[int, int]], text: str) -> Iterator[Word]:
     """The words, with one string for all that stand in a span, if a word starts where it does."""
     waiting = iter(spans)
@@ -746,8 +763,7 @@ def ini_words(text: str, obeyed: Parts) -> Iterator[Word]:
             elif setting:
                 yield setting[1].rstrip(_WHITE), start, "line", 0
                 yield setting[2], start + setting.start(2), "line", 0
-                if value := bare[setting.end() :]:
-                    yield value, start + setting.end(), "line", 0
+                yield bare[setting.end() :], start + setting.end(), "line", 0  # an empty one as well
             else:
                 yield bare, start, "line", 0
             waiting = 0
@@ -758,6 +774,30 @@ def ini_words(text: str, obeyed: Parts) -> Iterator[Word]:
 
 
 _ESCAPED = re.compile(r"\\[ \t]+\r?$")
+_PROPERTY = re.compile(r"((?:[^\\=:\s]|\\.)*)[ \t\f]*([=:]?)[ \t\f]*", re.ASCII)
+_GOES_ON = re.compile(r"(?<!\\)(?:\\\\)*\\\Z")
+
+
+def property_words(text: str, obeyed: Parts) -> Iterator[Word]:
+    """The keys and values of a Java properties file, without the blanks that a line starts with, nor those around the
+    first sign, and what is `obeyed` in comments.
+    """
+    start, goes_on = 0, False
+    for line in text.split("\n"):
+        line = line.rstrip("\r")
+        bare = line.lstrip(_WHITE)
+        at = start + len(line) - len(bare)
+        if not goes_on and bare[:1] in ("#", "!"):
+            for part, offset in obeyed(at, at + len(bare)):
+                yield part, offset, "directive", 0
+        elif goes_on:
+            yield bare, at, "line", 0
+        elif bare and (entry := _PROPERTY.match(bare)):
+            yield entry[1], at, "line", 0
+            yield entry[2], at + entry.start(2), "line", 0
+            yield bare[entry.end() :], at + entry.end(), "line", 0
+        goes_on = (goes_on or bare[:1] not in ("#", "!")) and bool(_GOES_ON.search(line))
+        start += len(line) + 1
 
 
 # ---- layout

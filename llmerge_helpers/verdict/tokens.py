@@ -63,7 +63,7 @@ def _blanks(behind: str, before: str, signs: str = "$^") -> syntax.Blanks:
 
 # Where blanks do not count in a language that has them between words of another meaning.
 _BLANKS = {
-    "HTML": _blanks("< </ =", "> /> ="),
+    "HTML": _blanks("=", "> /> ="),  # behind `<`, a blank makes it text
     "Shell": _blanks("; ;; && || | ( then do else )", "; ;; && || |"),
     "CSS": _blanks("( [ { } , ; : > ~ =", ") ] { } , ; > ~ ="),
     "CMake": _blanks("(", ")"),
@@ -73,10 +73,15 @@ _BLANKS = {
     "Perl": _blanks("( [ { } , ;", ") ] } , ;", r"[=.+-]|[-+.*|&]=|[=!]=|=[>~]|&&|\|\||[<>]=?"),
 }
 # What stands between these is taken as it stands, where a word starts there.
+_FRONT_MATTER = re.compile(r"\A---\n()"), "---\n"
+_HEADER_NAME = re.compile(r"\b__has_(?:include(?:_next)?|embed)\s*\(\s*<()"), ">"
 _VERBATIM = {
-    "SQL": (re.compile(r"\$(\w*)\$"), "${0}$"),
-    "XML": (re.compile(r"<!\[cdata\[()"), "]]>"),
-    "HTML": (re.compile(r"<(pre|textarea|xmp|listing)\b"), "</{0}"),
+    "SQL": [(re.compile(r"\$(\w*)\$"), "${0}$")],
+    "XML": [(re.compile(r"<!\[cdata\[()"), "]]>")],
+    "HTML": [(re.compile(r"<(pre|textarea|xmp|listing)\b"), "</{0}"), _FRONT_MATTER],
+    "CSS": [_FRONT_MATTER],
+    "SCSS": [_FRONT_MATTER],
+    **dict.fromkeys(("C", "C++", "Objective-C"), [_HEADER_NAME]),
 }
 
 
@@ -279,6 +284,8 @@ def _lex_shown(
             return Lexed(list(syntax.plain_lines(text)), None, False)
         grammar, clean = parsed.grammar, parsed.clean
         words = list(syntax.leaves(parsed, text, window, obeyed))
+        if "__has_" in text:
+            words = _with_spans(words, text, language)
     elif not plain and (parsed := _clean(text, language, known.like)):
         grammar, clean = parsed.grammar, True
         words = _read(parsed, text, language, window, obeyed)
@@ -310,6 +317,8 @@ def _lex_without(
     lexer = "" if _preserves(text, language) else TABLE.get(language, TABLE["Text"])[1]
     if language == "INI":
         words = list(syntax.ini_words(text, obeyed))
+    elif language == "Properties":
+        words = list(syntax.property_words(text, obeyed))
     elif lexer:
         if known.cut and (begin := known.cut()):
             part, cut = syntax.lexed_part(text, lexer, begin, end)
@@ -317,6 +326,8 @@ def _lex_without(
         words = list(syntax.lexer_words(text, lexer, _layout(language), obeyed, MISREAD.get(language), part))
     else:
         words = list(syntax.written_lines(text, _LINES.get(language, _LINES["Text"]), obeyed))
+    if language == "Clojure":
+        words = list(syntax.spaced(words, ","))
     if lexer and _layout(language) in ("", "newline"):
         words = list(syntax.relax(words, _BLANKS.get(language, syntax.Blanks())))
     return _with_spans(words, text, language), reach
@@ -376,7 +387,7 @@ def _shown(word: str) -> str:
 def _with_spans(words: list[syntax.Word], text: str, language: str) -> list[syntax.Word]:
     if language not in _VERBATIM:
         return words
-    spans = list(syntax.spans(text, *_VERBATIM[language]))
+    spans = sorted(span for rule in _VERBATIM[language] for span in syntax.spans(text, *rule))
     if language == "SQL" and not _OTHER_BODY.search(text):
         spans = [span for span in spans if not _BODY.search(text, max(0, span[0] - 100), span[0])]
     return list(syntax.whole(words, spans, text)) if spans else words
