@@ -687,6 +687,40 @@ def spans(text: str, opens: re.Pattern[str], closes: str) -> Iterator[tuple[int,
             endless.add(end)
 
 
+def comments(
+    text: str, grammar: tuple[str, str], window: tuple[int, int], like: Like | None = None
+) -> list[tuple[int, int]]:
+    """Where the comments lie that a window shows of a text that parses without an error; none in another."""
+    from tree_sitter import Query, QueryCursor
+
+    parsed = parse(text, [grammar], clean=True, like=like)
+    if not parsed or not parsed.clean:
+        return []
+    cursor = QueryCursor(Query(_grammar(*grammar)[0].language, "(comment) @c"))
+    cursor.set_byte_range(*window)
+    nodes = cursor.captures(parsed.tree.root_node).get("c", [])
+    return sorted((node.start_byte, node.end_byte) for node in nodes)
+
+
+def masked(text: str, comments: Iterable[tuple[int, int]]) -> str:
+    """The text, as long as before, without these comments where nothing stands behind one on its line: with NULs for
+    one that has its lines for itself, blanks for one at the end of a line.
+    """
+    pieces, done = [], 0
+    for start, end in comments:
+        shown = text[start:end]
+        alone = not text[text.rfind("\n", 0, start) + 1 : start].strip(_WHITE)
+        if start < done or not _LINE_ENDS.match(text, end) or not (alone or "\n" not in shown):
+            continue
+        pieces += text[done:start], _ON_A_LINE.sub("\0" if alone else " ", shown)
+        done = end
+    return "".join(pieces) + text[done:]
+
+
+_ON_A_LINE = re.compile(r"[^\n]")
+_LINE_ENDS = re.compile(r"[ \t\r\f\v]*(?:\n|\Z)")
+
+
 class Lines(NamedTuple):
     """Where white space counts in a language that is taken line by line; patterns are searched in each line.
 

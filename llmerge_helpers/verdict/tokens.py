@@ -135,7 +135,7 @@ _LINES = {
         "Text": {"keeps": rf"^[ \t]*\S.*\t|\t\r?$|{_ESCAPED_BLANK}|`[ \t]+$"},
     }.items()
 }
-_LINES["Vue"] = _LINES["HTML"]
+_LINES["Vue"] = _LINES["HTML"]._replace(comment=re.compile(r"^[\s\0]*\0[\s\0]*$"))  # as `syntax.masked` leaves them
 
 
 class Lexed(NamedTuple):
@@ -292,7 +292,7 @@ def _lex_shown(
     elif known.like and optional(language) and _clean(known.like.text, language, known.like):
         return _lex_piece(text, language, window)
     else:
-        words, reach = _lex_without(text, language, obeyed, known, window[1])
+        words, reach = _lex_without(text, language, obeyed, known, window)
     laid_out = grammar is not None and optional(language)
     if not laid_out and (layout in ("indent", "newline", "asi") or language in _PREPROCESSED):
         words = list(syntax.lay_out(text, words, layout))
@@ -305,12 +305,12 @@ def _lex_piece(text: str, language: str, window: tuple[int, int]) -> Lexed:
     """
     start, end = window
     piece = text[start:end]
-    words, _ = _lex_without(piece, language, Obeyed(piece, language).parts, _NOTHING, len(piece))
+    words, _ = _lex_without(piece, language, Obeyed(piece, language).parts, _NOTHING, (0, len(piece)))
     return Lexed([(word, start + at, kind, role) for word, at, kind, role in words], None, None, (len(text) - end, ()))
 
 
 def _lex_without(
-    text: str, language: str, obeyed: syntax.Parts, known: _Known, end: int
+    text: str, language: str, obeyed: syntax.Parts, known: _Known, window: tuple[int, int]
 ) -> tuple[list[syntax.Word], tuple[int, tuple[str, ...]] | None]:
     """The words without a grammar, what a lexer finds, or lines; and how far they reach, if not to the end."""
     reach = part = None
@@ -321,16 +321,54 @@ def _lex_without(
         words = list(syntax.property_words(text, obeyed))
     elif lexer:
         if known.cut and (begin := known.cut()):
-            part, cut = syntax.lexed_part(text, lexer, begin, end)
+            part, cut = syntax.lexed_part(text, lexer, begin, window[1])
             reach = len(text) - cut.start, cut.stack
         words = list(syntax.lexer_words(text, lexer, _layout(language), obeyed, MISREAD.get(language), part))
     else:
-        words = list(syntax.written_lines(text, _LINES.get(language, _LINES["Text"]), obeyed))
+        spans = _comments_of_parts(text, window, obeyed, known.like) if language == "Vue" else []
+        shown = syntax.masked(text, spans) if spans else text
+        words = list(syntax.written_lines(shown, _LINES.get(language, _LINES["Text"]), obeyed))
+        reach = 0, ()  # all lines are there
     if language == "Clojure":
         words = list(syntax.spaced(words, ","))
     if lexer and _layout(language) in ("", "newline"):
         words = list(syntax.relax(words, _BLANKS.get(language, syntax.Blanks())))
     return _with_spans(words, text, language), reach
+
+
+_PART = re.compile(r"^<(template|script|style)\b([^>]*)>(.*?)^</\1", re.MULTILINE | re.DOTALL)
+_TAG_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_STYLE_COMMENT = re.compile(r"(?s)\"[^\"\n]*\"|'[^'\n]*'|(/\*.*?\*/)")
+
+
+def _comments_of_parts(
+    text: str, window: tuple[int, int], obeyed: syntax.Parts, like: syntax.Like | None
+) -> list[tuple[int, int]]:
+    """Where comments lie in the template, the script and the style of a page, in a window, that no program obeys."""
+    found = []
+    for part in _PART.finditer(text):
+        name, attributes, inner = part.groups()
+        if name == "script":
+            typed = re.search(r"\blang=[\"']?(tsx?)", attributes)
+            grammar = _GRAMMARS[{"ts": "TypeScript", "tsx": "TSX"}[typed[1]] if typed else "JavaScript"][0]
+            low, high = (min(max(at - part.start(3), 0), len(inner)) for at in window)
+            part_like = like and _like_part(like, part.start(3), part.end(3) + len(like.text) - len(text))
+            spans = syntax.comments(inner, grammar, (low, high), part_like) if low < high else []
+        elif name == "style":
+            spans = [match.span(1) for match in _STYLE_COMMENT.finditer(inner) if match[1]]
+        elif re.search(r"<(?:pre|textarea|xmp|listing)\b|\blang=", inner + attributes):  # as it stands; not of tags
+            continue
+        else:
+            spans = [match.span() for match in _TAG_COMMENT.finditer(inner)]
+        found += [(part.start(3) + start, part.start(3) + end) for start, end in spans]
+    shown = [(start, end) for start, end in found if end > window[0] and start < window[1]]
+    return [span for span in shown if not list(obeyed(*span))]
+
+
+def _like_part(like: syntax.Like, start: int, end: int) -> syntax.Like | None:
+    """The part between two offsets of a text that another one is like, if they differ within it only."""
+    within = start <= like.start and like.end <= end
+    return syntax.Like(like.text[start:end], like.start - start, like.end - start) if within else None
 
 
 def _clean(text: str, language: str, like: syntax.Like | None) -> syntax.Parsed | None:

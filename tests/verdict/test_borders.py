@@ -131,3 +131,56 @@ def test_what_stands_between_two_tokens(same, case):
             row = {"language": language, "before": "", "after": "", "resolution": developer, **file}
             assert verify(f"````\n{developer}````", row).is_correct
             assert verify(f"````\n{model}````", row).is_correct == same, (developer, model)
+
+
+PAGE = """<template>
+  <p>
+    {{ a }}
+  </p>
+</template>
+
+<script lang="ts">
+export default {
+  a: 1,
+}
+</script>
+
+<style scoped>
+.b {
+  c: d;
+}
+</style>
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "other", "same"),
+    [
+        ("  <p>\n", "  <!-- c -->\n  <p>\n", True),
+        ("  <p>\n", "  <p>\n    <!-- c\n      d -->\n", True),
+        ("{{ a }}", "{{ a }} <!-- c -->", True),
+        ("  a: 1,", "  // one\n  a: 1, // two", True),
+        ("  a: 1,", "  /* one\n   * two */\n  a: 1, /* three */", True),
+        (".b {", "/* e */\n.b { /* f */", True),
+        ("{{ a }}", "<!-- {{ a }} -->", False),
+        ("{{ a }}", "{{ '<!-- c -->' }}", False),
+        ("<template>", "<!--[if IE]> c <![endif]-->\n<template>", False),
+        ("  a: 1,", "  // a: 1,", False),
+        ("  a: 1,", "  a: 1, /* b */ c: 2,", False),
+        ("  a: 1,", "  a: '// 1',", False),
+        ("  a: 1,", "  a: `\n// 1\n`,", False),
+        ("  c: d;", "  /* c: d; */", False),
+        ("  c: d;", "  c: '/* d */';", False),
+    ],
+)
+def test_comments_in_the_parts_of_a_page(line, other, same):
+    changed = PAGE.replace(line, other)
+    for developer, model in ((PAGE, changed), (changed, PAGE)):
+        for file in ({}, {"prefix": "", "suffix": ""}):
+            row = {"language": "Vue", "before": "", "after": "", "resolution": developer, **file}
+            assert verify(f"````\n{model}````", row).is_correct == same
+    large = PAGE.replace("  a: 1,\n", "  a: f(1, b => c), // d\n" * 900)  # its tree is made from another
+    changed = large.replace("  c: d;", "  c: d; /* e */").replace("// d\n}", "// f\n}")
+    row = {"language": "Vue", "before": "", "after": "", "resolution": large, "prefix": "", "suffix": ""}
+    assert verify(f"````\n{changed}````", row).is_correct
+    assert not verify(f"````\n{changed.replace('=> c', '=> e', 1)}````", row).is_correct
