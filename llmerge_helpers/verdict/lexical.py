@@ -153,19 +153,17 @@ def _rule(
 
 _COMMENT = r"/\0[*/].*"  # a division, and what is pointed at, or a regular expression
 _NUMBER = r"(?:0[xX][\da-fA-F.']*[eEpP]|\.?\d[\d.']*[eEpP])\0[+-].*"  # to C, 0xE+1 is one number, and a wrong one
-# no line end may come behind these, or they are names, and the statement ends
-_NO_END_BEHIND = "throw|yield|async|abstract|interface|namespace|accessor|using"
 _SCRIPT = _rule(
-    behind=_NO_END_BEHIND,
+    # no line end may come behind these, or they are names, and the statement ends
+    behind="throw|yield|async|abstract|interface|namespace|accessor|using",
     before=r"=>|\+\+|--",
     glued=rf"{_COMMENT}|\d[\w.]*\0[A-Za-z_$].*|<\0!",
 )
-_TYPED = _rule(
-    behind=f"{_NO_END_BEHIND}|type|declare",
-    before=r"=>|\+\+|--",
-    within=r"[^\0]*\0(?:as\0as_expression|satisfies\0satisfies_expression|!\0non_null_expression|<\0type_arguments|"
-    r"\[\0(?:array_type|lookup_type))",
-    glued=rf"{_COMMENT}|\d[\w.]*\0[A-Za-z_$].*|<\0!",
+_TYPED = _SCRIPT._replace(
+    within=re.compile(
+        r"[^\0]*\0(?:as\0as_expression|satisfies\0satisfies_expression|!\0non_null_expression|<\0type_arguments|"
+        r"\[\0(?:array_type|lookup_type))|type\0\w+\0type_alias_declaration|declare\0\w.*"
+    )
 )
 _RULES = {
     "JavaScript": _SCRIPT,
@@ -195,7 +193,7 @@ _RULES = {
     "Java": _rule(glued=rf"{_COMMENT}|@interface\0.*"),
     "Rust": _rule(glued=_COMMENT, parted=r"'\0.*"),
     "PHP": _rule(
-        within=r"\(\0.*\0cast_expression|[^\0]*\0\)\0cast_expression",
+        within=r"\(\0\w+\0cast_expression|\w+\0\)\0cast_expression",
         glued=rf"{_COMMENT}|\.\0\.?\d.*|<\?php\0.*|\w+\0\\.*",
     ),
     "PowerShell": _rule(parted=r"[^\0]*`\0.*"),  # behind a blank, the sign of a continued line is none

@@ -51,6 +51,7 @@ OTHER = [
     ("Java", "f(a, b);\n", "f(a,\u2028b);\n"),
     ("Go", "f(a, b)\n", "f(a,\u2028b)\n"),
     ("TypeScript", "export type A = 1;\n", "export type\nA = 1;\n"),
+    ("TypeScript", "declare const a: B;\n", "declare\nconst a: B;\n"),
     ("TypeScript", "x = (a as B);\n", "x = (a\nas B);\n"),
     ("TypeScript", "f(a!);\n", "f(a\n!);\n"),
     ("TypeScript", "let a: B<C>;\n", "let a: B\n<C>;\n"),
@@ -63,6 +64,7 @@ OTHER = [
     ("Python", "y = lambda: c\n", "y = lambda:\n    c\n"),
     ("Python", "x: int = 1\n", "x:\n    int = 1\n"),
     ("Python", "if a:\n    if b: c()\n    d()\n", "if a:\n    if b:\n        c()\n        d()\n"),
+    ("PHP", "<?php f((int) $a);\n", "<?php f((\nint) $a);\n"),
 ]
 # and the same code
 SAME = [
@@ -110,6 +112,7 @@ SAME = [
     ("C#", "F(a, b);\n", "F(a,\u2028b);\n"),
     ("C#", "F(a, b);\n", "F(a,\x85b);\n"),
     ("TypeScript", "import { a as b } from 'c';\n", "import { a\nas b } from 'c';\n"),
+    ("TypeScript", "export type { A };\n", "export type\n{ A };\n"),
     ("TypeScript", "f<A>(b);\n", "f<\nA\n>(b);\n"),
     ("Python", "if a: b()\n", "if a:\n    b()\n"),
     ("Python", "if a: b()\nelse: c()\nd()\n", "if a:\n    b()\nelse:\n  c()\nd()\n"),
@@ -120,6 +123,7 @@ SAME = [
     ("Python", "if a:\n    if b: c()\n    d()\n", "if a:\n    if b:\n        c()\n    d()\n"),
     ("Python", "try: a()\nexcept B: c()\nfinally: d()\n", "try:\n  a()\nexcept B:\n  c()\nfinally:\n  d()\n"),
     ("Python", "match a:\n  case 1: b()\n  case _: c()\n", "match a:\n  case 1:\n    b()\n  case _:\n    c()\n"),
+    ("PHP", "<?php f((int) $a);\n", "<?php f(\n( int ) $a);\n"),
 ]
 
 
