@@ -328,7 +328,8 @@ def _lex_without(
         spans = _comments_of_parts(text, window, obeyed, known.like) if language == "Vue" else []
         shown = syntax.masked(text, spans) if spans else text
         words = list(syntax.written_lines(shown, _LINES.get(language, _LINES["Text"]), obeyed))
-        reach = 0, ()  # all lines are there
+    if language in ("INI", "Properties") or not lexer:
+        reach = 0, ()  # all words are there
     if language == "Clojure":
         words = list(syntax.spaced(words, ","))
     if lexer and _layout(language) in ("", "newline"):
