@@ -355,30 +355,33 @@ class _Alignment:
         return checked
 
     def apart(self, labels: list[Label]) -> list[Label]:
-        """The labels, without those of two hunks between which a line moved.
+        """The labels, without those of hunks between which a line moved.
 
-        That is, a line of one resolution that is new to its hunk stands in a side of the other hunk, and was not kept
-        there: each label is what stands in its place, and neither can be told from its own conflict.
+        That is, a line of one resolution that is new to its hunk stands in a side of another hunk, and was not kept
+        there: each label is what stands in its place, and neither can be told from its own conflict. Of a hunk without
+        a label nobody knows what was kept.
         """
-        found = [number for number, label in enumerate(labels) if label.found]
-        if len(found) < 2:
+        found = {number for number, label in enumerate(labels) if label.found}
+        if not found or len(labels) < 2:
             return labels
         kept, shown = {}, {}
-        for number in found:
-            label = labels[number]
+        for number, label in enumerate(labels):
+            if label.reason == SWALLOWED:
+                continue
             hunks = self.hunks[number : number + label.hunks]
             texts = [text for hunk in hunks for text in (hunk.ours, hunk.known_base, hunk.theirs)]
             around = self.anchors[slice(*self._span(number, label))].replace(_HUNK, "")
             shown[number] = _telling(line for text in texts for line in split_lines(text)) | self._telling(around)
             kept[number] = self._telling(self.lines[label.start : label.end])
         left: dict[str, list[int]] = {}  # lines that a hunk shows and its resolution has not: where they could be from
-        for number in found:
+        for number in shown:
             for line in shown[number] - kept[number]:
                 left.setdefault(line, []).append(number)
         moved = set()
         for number in found:
             for line in kept[number] - shown[number]:
                 moved |= {number, *left[line]} if line in left else set()
+        moved &= found
         return [Label("", reason=ELSEWHERE) if number in moved else label for number, label in enumerate(labels)]
 
     def _span(self, number: int, label: Label) -> tuple[int, int]:

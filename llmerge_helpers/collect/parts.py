@@ -22,7 +22,7 @@ from llmerge_helpers.collect.repository import git_version
 from llmerge_helpers.conflicts import Conflict, Row
 from llmerge_helpers.run import from_root
 
-_FORMAT = 6  # part files written by other code are not reused
+_FORMAT = 7  # part files written by other code are not reused
 _LEVEL = 2  # files compress to a fourth; a higher level takes twice the time for a twentieth less
 
 

@@ -229,6 +229,13 @@ FAR = ("", "import a.long.name.One;\n", "import b.long.name.Two;\n")
             "top\nimport c.Three.Four;\nmid\nend\n",
             [("import c.Three.Four;\n", "exact"), ("", "exact")],
         ),
+        # it came from a hunk whose place nobody knows: what was kept there, nobody knows either
+        (
+            ["top\n", A, "mid\n", FAR, "far\n"],
+            "top\n1\nimport b.long.name.Two;\nmid\nnew\nedited\n",
+            [ELSEWHERE, OUTSIDE_EDITS],
+        ),
+        (["top\n", A, "mid\n", FAR, "far\n"], "top\n1\nmid\nnew\nedited\n", [("1\n", "aligned"), OUTSIDE_EDITS]),
     ],
 )  # fmt: skip
 def test_a_line_that_moved_from_one_hunk_to_another(parts, committed, expected):
