@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from llmerge_helpers.collect.attributes import has_own_merge
+from llmerge_helpers.collect.decisions import WHOLESALE, took_side_whole
 from llmerge_helpers.collect.encodings import decode_both
 from llmerge_helpers.collect.labels import OUTSIDE_EDITS, Label, align, grown
 from llmerge_helpers.collect.replay import REPLAY_MARKER_SIZE, CatFile, Merge, Replay, entries
@@ -46,6 +47,7 @@ class ConflictedFile:
     parts: list[str | Hunk]
     committed: str
     labels: list[Label]
+    decided: bool = True  # False: it is one parent's, and nobody resolved a hunk of it for certain
     source: Source | None = None  # where it comes from, and how much context its rows show: what `look` knows
     context_lines: int = 5
 
@@ -180,9 +182,16 @@ def _usual(hunk: Hunk) -> Hunk:
 
 
 def read_file(
-    replay: Replay, path: bytes, objects: CatFile, languages: frozenset[str] | None = None
+    replay: Replay,
+    path: bytes,
+    objects: CatFile,
+    languages: frozenset[str] | None = None,
+    wholesale: bool = False,
 ) -> ConflictedFile | Drop:
-    """The conflicted file at `path`, or the reason why there is none to learn from."""
+    """The conflicted file at `path`, or the reason why there is none to learn from.
+
+    One that was taken whole from one side is kept only if `wholesale`.
+    """
     name = _text(path)
     if languages and language_of(name) not in languages:
         return Drop("another language")
@@ -196,11 +205,14 @@ def read_file(
         return Drop("no conflicting lines")
     if has_own_merge(replay.merge.parent_1, path, objects):
         return Drop("merged by a rule of .gitattributes")
+    decided = not took_side_whole(replay, path, objects)
+    if not (decided or wholesale):
+        return Drop(WHOLESALE)
     labels = align(parts, split_lines(texts[1]))
     for number, label in enumerate(labels):
         if label.found == "widened" and not _stood(grown(parts, number, label), replay, path, objects):
             labels[number : number + label.hunks] = [Label("", reason=OUTSIDE_EDITS)] * label.hunks
-    return ConflictedFile(replay.merge, name, parts, texts[1], labels)
+    return ConflictedFile(replay.merge, name, parts, texts[1], labels, decided)
 
 
 def _stood(hunk: Hunk, replay: Replay, path: bytes, objects: CatFile) -> bool:

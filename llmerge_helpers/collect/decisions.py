@@ -1,7 +1,8 @@
 """Whether a merge was decided conflict by conflict, or took one side whole and teaches nothing but "take ours".
 
 `git merge -s ours`, a fork that takes over a tag of its upstream, `git checkout --theirs .`: nobody looked at a hunk.
-What tells is the tree of the merge: it is one parent's, and what the other one changed without any conflict is gone.
+What tells is the tree of the merge, or a file: it is one parent's, and what the other one changed without any conflict
+is gone.
 """
 
 from __future__ import annotations
@@ -48,16 +49,26 @@ def decision(replay: Replay, objects: CatFile) -> Decision:
         raise Damaged(f"a tree of {merge.sha} is missing")
     if _is_subtree(merge.sha, theirs, ours, objects):
         return Decision(False, SUBTREE)
+    both = [path for path, stages in replay.files.items() if {2, 3} <= stages.keys()]
+    clashes = both if len(both) > 1 else list(replay.files)  # a file that one side removed has nothing to choose from
     for stage, parent in ((2, ours), (3, theirs)):
         if tree == parent:
             lost = _differ(replay.tree, tree, replay.files.keys(), objects)
-        elif len(replay.files) > 1 and all(_took(replay, path, stage, objects) for path in replay.files):
+        elif len(clashes) > 1 and all(_took(replay, path, stage, objects) for path in clashes):
             lost = False  # what else the merge holds was merged
         else:
             continue
         lost = lost or any(_lost_changes(replay, path, stage, objects) for path in replay.files)
         return Decision(False, WHOLESALE if lost else "")
     return Decision(True)
+
+
+def took_side_whole(replay: Replay, path: bytes, objects: CatFile) -> bool:
+    """Whether one file in conflict is one side's, and what the other changed in it without any conflict is gone.
+
+    So `git checkout --ours FILE` leaves it, in a merge whose other files somebody may have resolved.
+    """
+    return any(_took(replay, path, stage, objects) and _lost_changes(replay, path, stage, objects) for stage in (2, 3))
 
 
 def _took(replay: Replay, path: bytes, stage: int, objects: CatFile) -> bool:

@@ -142,9 +142,9 @@ def collect(
     """Mine all sources, several at a time, each into a part file under `work_dir`; no merge is mined a second time.
 
     A part belongs to the history of a repository and to the options, wherever the repository lies and whatever it is
-    called: new commits add a part with the new merges, other options mine all of it again. Merges that took one side
-    whole are left out unless `wholesale`. A folder of part files is a source too, so that those of many machines can be
-    joined without the repositories.
+    called: new commits add a part with the new merges, other options mine all of it again. Merges and files that took
+    one side whole are left out unless `wholesale`. A folder of part files is a source too, so that those of many
+    machines can be joined without the repositories.
 
     `executor` is anything that submits as those of concurrent.futures do, the one of a Dask client say; without it,
     `workers` processes of this machine do it. A repository that cannot be mined is reported, and does not stop the
@@ -497,10 +497,10 @@ def _rows_of_merge(
     choice = decision(replay, objects)
     if choice.reason and not options["wholesale"]:
         return choice.reason
-    facts |= Row(merge_size=size, decided=choice.decided)
+    facts |= Row(merge_size=size)
     for path, first in places.items():
         counts["files"] += 1
-        file = _read(replay, path, objects, frozenset(options["languages"]) or None)
+        file = _read(replay, path, objects, options)
         if isinstance(file, Drop):
             counts[f"files: {file.reason}"] += 1
             continue
@@ -510,7 +510,7 @@ def _rows_of_merge(
                 counts[f"hunks: {row.reason}"] += 1
             else:
                 counts.update({"rows": 1, f"label: {row['label']}": 1})
-                yield row | {"order": first + row["hunk"]}
+                yield row | {"order": first + row["hunk"], "decided": choice.decided and file.decided}
     return ""
 
 
@@ -535,9 +535,9 @@ def _hunks(replay: Replay, objects: CatFile) -> tuple[dict[bytes, int], int]:
 _OPENING = re.compile(rb"^<{%d}(?=[ \r\n]|\Z)" % REPLAY_MARKER_SIZE, re.MULTILINE)
 
 
-def _read(replay: Replay, path: bytes, objects: CatFile, languages: frozenset[str] | None) -> ConflictedFile | Drop:
+def _read(replay: Replay, path: bytes, objects: CatFile, options: MiningOptions) -> ConflictedFile | Drop:
     try:
-        return read_file(replay, path, objects, languages)
+        return read_file(replay, path, objects, frozenset(options["languages"]) or None, options["wholesale"])
     except Damaged:
         return Drop(BROKEN)
     except (ValueError, OverflowError, RecursionError):  # one odd file must not cost the others
@@ -598,7 +598,7 @@ def look(
             with source.open() as repository, Workshop.open(repository) as workshop, workshop.cat_file() as objects:
                 replays = (r for r in workshop.replays(workshop.merges()) if _is_mined(r, workshop, objects, wholesale))
                 pairs = ((replay, path) for replay in replays for path in replay.files)
-                files = (read_file(replay, path, objects, wanted) for replay, path in pairs)
+                files = (read_file(replay, path, objects, wanted, wholesale) for replay, path in pairs)
                 own = {"source": source, "context_lines": context_lines}
                 known = (replace(file, **own) for file in files if isinstance(file, ConflictedFile))
                 good = (file for file in known if file.gives_a_row)

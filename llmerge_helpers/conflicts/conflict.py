@@ -45,7 +45,7 @@ class Row(TypedDict, total=False):
     resolution: str
     kind: str
     label: str
-    decided: bool  # False: the merge is one parent's tree, so nobody resolved this conflict for certain
+    decided: bool  # False: the merge, or this file, is one parent's, so nobody resolved this conflict for certain
     white_space_only: bool  # the sides differ in nothing else
     prefix: str | None
     suffix: str | None

@@ -3,7 +3,7 @@
 import pytest
 from histories import History, git
 
-from llmerge_helpers.collect import collect_repository
+from llmerge_helpers.collect import collect_repository, look
 from llmerge_helpers.collect.decisions import BEYOND, SUBTREE, UNRELATED, WHOLESALE
 
 FILE = "import os\n\n\n{0}\n\n\ndef f():\n    return 1\n\n\n{1}\n\n\ndef g():\n    return 2\n"
@@ -24,6 +24,9 @@ SHORT = {"a.py": "x\nb\ny\n"}, {"a.py": "x\no\ny\n"}, {"a.py": "x\nt\ny\n"}
 TWO = tuple({"a.py": s, "c.py": s.replace("x", "z")} for s in ("x\nb\ny\n", "x\no\ny\n", "x\nt\ny\n"))
 TWO_MORE = tuple({"a.py": s, "c.py": s, "d.py": d} for s, d in ((BASE, "d\n"), (OURS, "d\n"), (THEIRS, "e\n")))
 
+TAKEN = {"a.py": OURS, "c.py": OURS, "d.py": "e\n"}
+KEPT = {"k.py": "k\n"}, {"k.py": "kk\n"}, {}
+
 
 @pytest.mark.parametrize(
     ("sides", "committed", "expected"),
@@ -38,7 +41,9 @@ TWO_MORE = tuple({"a.py": s, "c.py": s, "d.py": d} for s, d in ((BASE, "d\n"), (
         (SHORT, {"a.py": "x\nn\ny\n"}, [True]),
         (TWO, {"a.py": TWO[1]["a.py"], "c.py": TWO[2]["c.py"]}, [True, True]),
         # `git checkout --ours` on each conflicted file, while the rest was merged
-        (TWO_MORE, {"a.py": OURS, "c.py": OURS, "d.py": "e\n"}, WHOLESALE),
+        (TWO_MORE, TAKEN, WHOLESALE),
+        # the same, and a file that theirs removed was kept: there was nothing to choose from
+        (tuple(s | kept for s, kept in zip(TWO_MORE, KEPT, strict=True)), TAKEN | KEPT[1], WHOLESALE),
         # a new file of the other side was not taken over
         (({"a.py": "x\nb\n"}, {"a.py": "x\no\n"}, {"a.py": "x\nt\n", "n/n.py": "n\n"}), {"a.py": "x\no\n"}, WHOLESALE),
     ],
@@ -53,6 +58,26 @@ def test_whether_somebody_decided(sides, committed, expected, keep, tmp_path):
         assert became == ({"conflict"} if keep else {WHOLESALE})
     else:
         assert decided == expected and became == {"conflict"}
+
+
+@pytest.mark.parametrize(
+    ("committed", "whole"),
+    [(OURS, True), (THEIRS, False), (MERGED, False), (OURS.replace("return 1", "return 3"), False)],
+)
+def test_a_file_that_was_taken_whole_in_a_merge_that_was_not(committed, whole, tmp_path):
+    """`git checkout --ours a.py`, and the other file by hand; where nothing is lost, both may have been by hand."""
+    history = History()
+    sides = [{"a.py": a, "z.py": f"x\n{z}\ny\n"} for a, z in ((BASE, "b"), (OURS, "o"), (THEIRS, "t"))]
+    history.merge(*sides, {"a.py": committed, "z.py": "x\nn\ny\n"})
+    repo = history.build(tmp_path / "repo")
+    for keep in (False, True):
+        report = {}
+        rows = collect_repository(repo, report=report, wholesale=keep)
+        assert {row["path"]: row["decided"] for row in rows} == {"z.py": True} | (
+            {"a.py": not whole} if keep or not whole else {}
+        )
+        assert report["counts"][f"files: {WHOLESALE}"] == (whole and not keep)
+        assert look(repo, wholesale=keep).path == ("z.py" if whole and not keep else "a.py")
 
 
 def test_histories_without_a_common_ancestor_have_no_conflict(tmp_path):
