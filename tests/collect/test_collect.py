@@ -1,9 +1,11 @@
 """Mining: real git histories built on the fly, and what comes out of them."""
 
+import random
 import shutil
 import subprocess
 import sys
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -27,7 +29,7 @@ from llmerge_helpers.collect import repository as gitio
 from llmerge_helpers.collect.conflicted_file import is_generated
 from llmerge_helpers.collect.labels import AMBIGUOUS, ELSEWHERE, OUTSIDE_EDITS, SWALLOWED
 from llmerge_helpers.collect.licences import spdx_of
-from llmerge_helpers.conflicts import Conflict, Hunk, has_markers, make_hunk, render, split_lines
+from llmerge_helpers.conflicts import Conflict, Hunk, has_markers, make_hunk, parse, render, split_lines
 from llmerge_helpers.conflicts.prompts import parse_question
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.merges import COLUMNS
@@ -380,6 +382,52 @@ def test_unique_lines_outside_give_every_resolution_back(sides, draw):
     parts = [part for pair in zip(texts, hunks, strict=False) for part in pair] + [texts[-1]]
     committed = "".join(text for pair in zip(texts, [*resolutions, ""], strict=True) for text in pair)
     assert labelled(parts, committed) == [(resolution, "exact") for resolution in resolutions]
+
+
+def left_by_git(repo: Path, *parents: str) -> str:
+    """The file a.txt as git merges it."""
+    command = ["git", "-c", "merge.conflictStyle=diff3", "merge-tree", "--write-tree", *parents]
+    tree = subprocess.run(command, cwd=repo, capture_output=True, text=True).stdout.split()[0]
+    return subprocess.run(["git", "show", f"{tree}:a.txt"], cwd=repo, capture_output=True, text=True).stdout
+
+
+def test_sides_and_answers_of_rows_stand_in_the_files_of_their_merge(tmp_path):
+    """Random merges, resolved at random, with lines edited beside the conflicts: against the files, and git."""
+    draw = random.Random(5)
+    history, files = History(), {}
+
+    def edited(lines: list[str], name: str, times: int) -> list[str]:
+        lines = list(lines)
+        for n in range(times):
+            at, new = draw.randrange(len(lines)), f"{name} wrote line {n}\n"
+            lines[at : at + draw.choice([1, 1, 0, 2])] = draw.choice([[new], [new], [], ["}\n"], [new, "\n", new]])
+        return lines or ["last\n"]
+
+    for _ in range(36):
+        base = [draw.choice(["}\n", "\n", *3 * [f"line number {n}\n"]]) for n in range(draw.randrange(8, 20))]
+        sides = {name: edited(base, name, 3) for name in ("ours", "theirs")} | {"base": base}
+        for name, lines in sides.items():
+            (tmp_path / name).write_text("".join(lines))
+        command = ["git", "merge-file", "-p", "--diff3", "ours", "base", "theirs"]
+        left = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout
+        chosen = [draw.choice([p.ours, p.theirs, p.base, "new\n"]) if isinstance(p, Hunk) else p for p in parse(left)]
+        committed = "".join(edited(split_lines("".join(chosen)) or ["\n"], "they", draw.randrange(3)))
+        texts = {name: "".join(lines) for name, lines in sides.items()}
+        number = history.merge(*({"a.txt": texts[name]} for name in ("base", "ours", "theirs")), {"a.txt": committed})
+        files[1_600_000_000 + 60 * number] = texts, committed
+    repo, found = history.build(tmp_path / "repo"), Counter()
+    for row in collect_repository(repo, wholesale=True):
+        texts, committed = files[int(datetime.fromisoformat(row["committed_at"]).timestamp())]
+        assert row["prefix"] + row["answer"] + row["suffix"] == committed
+        assert row["answer"] == row["before"] + row["resolution"] + row["after"]
+        for side, text in texts.items():
+            assert row[side] in text
+        if row["label"] != "widened" and found[row["label"]] < 4:
+            left = left_by_git(repo, row["parent_1"], row["parent_2"])
+            hunk = [part for part in parse(left) if isinstance(part, Hunk)][row["hunk"]]
+            assert (row["ours"], row["base"], row["theirs"]) == (hunk.ours, hunk.base, hunk.theirs)
+        found[row["label"]] += 1
+    assert min(found[label] for label in ("exact", "aligned", "widened")) >= 2, found
 
 
 # ----------------------------------------------------------------------------------------------------------- sources
