@@ -9,10 +9,10 @@ near-duplicates. `leakage_report` shows that it is so, and `split_of` says which
 ('merges', 'sample', 'dataset')
 """
 
-from llmerge_helpers.merges.dataset import COLUMNS, choose, dataset_path, load, save, shares
+from llmerge_helpers.merges.dataset import COLUMNS, choose, dataset_path, dataset_version, load, save, shares
 from llmerge_helpers.merges.splits import Split, check_same_split, leakage_report, siblings, split_of
 
 __all__ = [
-    "COLUMNS", "Split", "check_same_split", "choose", "dataset_path", "leakage_report", "load", "save", "shares",
-    "siblings", "split_of",
+    "COLUMNS", "Split", "check_same_split", "choose", "dataset_path", "dataset_version", "leakage_report", "load",
+    "save", "shares", "siblings", "split_of",
 ]  # fmt: skip

@@ -8,8 +8,9 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,41 @@ def replace_folder(new: Path, path: Path) -> None:
         raise
     if aside.exists():
         os.replace(aside, new.with_name("old"))
+
+
+def keep_beside(folder: Path) -> Path:
+    """Where the run in `folder` lies from now on: beside it, as `<folder>_1` or the next number that is free."""
+    kept = next(p for n in count(1) if not (p := folder.with_name(f"{folder.name}_{n}")).exists())
+    try:
+        folder.rename(kept)
+    except OSError as error:
+        raise LlmergeError(
+            f"{shown(folder)} holds a run with other settings, and cannot be renamed to {kept.name} "
+            f"({error.strerror or error}): choose another output_dir."
+        ) from None
+    return kept
+
+
+def kept_beside(folder: Path) -> list[Path]:
+    """The runs that `keep_beside` has put aside, the latest first."""
+    found = folder.parent.glob(f"{glob.escape(folder.name)}_*") if folder.parent.is_dir() else ()
+    numbered = [(int(number), p) for p in found if (number := p.name[len(folder.name) + 1 :]).isdecimal()]
+    return [path for _, path in sorted(numbered, reverse=True)]
+
+
+def differences(before: Mapping[str, object], now: Mapping[str, object]) -> str:
+    """What differs between the settings of two runs, for a person; empty where they are the same.
+
+    >>> differences({"limit": 10, "seed": 0}, {"limit": 0, "seed": 0})
+    'limit 10 -> 0'
+    """
+    changed = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
+    return "; ".join(f"{name} {_short(before.get(name))} -> {_short(now.get(name))}" for name in changed)
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 24 else text[:12] + "…"
 
 
 def in_place(path: Path) -> Path:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import difflib
+import json
 import logging
 import os
 import platform
@@ -18,7 +20,15 @@ from importlib import metadata
 from pathlib import Path
 
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.run.files import from_root, read_json, shown, write_json
+from llmerge_helpers.run.files import (
+    differences,
+    from_root,
+    keep_beside,
+    kept_beside,
+    read_json,
+    shown,
+    write_json,
+)
 from llmerge_helpers.run.screen import show_table
 from llmerge_helpers.run.secrets import _SECRET_NAME, _WITH_PASSWORD, _Redacting, redact
 
@@ -44,15 +54,25 @@ class Run:
     parameters: dict[str, object]
     versions: dict[str, str]
     started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    settings: dict[str, object] = field(default_factory=dict)  # all that shapes its result, once it began
     _handlers: list[logging.Handler] = field(default_factory=list, repr=False)
 
     def path(self, name: str) -> Path:
         """The parameter called `name` (or the text itself) as a path, seen from the root."""
         return from_root(self.parameters.get(name) or name)
 
-    def begin(self, output_dir: str | os.PathLike, log: str | None = None) -> Path:
-        """The output folder, with a run.json that says `started`; `log` adds a log file there, with secrets masked."""
+    def begin(
+        self, output_dir: str | os.PathLike, log: str | None = None, settings: Mapping[str, object] | None = None
+    ) -> Path:
+        """The output folder, with a run.json that says `started`; `log` adds a log file there, with secrets masked.
+
+        With `settings`, all that shapes the result, the folder belongs to them: a run of the same settings goes on in
+        it, one with a larger `limit` too, and a run of others, finished or not, is kept beside, as `<output_dir>_1`.
+        """
         output_dir = from_root(output_dir)
+        if settings is not None:
+            self.settings = json.loads(json.dumps(settings, default=str))
+            _find_place(output_dir, self.notebook, self.settings)
         try:
             output_dir.mkdir(parents=True, exist_ok=True)
             write_json(output_dir / "run.json", self._record("started"))
@@ -84,10 +104,76 @@ class Run:
 
     def _record(self, status: str, results: Mapping[str, object] | None = None) -> dict[str, object]:
         record = {"notebook": self.notebook, "status": status, "parameters": self.parameters, "versions": self.versions}
+        record |= {"settings": self.settings} if self.settings else {}
         record |= {"started_at": self.started_at, "results": dict(results or {})}
         if status == "finished":
             record["finished_at"] = datetime.now(UTC).isoformat(timespec="seconds")
+        else:
+            record["process"] = os.getpid()
         return record
+
+
+def _find_place(folder: Path, notebook: str, settings: dict[str, object]) -> None:
+    """Make `folder` the place of these settings: what another run left there goes beside, what theirs left comes back.
+
+    Nothing is written over, and nothing is removed: folders change their names.
+    """
+    before, moved = _record_in(folder), None
+    if before is not None and before.get("notebook") not in (notebook, None):
+        raise LlmergeError(f"{shown(folder)} is the output of {before.get('notebook')}: choose another output_dir.")
+    if before is not None:
+        if _goes_on(before, settings):
+            return
+        what = differences(before.get("settings") or {}, settings) if before.get("settings") else "of an older version"
+        process = before.get("process")
+        if before.get("status") == "started" and process != os.getpid() and _is_alive(process):
+            raise LlmergeError(
+                f"{shown(folder)} is being written by process {process}, with other settings ({what}): wait for it or "
+                "end it (in Jupyter: shut its kernel down), or choose another output_dir."
+            )
+        moved = keep_beside(folder)
+        print(f"{shown(folder)} held another run ({what}): it is kept as {shown(moved)}.")
+    if folder.exists() and any(folder.iterdir()):
+        return
+    own = [p for p in kept_beside(folder) if p != moved and _goes_on(_record_in(p) or {}, settings)]
+    # of those that could go on, one of exactly these settings
+    own.sort(key=lambda p: _record_in(p)["settings"] != settings)
+    if own:
+        if folder.exists():
+            folder.rmdir()
+        own[0].rename(folder)
+        print(f"{shown(own[0])} was a run of these settings: it is {shown(folder)} again, and goes on.")
+
+
+def _record_in(folder: Path) -> dict | None:
+    path = folder / "run.json"
+    try:
+        record = read_json(path) if path.exists() else None
+    except LlmergeError:  # torn: whose run it was, nobody knows, so it is kept
+        return {"notebook": None}
+    return record if isinstance(record, dict) else None
+
+
+def _goes_on(record: Mapping[str, object], settings: Mapping[str, object]) -> bool:
+    """Whether a run with `settings` has all of what the run of `record` has: only a larger `limit` may differ."""
+    before = record.get("settings")
+    if not isinstance(before, dict):
+        return False
+    now, then = settings.get("limit"), before.get("limit")
+    larger = now == 0 or (isinstance(now, int) and isinstance(then, int) and 0 < then <= now)  # 0: all
+    return dict(before) | {"limit": now} == dict(settings) and (now == then or larger)
+
+
+def _is_alive(process: object) -> bool:
+    if not isinstance(process, int) or process <= 0:
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def start(notebook: str, namespace: Mapping[str, object] | None = None) -> Run:
@@ -116,9 +202,30 @@ def start(notebook: str, namespace: Mapping[str, object] | None = None) -> Run:
                 "credential helper or the environment, parameters are written to disk."
             )
     check_loaded()
+    _one_line_for_an_interrupt()
     run = Run(notebook, parameters, versions())
     _table(run)
     return run
+
+
+def _one_line_for_an_interrupt() -> None:
+    """In a notebook, an interrupt ends its cell with one line: what was interrupted has said what matters."""
+    try:
+        from IPython import get_ipython
+
+        shell = get_ipython()
+    except ImportError:
+        return
+    if shell is None:
+        return
+
+    def tell(shell, kind, value, trace, tb_offset=None) -> list[str]:
+        lines = [str(value) if kind is not asyncio.CancelledError and str(value) else "interrupted"]
+        shell._showtraceback(kind, value, lines)
+        return lines
+
+    # a cell that awaits is cancelled, any other one gets the signal
+    shell.set_custom_exc((KeyboardInterrupt, asyncio.CancelledError), tell)
 
 
 def versions() -> dict[str, str]:

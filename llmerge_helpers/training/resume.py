@@ -8,12 +8,11 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Mapping
-from itertools import count
 from pathlib import Path
 
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.run import secret, shown
-from llmerge_helpers.run.files import read_json, write_atomic, write_json
+from llmerge_helpers.run.files import differences, keep_beside, read_json, write_atomic, write_json
 from llmerge_helpers.training.settings import check_report_to
 
 SETTINGS_FILE = "settings.json"
@@ -57,24 +56,16 @@ def make_way(output_dir: Path, facts: Mapping[str, object], *, main_process: boo
     except OSError:  # nothing here, or the main process has just put it aside
         return
     facts = json.loads(json.dumps(facts))
-    changed = [k for k in sorted({*before, *facts}) if before.get(k) != facts.get(k)]
-    if not changed or not (finished or last_checkpoint(output_dir / "checkpoints")):
+    what = differences(before, facts)
+    if not what or not (finished or last_checkpoint(output_dir / "checkpoints")):
         return
-    what = "; ".join(f"{k} {_short(before.get(k))} -> {_short(facts.get(k))}" for k in changed)
     if not finished:
         raise LlmergeError(
             f"{shown(output_dir)} holds checkpoints of an unfinished run with other settings ({what}): set them back, "
             "choose another output_dir, or start afresh with resume False."
         )
     if main_process:
-        kept = next(p for n in count(1) if not (p := output_dir.with_name(f"{output_dir.name}_{n}")).exists())
-        try:
-            output_dir.rename(kept)
-        except OSError as error:
-            raise LlmergeError(
-                f"{shown(output_dir)} holds a finished run with other settings, and cannot be renamed to {kept.name} "
-                f"({error.strerror or error}): choose another output_dir."
-            ) from None
+        kept = keep_beside(output_dir)
         print(f"{shown(output_dir)} held a finished run with other settings ({what}): it is kept as {shown(kept)}.")
 
 
@@ -89,11 +80,6 @@ def prepare_output(output_dir: Path, facts: Mapping[str, object], resume: bool) 
     last = last_checkpoint(checkpoints)
     write_json(output_dir / SETTINGS_FILE, facts)
     return str(last) if last else None
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 24 else text[:12] + "…"
 
 
 def last_checkpoint(folder: Path) -> Path | None:

@@ -1,5 +1,6 @@
 import json
 import logging
+import os
 
 import pytest
 
@@ -150,3 +151,98 @@ def test_what_an_earlier_run_did_says_nothing_of_the_time_left(monkeypatch):
     now[0] += 60
     bar.update(95)
     assert bar.line() == "95/100 · 60 s left"
+
+
+# ---- a run has its folder, and an earlier one is never replaced
+
+SETTINGS = {"dataset": "merges/a", "limit": 10, "samples": 1, "endpoint": "rules://1", "model": "rules"}
+
+
+def one_run(changes: dict, finish: bool = True, folder: str = "outputs/deepseek_sft") -> dict:
+    """A run of 01 with these settings, and a file that is its own; the settings come back."""
+    settings = SETTINGS | changes
+    current = run.start("01_generate", {"limit": settings["limit"]})
+    place = current.begin(folder, settings=settings)
+    (place / "results.csv").write_text(json.dumps(settings))
+    if finish:
+        current.finish(place, right=1)
+    return settings
+
+
+def what_lies(tmp_path) -> dict[str, dict]:
+    found = tmp_path.glob("outputs/deepseek_sft*")
+    return {path.name: json.loads((path / "results.csv").read_text()) for path in found}
+
+
+@pytest.mark.parametrize("finish", [True, False], ids=["finished", "half"])
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"model": "other"}, "model rules -> other"),
+        ({"endpoint": "http://localhost:8000/v1"}, "endpoint rules://1 -> http://local"),
+        ({"dataset": "merges/b"}, "dataset merges/a -> merges/b"),
+        ({"samples": 4}, "samples 1 -> 4"),
+        ({"limit": 5}, "limit 10 -> 5"),
+        ({"temperature": 0.5}, "temperature None -> 0.5"),
+    ],
+)
+def test_other_settings_keep_the_earlier_run_beside(tmp_path, monkeypatch, capsys, change, says, finish):
+    monkeypatch.setenv("LLMERGE_ROOT", str(tmp_path))
+    earlier = one_run({}, finish)
+    capsys.readouterr()
+    later = one_run(change)
+    assert what_lies(tmp_path) == {"deepseek_sft": later, "deepseek_sft_1": earlier}
+    told = capsys.readouterr().out
+    assert "it is kept as outputs/deepseek_sft_1" in told and says in told
+    third = one_run({"model": "a third"})
+    assert what_lies(tmp_path) == {"deepseek_sft": third, "deepseek_sft_1": earlier, "deepseek_sft_2": later}
+
+
+@pytest.mark.parametrize("limit", [10, 11, 0])
+def test_the_same_settings_and_a_larger_limit_go_on_in_the_folder(tmp_path, monkeypatch, limit):
+    monkeypatch.setenv("LLMERGE_ROOT", str(tmp_path))
+    one_run({}, finish=False)
+    later = one_run({"limit": limit})
+    assert what_lies(tmp_path) == {"deepseek_sft": later}
+
+
+def test_all_conflicts_are_more_than_any_limit(tmp_path, monkeypatch):
+    monkeypatch.setenv("LLMERGE_ROOT", str(tmp_path))
+    whole, few = one_run({"limit": 0}), one_run({"limit": 10_000})
+    assert what_lies(tmp_path) == {"deepseek_sft": few, "deepseek_sft_1": whole}
+
+
+def test_a_run_that_lay_beside_goes_on_in_its_place(tmp_path, monkeypatch):
+    monkeypatch.setenv("LLMERGE_ROOT", str(tmp_path))
+    half, other = one_run({}, finish=False), one_run({"model": "other"})
+    current = run.start("01_generate", {"limit": 10})
+    place = current.begin("outputs/deepseek_sft", settings=SETTINGS)
+    assert what_lies(tmp_path) == {"deepseek_sft": half, "deepseek_sft_2": other}
+    assert json.loads((place / "run.json").read_text())["status"] == "started"
+
+
+def test_a_run_of_an_older_version_or_with_a_torn_record_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("LLMERGE_ROOT", str(tmp_path))
+    for number, text in enumerate(('{"notebook": "01_generate", "status": "finished"}', '{"notebook": "01'), 1):
+        folder = tmp_path / "outputs/deepseek_sft"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "run.json").write_text(text)
+        run.start("01_generate", {}).begin(folder, settings=SETTINGS | {"samples": 2 * number})
+        assert (tmp_path / f"outputs/deepseek_sft_{2 * number - 1}/run.json").read_text() == text
+        folder.rename(tmp_path / f"outputs/deepseek_sft_{2 * number}")
+
+
+def test_the_folder_of_another_notebook_or_of_a_run_that_lives_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("LLMERGE_ROOT", str(tmp_path))
+    run.start("02_inspect_and_prepare", {}).begin("outputs/sft_dataset")
+    with pytest.raises(LlmergeError, match="is the output of 02_inspect_and_prepare: choose another output_dir"):
+        one_run({}, folder="outputs/sft_dataset")
+    one_run({}, finish=False)
+    path = tmp_path / "outputs/deepseek_sft/run.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"process": os.getppid()}))
+    with pytest.raises(LlmergeError, match=r"is being written by process \d+, with other settings \(samples 1 -> 2\)"):
+        one_run({"samples": 2})
+    path.write_text(json.dumps(record | {"process": 2**22 + 1}))  # no process has a number that large
+    one_run({"samples": 2})
+    assert set(what_lies(tmp_path)) == {"deepseek_sft", "deepseek_sft_1"}
