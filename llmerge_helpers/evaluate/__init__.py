@@ -12,29 +12,34 @@ conflicts come from one merge, and compared in pairs.
 """
 
 from llmerge_helpers.evaluate.heldout import held_out, reader_examples
-from llmerge_helpers.evaluate.intervals import Paired, Rate, estimate, paired, rate, wilson
+from llmerge_helpers.evaluate.intervals import Paired, Rate, estimate, paired, pass_at_k, rate, wilson
 from llmerge_helpers.evaluate.measure import (
     asked_rows,
     evaluate,
     evaluate_baselines,
+    examples_tables,
     load_evaluation,
     replies_table,
-    teacher_table,
+    teacher_tables,
     with_baselines,
 )
 from llmerge_helpers.evaluate.tables import (
     compare,
     comparisons,
+    in_words,
     merges_of,
+    pass_rates,
     rate_of,
     right,
+    samples_of,
     side_by_side,
     summary,
     verdicts,
 )
 
 __all__ = [
-    "Paired", "Rate", "asked_rows", "compare", "comparisons", "estimate", "evaluate", "evaluate_baselines", "held_out",
-    "load_evaluation", "merges_of", "paired", "rate", "rate_of", "reader_examples", "replies_table", "right",
-    "side_by_side", "summary", "teacher_table", "verdicts", "wilson", "with_baselines",
+    "Paired", "Rate", "asked_rows", "compare", "comparisons", "estimate", "evaluate", "evaluate_baselines",
+    "examples_tables", "held_out", "in_words", "load_evaluation", "merges_of", "paired", "pass_at_k", "pass_rates",
+    "rate", "rate_of", "reader_examples", "replies_table", "right", "samples_of", "side_by_side", "summary",
+    "teacher_tables", "verdicts", "wilson", "with_baselines",
 ]  # fmt: skip

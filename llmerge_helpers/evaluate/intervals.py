@@ -10,6 +10,7 @@ alone collapses to a point: at 0 %, at 100 %, and with few merges. `benchmarks/i
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from math import comb
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 if TYPE_CHECKING:
@@ -25,13 +26,15 @@ PRIOR_MERGES = 0.25
 class Rate(NamedTuple):
     """How many of `n` conflicts of `merges` merges, with the 95 % interval of the share; `merges` None: not known.
 
+    `right` is no whole number where several answers to a conflict were counted: then it is their mean.
+
     >>> print(Rate(8, 10, 7, 0.49, 0.943))
     80.0 % (49.0–94.3), 10 conflicts of 7 merges
     >>> print(Rate(8, 10, None, 0.49, 0.943))
     80.0 % (49.0–94.3), 10 conflicts, merges unknown
     """
 
-    right: int
+    right: float
     n: int
     merges: int | None
     low: float
@@ -87,14 +90,18 @@ def wilson(k: float, n: float, confidence: float = CONFIDENCE) -> tuple[float, f
     return max(centre - half, 0.0) if k > 0 else 0.0, min(centre + half, 1.0) if k < n else 1.0
 
 
-def estimate(right: Sequence[bool], groups: Sequence[Hashable] | None = None) -> Rate:
+def estimate(
+    right: Sequence[float], groups: Sequence[Hashable] | None = None, conflicts: Sequence[Hashable] | None = None
+) -> Rate:
     """How many are right, and a 95 % interval that holds where conflicts of one merge (of `groups`) are alike.
 
     Wilson's interval at the effective number of conflicts (Korn and Graubard, Survey Methodology 24, 1998, do the same
     with the exact one). It is the smaller of two: by the jackknife, which leaves out each merge in turn, and by Kish's
     formula with the correlation within merges (analysis of variance). A percentile bootstrap of merges is a point at 0
     and 100 %, and with 30 merges of uneven size it covers under 90 %. With one conflict a merge this is plain Wilson;
-    without `groups`, each conflict counts as a merge of its own.
+    without `groups`, each conflict counts as a merge of its own. Where conflicts were answered several times, `right`
+    has a verdict an answer, and `conflicts` says to which each is: the share is that of the answers, whose likeness
+    within merges counts as that of conflicts does. In place of a verdict may stand a chance from 0 to 1.
 
     >>> both = [True] * 8 + [False] * 2
     >>> estimate(both, range(10)).percent
@@ -110,7 +117,22 @@ def estimate(right: Sequence[bool], groups: Sequence[Hashable] | None = None) ->
     effective, merges = _effective(values, groups)
     share = float(values.mean()) if len(values) else 0.0
     low, high = wilson(share * effective, effective)
-    return Rate(int(values.sum()), len(values), merges, low, high)
+    n = len(values) if conflicts is None else len(set(conflicts))
+    told = round(float(values.sum()) if conflicts is None else share * n, 6)
+    return Rate(int(told) if told.is_integer() else told, n, merges, low, high)
+
+
+def pass_at_k(n: int, c: int, k: int) -> float:
+    """The chance that of `k` answers at least one is right, where `c` of `n` were: unbiased, 1 - C(n-c, k) / C(n, k).
+
+    The estimator of Chen et al., Evaluating Large Language Models Trained on Code (2021), which came with HumanEval.
+
+    >>> pass_at_k(4, 1, 1), pass_at_k(4, 1, 2), pass_at_k(4, 1, 4), pass_at_k(4, 0, 4)
+    (0.25, 0.5, 1.0, 0.0)
+    """
+    if not (0 <= c <= n and 1 <= k <= n):
+        raise ValueError(f"pass@{k} of {n} answers, {c} of them right, is not defined.")
+    return 1 - comb(n - c, k) / comb(n, k)
 
 
 def rate(right: Sequence[bool], groups: Sequence[Hashable] | None = None) -> str:

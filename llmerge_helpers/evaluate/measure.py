@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
@@ -26,7 +27,7 @@ from llmerge_helpers.verdict import Verdict, verify
 if TYPE_CHECKING:
     import pandas as pd
 
-    from llmerge_helpers.generate import Result
+    from llmerge_helpers.generate import Example, Result
     from llmerge_helpers.models import Plan
 
 OUTPUT_DIR = "outputs/evaluation"
@@ -55,6 +56,7 @@ class Line(TypedDict):
     reply: str
     key: str
     model: str  # who answered, where the name does not say it
+    sample: int  # which of several answers to the conflict
 
 
 COLUMNS = tuple(Line.__annotations__)
@@ -169,26 +171,54 @@ def with_baselines(
 
 
 def replies_table(
-    name: str, rows: Sequence[Row], results: Sequence[Result], *, output_dir: str | Path = OUTPUT_DIR
+    name: str,
+    rows: Sequence[Row],
+    results: Sequence[Result],
+    *,
+    output_dir: str | Path = OUTPUT_DIR,
+    file: str = "",
 ) -> pd.DataFrame:
-    """The same table for any endpoint, from what `generate` gave on `rows`: a line for every row that was asked.
+    """The same table for any endpoint, from what `generate` gave on `rows`: a line for every answer, or failure.
 
-    Of several samples the first counts. A row that a cap on cost left out has no line; compare with baselines on
-    `asked_rows(rows, results)`. `model` is who answered.
+    A row that a cap on cost left out has no line; compare with baselines on `asked_rows(rows, results)`. `model` is
+    who answered, `sample` which of several answers to a conflict a line has. `file` is its name where not `name`.
     """
-    first: dict[int, Result] = {}
-    for result in results:
-        first.setdefault(result.index, result)
+    numbers: dict[int, int] = {}
     lines = []
-    for i, (index, result) in enumerate(sorted(first.items())):
+    for result in sorted(results, key=lambda result: (result.index, result.sample)):
+        i = numbers.setdefault(result.index, len(numbers))
         reply, text = result.reply, ""
         if reply is not None:
             text = render_reply(reply.reasoning, reply.answer) if reply.reasoning else reply.answer
         tokens = (result.usage or {}).get("completion_tokens") or 0
         model = result.served_model or result.requested_model
         replied = Replied(result.key, text, result.finish_reason or "", tokens, model)
-        lines.append(_line(name, rows[index], i, replied, result.verdict))
-    return _save(name, lines, output_dir)
+        lines.append(_line(name, rows[result.index], i, replied, result.verdict) | {"sample": result.sample})
+    return _save(name, lines, output_dir, file)
+
+
+def examples_tables(runs: Mapping[str, Sequence[Example]]) -> dict[str, pd.DataFrame]:
+    """What several runs of 01 answered, a table a run, on the conflicts that all of them asked, in one order."""
+    import pandas as pd
+
+    asked = [dict.fromkeys(example["id"] for example in examples) for examples in runs.values()]
+    shared = [ident for ident in next(iter(asked), {}) if all(ident in each for each in asked)]
+    place = {ident: i for i, ident in enumerate(shared)}
+    tables = {}
+    for name, examples in runs.items():
+        lines = []
+        kept = [example for example in examples if example["id"] in place]
+        for example in sorted(kept, key=lambda each: (place[each["id"]], each.get("sample") or 0)):
+            verdict, text = example["verdict"], example["answer"]
+            text = render_reply(example["reasoning"], text) if example["reasoning"] else text
+            tokens = (example.get("usage") or {}).get("completion_tokens") or 0
+            model = example.get("served_model") or example.get("model") or ""
+            replied = Replied(example.get("key") or "", text, example.get("finish_reason") or "", tokens, model)
+            judged = Verdict(verdict["match_type"], bool(verdict["is_correct"]), detail=verdict.get("detail") or "")
+            line = _line(name, example["row"], place[example["id"]], replied, judged)
+            lines.append(line | {"sample": example.get("sample") or 0})
+        tables[name] = pd.DataFrame(lines, columns=list(COLUMNS)).assign(name=name)
+    return tables
 
 
 def asked_rows(rows: Sequence[Row], results: Sequence[Result]) -> list[Row]:
@@ -200,22 +230,48 @@ def asked_rows(rows: Sequence[Row], results: Sequence[Result]) -> list[Row]:
 
 
 def load_evaluation(name: str, output_dir: str | Path = OUTPUT_DIR) -> pd.DataFrame | None:
-    """The table of an earlier evaluation, or None."""
+    """The table of an earlier evaluation, or None where there is none: `outputs/evaluation/<name>.csv` as it was.
+
+    `name` is base, sft, grpo, or that of a baseline; `output_dir` also the folder of a run of 01, where its teacher's
+    answers to the reader's three conflicts are called `teacher`. Read so, ids and commits that look like numbers stay
+    what they are; `summary`, `comparisons` and `side_by_side` take such tables, and those that `pandas.read_csv` read.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     row = {"id": "7", "ours": "a\\n", "base": "", "theirs": "b\\n", "answer": "a\\n", "language": "Text"}
+    ...     _ = evaluate_baselines([row], ("ours", "theirs"), output_dir=folder)
+    ...     load_evaluation("ours", folder)[["id", "match_type"]].values.tolist(), load_evaluation("sft", folder)
+    ([['7', 'exact_match']], None)
+    """
     import pandas as pd
 
     path = from_root(output_dir) / f"{name}.csv"
     return pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(NEVER_NUMBERS, str)) if path.exists() else None
 
 
-def teacher_table(rows: Sequence[Row], *, output_dir: str | Path = OUTPUT_DIR) -> pd.DataFrame:
-    """The teacher on the same conflicts: its replies from 01 where it was asked, elsewhere the rules'.
+def teacher_tables(rows: Sequence[Row], dataset: str | Path) -> dict[str, pd.DataFrame]:
+    """Whose replies `dataset` was made of, on the same conflicts: `teacher`, or several by name, a table each.
 
-    `model` says which of the two answered. 01 writes `teacher.csv`; nothing is written here.
+    02 lays `teacher.csv` of each run of 01 beside what it makes of that run, so a model is never shown beside a
+    teacher that it did not learn from. Where a teacher was not asked, the rules stand in: `model` says who answered.
+    Nothing is written here.
     """
+    folder = from_root(dataset)
+    found = (load_evaluation("teacher", place) for place in (folder, folder.parent))
+    table = next((each for each in found if each is not None), None)
+    names = list(dict.fromkeys(table["name"])) if table is not None and "name" in table else []
+    if len(names) < 2:
+        return {"teacher": _teacher(rows, table)}
+    return {name: _teacher(rows, table[table["name"] == name]) for name in names}
+
+
+def _teacher(rows: Sequence[Row], table: pd.DataFrame | None) -> pd.DataFrame:
     import pandas as pd
 
-    table = load_evaluation("teacher", output_dir)
-    known = {line["id"]: line for line in table.to_dict("records") if line.get("model")} if table is not None else {}
+    known: dict[str, Line] = {}
+    for line in table.to_dict("records") if table is not None else ():
+        if line.get("model"):
+            known.setdefault(line["id"], line)  # of several answers the first
     lines = []
     for i, row in enumerate(rows):
         kept = known.get(row.get("id"))
@@ -224,7 +280,7 @@ def teacher_table(rows: Sequence[Row], *, output_dir: str | Path = OUTPUT_DIR) -
             reply = render_reply(reasoning, _resolved(Conflict.of(row), hunk))
             lines.append(_judged("teacher", row, i, Replied("", reply, "stop", 0, "rules")))
         elif kept["match_type"] == "failed":  # there is no reply to judge anew
-            lines.append(kept | _from_row(row))
+            lines.append({column: kept.get(column, 0) for column in COLUMNS} | _from_row(row))
         else:
             lines.append(_judged("teacher", row, i, Replied(*(kept[column] for column in Replied._fields))))
     return pd.DataFrame(lines, columns=list(COLUMNS))
@@ -253,6 +309,7 @@ def _line(name: str, row: Row, i: int, replied: Replied, verdict: Verdict) -> Li
         "reply": replied.reply,
         "key": replied.key,
         "model": replied.model,
+        "sample": 0,
     }
 
 
@@ -265,11 +322,12 @@ def _key(identity: str, prompt: str, max_new_tokens: int) -> str:
     return hashlib.sha256(json.dumps([identity, prompt, max_new_tokens]).encode()).hexdigest()[:24]
 
 
-def _save(name: str, lines: Sequence[Line], output_dir: str | Path) -> pd.DataFrame:
+def _save(name: str, lines: Sequence[Line], output_dir: str | Path, file: str = "") -> pd.DataFrame:
     import pandas as pd
 
     table = pd.DataFrame(list(lines), columns=list(COLUMNS)).assign(name=name)
     buffer = io.StringIO()
     table.to_csv(buffer, index=False)
-    write_atomic(from_root(output_dir) / f"{name}.csv", buffer.getvalue())
+    # a teacher is named by model and host, which hold what no file name may
+    write_atomic(from_root(output_dir) / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', file or name)}.csv", buffer.getvalue())
     return table

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
 from llmerge_helpers.evaluate import Rate, rate_of, wilson
+from llmerge_helpers.evaluate.tables import in_the_mean
 from llmerge_helpers.run import from_root, shown
 from llmerge_helpers.run.files import write_atomic
 
@@ -95,8 +96,10 @@ def verdicts_by(
 ) -> Plot:
     """Shares of the verdicts for each value of `column` (None: all in one), most frequent values first.
 
-    The right answers come first in each bar, so the interval at their end is that of the rate of right answers.
+    The right answers come first in each bar, so the interval at their end is that of the rate of right answers. Where
+    conflicts got different numbers of answers, the first of each counts, as in `evaluate.rate_of`.
     """
+    results = in_the_mean(results)
     name = column or "group"
     groups = results[column].astype(str) if column else results["match_type"].map(lambda _: "all")
     rows = _counted(groups.rename(name), results["match_type"], COLOURS, top)
@@ -105,10 +108,16 @@ def verdicts_by(
     drawn = groups.where(groups.isin(named), rows[-1][name] if rows else "")  # the rest is one group
     for row in rows:
         found = rate_of(results[drawn == row[name]], right[drawn == row[name]])
-        row |= {"right": found.right, "merges": found.merges, "low": found.low, "high": found.high}
+        row |= {
+            "right": int(right[drawn == row[name]].sum()),
+            "merges": found.merges,
+            "low": found.low,
+            "high": found.high,
+        }
     data = _frame(rows, None if rows else [name, "n", "right", "merges", "low", "high"])
-    merges = rate_of(results, right).merges
-    size = f"{len(results)}, merges unknown" if merges is None else f"{len(results)} of {merges} merges"
+    whole = rate_of(results, right)
+    several = f" conflicts, {len(results)} answers" if len(results) > whole.n else ""
+    size = f"{whole.n}{several}" + (", merges unknown" if whole.merges is None else f" of {whole.merges} merges")
     title = f"Verdicts{f' by {column}' if column else ''} (n = {size})"
     figure, axes = _stacked(data, name, [(kind, WORDS[kind], colour) for kind, colour in COLOURS.items()])
     rate = data["right"] / data["n"]
@@ -145,7 +154,7 @@ def rates(
         axes.errorbar(row.rate, y, xerr=error, fmt="o", color=colour, capsize=3, ms=6, lw=1.6)
         label = f"{100 * row.rate:.0f} %"
         axes.annotate(label, (row.rate, y), (0, 6), textcoords="offset points", ha="center", fontsize=8)
-    axes.set_yticks(range(len(data)), [f"{r.name}  ({r.right} of {r.n})" for r in data.itertuples()])
+    axes.set_yticks(range(len(data)), [f"{r.name}  ({r.right:.4g} of {r.n})" for r in data.itertuples()])
     axes.set_ylim(len(data) - 0.5, -0.7)
     axes.set_xlim(0, 1)
     _percent(axes)

@@ -19,15 +19,18 @@ from llmerge_helpers.evaluate import (
     estimate,
     evaluate,
     evaluate_baselines,
+    examples_tables,
+    in_words,
     load_evaluation,
     measure,
     merges_of,
+    pass_rates,
     rate_of,
     replies_table,
     right,
     side_by_side,
     summary,
-    teacher_table,
+    teacher_tables,
     verdicts,
     with_baselines,
 )
@@ -298,7 +301,7 @@ def test_an_evaluation_knows_the_merge_of_each_conflict(tmp_path):
     replies_table("teacher", rows, [result(0, rows[0], None)], output_dir=tmp_path)
     old = load_evaluation("teacher", tmp_path).drop(columns="merge_commit")
     old.to_csv(tmp_path / "teacher.csv", index=False)
-    assert teacher_table(rows[:2], output_dir=tmp_path)["merge_commit"].tolist() == ["12e4567", "12e4567"]
+    assert teacher_tables(rows[:2], tmp_path)["teacher"]["merge_commit"].tolist() == ["12e4567", "12e4567"]
 
 
 def test_other_conflicts_are_not_compared():
@@ -337,18 +340,20 @@ def test_an_endpoint_is_measured_like_a_model(tmp_path):
 
 
 def test_rows_that_a_cap_left_out_are_no_failures(tmp_path):
-    """Rows 1 and 3 of five were asked: they alone are compared, whatever their ids."""
+    """Rows 1 and 3 of five were asked, one of them twice: they alone are compared, whatever their ids."""
     bare = [{k: v for k, v in row.items() if k != "id"} for row in ROWS]
     results = [result(3, ROWS[3], None, finish_reason=None, served=""), result(1, ROWS[1], right_reply(ROWS[1])),
                result(1, ROWS[1], "no code", sample=1)]  # fmt: skip
     for rows, ids in ((ROWS, [ROWS[1]["id"], ROWS[3]["id"]]), (bare, ["0", "1"])):
         found = replies_table("deepseek", rows, results, output_dir=tmp_path)
-        assert found["id"].tolist() == ids and found["match_type"].tolist() == ["exact_match", "failed"]
-        assert found["model"].tolist() == ["deepseek-x", "deepseek-chat"]
+        assert found["id"].tolist() == [ids[0], *ids] and found["sample"].tolist() == [0, 1, 0]
+        assert found["match_type"].tolist() == ["exact_match", "invalid_output", "failed"]
+        assert found["model"].tolist() == ["deepseek-x", "deepseek-x", "deepseek-chat"]
         asked = asked_rows(rows, results)
         assert asked == [rows[1], rows[3]]
         measured = {"deepseek": found} | evaluate_baselines(asked, ("union",), output_dir=tmp_path)
         assert summary(measured)["n"].tolist() == [2, 2]
+        assert summary(measured).loc["deepseek", "correct"] == estimate([True, False], "ab").percent
     nothing = replies_table("deepseek", ROWS, [], output_dir=tmp_path)
     assert len(nothing) == 0 and summary({"deepseek": nothing})["n"].tolist() == [0]
 
@@ -370,7 +375,7 @@ def test_the_teacher_of_01_answers_where_it_was_asked_and_the_rules_elsewhere(tm
              result(2, ROWS[2], None, finish_reason=None)]  # fmt: skip
     replies_table("teacher", ROWS[:3], asked, output_dir=tmp_path)
     before = (tmp_path / "teacher.csv").read_bytes()
-    found = teacher_table(ROWS[::-1], output_dir=tmp_path)
+    found = teacher_tables(ROWS[::-1], tmp_path / "full")["teacher"]  # beside the data sets of 02
     assert found["id"].tolist() == [row["id"] for row in ROWS[::-1]]
     assert found["model"].tolist() == ["rules", "rules", "deepseek-x", "deepseek-x", "deepseek-x"]
     assert found["match_type"].tolist()[2:] == ["failed", "truncated", "exact_match"]
@@ -378,20 +383,20 @@ def test_the_teacher_of_01_answers_where_it_was_asked_and_the_rules_elsewhere(tm
     assert (tmp_path / "teacher.csv").read_bytes() == before
     # a reply that was right is judged by the row as it is now
     corrected = [ROWS[0] | {"answer": "import a;\nclass A {}\n", "resolution": ""}]
-    assert not teacher_table(corrected, output_dir=tmp_path)["is_correct"].any()
+    assert not teacher_tables(corrected, tmp_path)["teacher"]["is_correct"].any()
     shown = found.iloc[::-1]
     columns = side_by_side({"teacher": shown, "sft": shown.drop(columns="model")}).columns
     assert columns.tolist() == ["teacher (deepseek-x)", "sft"]
 
 
 def test_without_the_teachers_replies_the_rules_stand_in_under_their_own_name(tmp_path):
-    found = teacher_table(ROWS, output_dir=tmp_path)
+    found = teacher_tables(ROWS, tmp_path)["teacher"]
     assert set(found["model"]) == {"rules"} and found["match_type"].tolist() == ["exact_match"] * 5
     assert side_by_side({"teacher": found}).columns.tolist() == ["teacher (rules)"]
     assert not list(tmp_path.iterdir())  # 01 may still be run, and then its teacher counts
     # a file that does not say whose replies it has is of an older version, which wrote the rules' as the teacher's
     found.drop(columns="model").assign(match_type="failed").to_csv(tmp_path / "teacher.csv", index=False)
-    assert teacher_table(ROWS, output_dir=tmp_path)["match_type"].tolist() == ["exact_match"] * 5
+    assert teacher_tables(ROWS, tmp_path)["teacher"]["match_type"].tolist() == ["exact_match"] * 5
 
 
 def test_side_by_side_and_cards():
@@ -408,3 +413,124 @@ def test_a_summary_tells_the_rate_without_what_nobody_decided(tmp_path):
     told = summary(tables)["correct, decided conflicts"]["ours"]
     assert told.startswith(f"{100 * decided['is_correct'].mean():.1f} %") and f"n = {len(decided)}" in told
     assert "correct, decided conflicts" not in summary(evaluate_baselines(ROWS, ["ours"], output_dir=tmp_path))
+
+
+# ---- several answers to a conflict, and several teachers
+
+
+def drawn(*right_of: tuple[bool, ...], merges: str = "") -> pd.DataFrame:
+    """A table of several answers a conflict: `(True, False)` is a conflict with one right answer of two."""
+    lines = [
+        {"id": f"c{i}", "sample": sample, "is_correct": right, "answered": True, "format": True, "tokens": 1,
+         "match_type": "exact_match" if right else "incorrect_resolution", "model": "m",
+         "merge_commit": merges[i] if merges else f"m{i}"}
+        for i, answers in enumerate(right_of) for sample, right in enumerate(answers)
+    ]  # fmt: skip
+    return pd.DataFrame(lines)
+
+
+def test_table_chart_and_words_say_the_same_of_several_answers():
+    several = drawn((True, False, False, False), (False,) * 4, (True,) * 4, (False, True, True, False), merges="aabc")
+    once = drawn((True,), (False,), (False,), (True,), merges="aabc")
+    rates = pass_rates(several)
+    assert {name: round(r.right / r.n, 4) for name, r in rates.items()} == {"pass@1": 7 / 16, "pass@4": 0.75}
+    assert rates["pass@4"] == estimate([True, False, True, True], "aabc") and rates["pass@1"].merges == 3
+    tables = {"teacher": several, "ours": once}
+    line = summary(tables).loc["teacher"]
+    assert (line["n"], line["correct"], line["pass@4"]) == (4, rates["pass@1"].percent, rates["pass@4"].percent)
+    assert summary(tables).loc["ours", "correct"] == summary(tables).loc["ours", "pass@4"]
+    assert right(tables, "teacher") == {
+        "teacher, pass@1": rates["pass@1"], "teacher, pass@4": rates["pass@4"], "ours": rate_of(once, once.is_correct)
+    }  # fmt: skip
+    for rate in rates.values():
+        assert rate.percent in in_words(several)
+    assert verdicts(tables).loc["exact_match"].tolist() == [7, 2]
+    plot = show.plots.verdicts_by(several.assign(kind="mixed"), "kind")
+    assert plot.title == "Verdicts by kind (n = 4 conflicts, 16 answers of 3 merges)"
+    assert plot.data.loc[0, ["right", "n"]].tolist() == [7, 16]
+    assert plot.data.loc[0, ["low", "high"]].tolist() == pytest.approx([rates["pass@1"].low, rates["pass@1"].high])
+
+
+def test_answers_of_one_conflict_tell_less_than_those_of_several():
+    spread = rate_of(drawn(*[(True, True)] * 10, *[(False, False)] * 10), [True] * 20 + [False] * 20)
+    alone = estimate([True] * 10 + [False] * 10)
+    assert spread.low == pytest.approx(alone.low, abs=0.03) and spread.n == 20
+
+
+def test_drawn_until_one_is_right_is_measured_without_favour():
+    """The first of each counts for pass@1: an early end makes the mean of all answers a tale of its own."""
+    table = drawn((True,), (False, True), (False, False, True), (False, False, False))
+    rates = pass_rates(table)
+    assert (rates["pass@1"].right, rates["pass@3"].right, rates["pass@1"].n) == (1, 3, 4)
+    assert verdicts({"t": table})["t"].sum() == 4
+    assert in_words(table).startswith("3 of 4 conflicts got a right answer. pass@1: 25.0 %")
+
+
+def test_one_answer_a_conflict_reads_as_before():
+    table = drawn((True,), (False,)).drop(columns="sample")
+    assert list(pass_rates(table)) == ["pass@1"] and list(right({"t": table})) == ["t"]
+    assert in_words(table) == f"1 of 2 conflicts got a right answer: {rate_of(table, table.is_correct)}"
+    assert in_words(table.assign(match_type=["exact_match", "failed"])).endswith("; 1 request had no answer")
+
+
+def test_pairs_of_several_answers_are_of_the_first_and_of_any():
+    tables = {
+        "a": drawn((False, True), (True, True), (False, False)),
+        "b": drawn((True, False), (False, False), (True,)),
+    }
+    found = comparisons(tables, [("a", "b")])
+    assert found.index.tolist() == ["a against b, first answers", "a against b, any answer"]
+    assert found[["wins", "losses"]].values.tolist() == [[1, 2], [1, 1]]
+    assert compare(tables, "a", "b", any_of=True)["won"] == ["c1"]
+    assert comparisons(tables, []).empty
+
+
+def test_a_table_that_pandas_read_stands_beside_others(tmp_path):
+    """An empty `model` is nan there, an id that looks like a number is one."""
+    rows = [row | {"id": f"00{i}"} for i, row in enumerate(ROWS)]
+    measured = evaluate_baselines([row | {"id": str(i)} for i, row in enumerate(rows)], ("ours",), output_dir=tmp_path)
+    read = pd.read_csv(tmp_path / "ours.csv")
+    found = side_by_side({"ours": read, "again": measured["ours"], "who": read.assign(model=7.5)})
+    assert found.columns.tolist() == ["ours", "again", "who (7.5)"] and found.index.tolist() == ["0", "1", "2"]
+    assert summary({"ours": read, "again": measured["ours"]})["n"].tolist() == [5, 5]
+    several = side_by_side({"t": drawn((True, False, True), (False,) * 3)})
+    assert several["t (m)"].tolist() == ["exact match (2 of 3 right)", "incorrect resolution (0 of 3 right)"]
+
+
+def test_a_data_set_of_two_teachers_shows_both_and_never_a_third(tmp_path):
+    names = ("my-model (localhost:8000)", "deepseek-flash (deepseek)")
+    tables = [
+        replies_table(name, ROWS[:3], [result(i, row, text(row), served=name[:8]) for i, row in enumerate(ROWS[:3])],
+                      output_dir=tmp_path / "run", file="teacher")
+        for name, text in zip(names, (right_reply, lambda row: "no code"), strict=True)
+    ]  # fmt: skip
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {"teacher.csv"}
+    replies_table(names[0], ROWS[:1], [result(0, ROWS[0], "x")], output_dir=tmp_path / "scores")
+    assert {p.name for p in (tmp_path / "scores").iterdir()} == {"my-model-localhost-8000-.csv"}
+    data = tmp_path / "sft_dataset"
+    data.mkdir()
+    pd.concat(tables).to_csv(data / "teacher.csv", index=False)
+    found = teacher_tables(ROWS[:3], data / "correct_only")
+    assert list(found) == list(names)
+    assert [set(t["match_type"]) for t in found.values()] == [{"exact_match"}, {"invalid_output"}]
+    # another run of 01 has been made since: what stands in its folder is not this data set's
+    replies_table("another", ROWS[:3], [result(0, ROWS[0], "x")], output_dir=tmp_path / "evaluation", file="teacher")
+    assert list(teacher_tables(ROWS[:3], data / "full")) == list(names)
+
+
+def test_runs_are_compared_on_the_conflicts_that_all_of_them_asked():
+    def examples(numbers, reply, samples=1):
+        return [
+            {"id": ROWS[i]["id"], "row": ROWS[i] | {"merge_commit": "same"}, "sample": s, "answer": reply(ROWS[i]),
+             "reasoning": "", "verdict": {"match_type": kind, "is_correct": kind == "exact_match", "detail": ""},
+             "finish_reason": "stop", "usage": {"completion_tokens": 3}, "model": "m", "served_model": "", "key": "k"}
+            for i in numbers for s in range(samples)
+            for kind in ["exact_match" if reply is right_reply else "invalid_output"]
+        ]  # fmt: skip
+
+    tables = examples_tables({"a": examples([0, 1, 3], right_reply), "b": examples([3, 2, 1], lambda row: "no", 2)})
+    ids = [ROWS[1]["id"], ROWS[3]["id"]]
+    assert tables["a"]["id"].tolist() == ids and tables["b"]["id"].tolist() == [ids[0]] * 2 + [ids[1]] * 2
+    line = comparisons(tables, [("a", "b")]).iloc[0]
+    assert line[["n", "merges", "wins", "losses"]].tolist() == [2, 1, 2, 0]
+    assert tables["a"]["format"].all() and set(tables["a"].columns) == set(measure.COLUMNS)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from llmerge_helpers.evaluate import Rate, estimate, paired, rate, wilson
+from llmerge_helpers.evaluate import Rate, estimate, paired, pass_at_k, rate, wilson
 from llmerge_helpers.evaluate.intervals import _sign_test
 
 
@@ -198,3 +198,21 @@ def test_tangos_interval_is_what_his_test_does_not_reject():
 def test_a_rate_reads_as_pairs_do():
     """(right, n) come first, as `plots.rates` has always taken them."""
     assert estimate([True, False], "ab")[:2] == (1, 2) and isinstance(estimate([True]), Rate)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=7), st.integers(1, 7))
+def test_pass_at_k_is_the_mean_over_all_draws_of_k(right, k):
+    n, c = len(right), sum(right)
+    if k > n:
+        with pytest.raises(ValueError, match="not defined"):
+            pass_at_k(n, c, k)
+        return
+    draws = list(itertools.combinations(right, k))
+    assert pass_at_k(n, c, k) == pytest.approx(sum(map(any, draws)) / len(draws))
+
+
+def test_answers_to_one_conflict_count_by_conflict():
+    found = estimate([1, 0, 1, 1], "mmnn", "aabb")
+    assert (found.right, found.n, found.merges) == (1.5, 2, 2) and found.percent.startswith("75.0 %")
+    assert str(found).endswith("2 conflicts of 2 merges")
+    assert estimate([0.25, 0.75], "ab").right == 1
