@@ -533,6 +533,18 @@ class _Run:
         return Results(results, report, self._left())
 
 
+def check_answered(results: Results) -> None:
+    """Raise `RunStopped` where requests were made, or read back, and none of them has an answer."""
+    if not results or any(result.message is not None for result in results):
+        return
+    reason, times = Counter(redact(result.error or "none came") for result in results).most_common(1)[0]
+    raise RunStopped(
+        f"stopped: none of {len(results)} requests was answered ({times} times: {reason}): set that right, and the same "
+        "command asks them again.",
+        results,
+    )
+
+
 def _check_columns(index: int, row: Iterable[str]) -> None:
     """Raise an `LlmergeError` for a row that could be asked but not judged, or not even asked."""
     names = set(row)

@@ -72,6 +72,26 @@ class Teacher:
         return (self.cache_url or self.base_url).rstrip("/")
 
     @property
+    def host(self) -> str:
+        """Where it is served, with the port; empty for the rules, which answer in this process."""
+        return urlsplit(self.base_url).netloc.rpartition("@")[2]
+
+    @property
+    def local(self) -> bool:
+        """True where nothing leaves this machine."""
+        return self.name == "rules" or _host(self.base_url) in _LOOPBACK
+
+    @property
+    def place(self) -> str:
+        """Who serves it: a service by its name, any other endpoint by its host."""
+        return self.host if self.name == "openai" else self.name
+
+    @property
+    def label(self) -> str:
+        """What tells it from other teachers: `rules`, or the model and who serves it."""
+        return "rules" if self.name == "rules" else f"{self.model} ({self.place})"
+
+    @property
     def thinking(self) -> bool:
         """True where the service was told to think before it answers."""
         asked = self.extra_body.get("thinking")

@@ -61,6 +61,18 @@ def _display(thing: _Text, display_id: bool = False) -> DisplayHandle | None:
     return None
 
 
+def ask(question: str) -> str | None:
+    """What a person answers in a notebook; None where nobody can: under papermill or nbconvert, or in a shell."""
+    if not _in_notebook():
+        return None
+    from IPython.core.error import StdinNotImplementedError
+
+    try:  # a front end says with each cell whether somebody is there who can be asked
+        return input(question)
+    except StdinNotImplementedError:
+        return None
+
+
 class Progress:
     """One line that tells how far a long cell is: one display handle in a notebook, one line in a terminal.
 
