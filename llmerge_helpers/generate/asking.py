@@ -539,8 +539,8 @@ def check_answered(results: Results) -> None:
         return
     reason, times = Counter(redact(result.error or "none came") for result in results).most_common(1)[0]
     raise RunStopped(
-        f"stopped: none of {len(results)} requests was answered ({times} times: {reason}): set that right, and the same "
-        "command asks them again.",
+        f"stopped: none of {len(results)} requests was answered ({times} times: {reason}): set that right, and "
+        "the same command asks them again.",
         results,
     )
 

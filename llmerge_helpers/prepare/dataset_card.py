@@ -12,6 +12,7 @@ from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.run import from_root, shown
 
 if TYPE_CHECKING:
+    from llmerge_helpers.prepare.candidates import Candidate
     from llmerge_helpers.prepare.datasets import Prepared
 
 TITLES = {
@@ -50,7 +51,7 @@ def data_card(name: str, prepared: Prepared, facts: Mapping[str, str | None], ma
         "source_datasets": ["original"],
         "annotations_creators": ["machine-generated"],
     }
-    teachers = sorted({f"{c.example.get('teacher')} ({c.example.get('served_model')})" for c in candidates})
+    teachers = _teachers(candidates, name)
     parts = [
         _yaml(head),
         f"# {TITLES[name]}",
@@ -76,9 +77,10 @@ def data_card(name: str, prepared: Prepared, facts: Mapping[str, str | None], ma
         _table(["repository", "licence", "conflicts"], _repositories(list(rows.values()))),
         _counted("language", [row.get("language") or "unknown" for row in rows.values()]),
         "## Teacher",
-        f"The reasoning and the answers were written by {', '.join(teachers) or 'no teacher'}"
+        f"The reasoning and the answers were written by {', '.join(each[0] for each in teachers) or 'no teacher'}"
         + (f", prompt version {facts['prompt_version']}" if facts.get("prompt_version") else "")
         + ". Check that the teacher's terms allow training on its output, and that your use fits the licences above.",
+        _table(["teacher", "conflicts", "replies", "right", *(["rows"] if name != "grpo" else [])], teachers),
         "## Limits",
         "* A verdict compares with one committed resolution; another one may be as good, and counts as wrong here.\n"
         "* Names, comments and code of the repositories are as their authors wrote them; nothing was anonymised.\n"
@@ -86,6 +88,19 @@ def data_card(name: str, prepared: Prepared, facts: Mapping[str, str | None], ma
         "* Conflicts near one of the test split, and near-duplicates of each other, are left out.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _teachers(candidates: Sequence[Candidate], name: str) -> list[tuple[str | int, ...]]:
+    """For each teacher: the conflicts here that it answered, its replies, how many are right, and how many are rows."""
+    by: dict[str, list[Candidate]] = {}
+    for c in candidates:
+        by.setdefault(f"{c.example.get('teacher')} ({c.example.get('served_model')})", []).append(c)
+    lines = []
+    for teacher, some in sorted(by.items()):
+        right = sum(bool(c.example["verdict"]["is_correct"]) for c in some)
+        rows = () if name == "grpo" else (sum(name not in c.dropped for c in some),)
+        lines.append((teacher, len({c.key for c in some}), len(some), right, *rows))
+    return lines
 
 
 def push_to_hub(path: str | Path, repo_id: str, private: bool = True) -> str:

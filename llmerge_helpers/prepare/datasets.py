@@ -127,13 +127,15 @@ def prepare(
     drop_flagged: bool = False,
     seed: int = 0,
     facts: Mapping[str, str | None] | None = None,
+    runs: Sequence[Path] = (),
 ) -> Prepared:
     """Build `full` and `correct_only` (only the latter with `correct_only`) and the GRPO dataset beside them.
 
     `held_out` are the test rows of the merges dataset: nothing near one of them is used, and they are laid beside the
     data sets, where 03 and 04 read them. Of conflicts of one merge that are nearly the same change, `max_near_equal`
     are used (0: all that are no near-duplicates with the lines around them). `keep` is `shortest` (of several right
-    replies to a conflict, the one with the shortest reasoning) or `all`. `facts` go on the data cards.
+    replies to a conflict, whoever wrote them, the one with the shortest reasoning) or `all`. `facts` go on the data
+    cards. `runs` are the folders of 01: what their teachers said of the reader's conflicts is laid beside the data.
     Nothing is written before everything is built; the same input gives the same bytes. Raises `LlmergeError` where a
     dataset would be empty, with the parameter to change.
     """
@@ -190,6 +192,8 @@ def prepare(
         assert_no_leak(prepared, test)
         _write(prepared, output_dir, facts or {}, max_tokens)
         _write_held_out(held_out, paths["heldout"])
+        for folder in (output_dir, paths["grpo"]):
+            _write_teachers(runs, folder / "teacher.csv")
     return prepared
 
 
@@ -220,6 +224,20 @@ def _write_held_out(rows: Sequence[Row], path: Path) -> None:
         else:
             test = Dataset.from_list([dict(row) for row in rows])
         save(DatasetDict(test=test), path, HELD_OUT_CARD)
+
+
+def _write_teachers(runs: Sequence[Path], path: Path) -> None:
+    """The tables of the runs' teachers as one, where 03 and 04 read it: those of whom the data is, and no other."""
+    import pandas as pd
+
+    # as text: an id may look like a number
+    tables = [
+        pd.read_csv(run / path.name, dtype=str, keep_default_na=False) for run in runs if (run / path.name).exists()
+    ]
+    if not tables:
+        path.unlink(missing_ok=True)
+        return
+    write_atomic(path, pd.concat(tables).fillna("").to_csv(index=False, lineterminator="\n"))
 
 
 def _check(
@@ -259,6 +277,7 @@ def _refuse_empty(candidates: Sequence[Candidate], name: str, accept: Sequence[s
         "better teacher",
         "flagged": "set drop_flagged to False",
         "truncated": "raise max_tokens of 01_generate",
+        "failed": "set right what kept the teacher from answering (results.csv of 01 says it), run 01_generate again",
     }.get(step, "run 01_generate with a larger limit or another teacher")
     why = "; ".join(f"{text}: {count}" for text, count in _steps(candidates, name)[1:] if count)
     raise LlmergeError(f"{name} would be empty ({len(candidates)} replies; {why}): {advice}.")

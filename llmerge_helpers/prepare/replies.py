@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,35 +19,134 @@ if TYPE_CHECKING:
     from datasets import DatasetDict
 
 
+DEFAULT = "outputs/deepseek_sft"  # where 01 writes unless told otherwise
+
+
 @dataclass(frozen=True)
 class Replies:
-    """The examples of a finished run of 01, the test rows that training must not see, and facts for the data cards."""
+    """The examples of finished runs of 01, the test rows that training must not see, and facts for the data cards.
+
+    `runs` has the examples of each run by its teacher's name. In `examples` they are joined: a conflict has one
+    number, whoever answered, and the samples of a later run follow those of the one before.
+    """
 
     examples: list[Example] = field(repr=False)
     held_out: Sequence[Row] = field(repr=False)  # the test split, with everything that judges an answer
     facts: dict[str, str | None] = field(default_factory=dict)
+    runs: dict[str, list[Example]] = field(default_factory=dict, repr=False)
+    folders: list[Path] = field(default_factory=list)  # of the runs
+    not_asked: int = 0  # samples that a cap on the cost left out
+
+    def advice(self) -> list[str]:
+        """What a person should do before training on this, most pressing first; nothing where all is well."""
+        kinds = Counter(example["verdict"]["match_type"] for example in self.examples)
+        right = {e["id"] for e in self.examples if e["verdict"]["is_correct"]}
+        without = len({e["id"] for e in self.examples} - right)
+        told = []
+        if kinds["failed"]:
+            told.append(
+                f"{kinds['failed']} of {len(self.examples)} requests had no answer ({_reason(self.examples)}): run 01 "
+                "again, it asks only for these."
+            )
+        if self.not_asked:
+            told.append(
+                f"{self.not_asked} answers were not asked for, at max_cost_usd: run 01 again with more to go on."
+            )
+        if kinds["truncated"]:
+            told.append(f"{kinds['truncated']} replies were cut off: a larger max_tokens in 01 lets them end.")
+        if not right:
+            told.append(
+                "No answer is right, so correct_only has nothing to take: read why below, and try another teacher."
+            )
+        # the rules answer the same however often they are asked
+        elif without and any(e.get("teacher") != "rules" for e in self.examples):
+            told.append(
+                f"{without} conflicts have no right answer: `-p samples 4 -p until_correct 1` in 01 draws until one is "
+                "right, four times at most."
+            )
+        return told
 
 
 def load_replies(directory: str | Path) -> Replies:
-    """The replies in the output folder of 01 (or its `examples.jsonl`).
+    """The replies in the output folder of 01 (or its `examples.jsonl`); of several, with commas between, joined.
 
-    Raises `LlmergeError` where that run was not finished, a line is torn, or the conflicts are those of another
-    dataset than the run's.
+    Raises `LlmergeError` where a run was not finished or got no answer, a line is torn, the conflicts are those of
+    another dataset than the run's, or the runs are of different datasets.
     """
-    path = from_root(directory)
-    folder = path.parent if path.suffix == ".jsonl" else path
-    record = require_finished(folder, "01_generate")
-    if record.get("notebook") != "01_generate":
+    paths = _paths(directory)
+    runs: dict[str, list[Example]] = {}
+    folders, datasets, not_asked = [], {}, 0
+    for path in paths:
+        folder = path.parent if path.suffix == ".jsonl" else path
+        there = shown(folder)
+        record = require_finished(folder, "01_generate", "" if there == DEFAULT else f" -p output_dir {there}")
+        if record.get("notebook") != "01_generate":
+            raise LlmergeError(
+                f"{there} was written by {record.get('notebook')}: give the output folder of 01_generate."
+            )
+        examples = load_examples(path)
+        if examples and all(example["verdict"]["match_type"] == "failed" for example in examples):
+            raise LlmergeError(
+                f"none of the {len(examples)} requests of {there} was answered ({_reason(examples)}): set that right, "
+                "and run 01_generate again."
+            )
+        runs[_name(examples, folder, runs)] = examples
+        folders.append(folder)
+        datasets[there] = _dataset_of(record)
+        not_asked += int((record.get("results") or {}).get("not_asked") or 0)
+    places = {there: merges.dataset_path(name) for there, name in datasets.items()}
+    if len(set(places.values())) > 1:
+        what = ", ".join(f"{there} of {shown(place)}" for there, place in places.items())
+        raise LlmergeError(f"these runs are of different datasets ({what}): join runs of the same conflicts.")
+    name = next(iter(datasets.values()))
+    dataset, where = merges.load(name), shown(merges.dataset_path(name))
+    for folder, examples in zip(folders, runs.values(), strict=True):
+        check_same_conflicts(examples, dataset, shown(folder), where)
+    joined = _joined(list(runs.values()))
+    versions = list(dict.fromkeys(example.get("prompt_version") for example in joined))
+    facts = {"dataset": where, "prompt_version": ", ".join(str(each) for each in versions if each) or None}
+    return Replies(joined, dataset["test"], facts, runs, folders, not_asked)
+
+
+def _paths(directory: str | Path) -> list[Path]:
+    whole = from_root(directory)
+    if whole.exists() or "," not in str(directory):
+        return [whole]
+    paths = [from_root(part.strip()) for part in str(directory).split(",") if part.strip()]
+    twice = [shown(path) for path, count in Counter(paths).items() if count > 1]
+    if twice or not paths:
         raise LlmergeError(
-            f"{shown(folder)} was written by {record.get('notebook')}: give the output folder of 01_generate."
+            f"examples names {twice[0] if twice else 'no folder'}{' twice' * bool(twice)}: give each run once."
         )
-    examples = load_examples(path)
-    name = _dataset_of(record)
-    dataset = merges.load(name)
-    where = shown(merges.dataset_path(name))
-    check_same_conflicts(examples, dataset, shown(folder), where)
-    facts = {"dataset": where, "prompt_version": examples[0].get("prompt_version") if examples else None}
-    return Replies(examples, dataset["test"], facts)
+    return paths
+
+
+def _name(examples: Sequence[Example], folder: Path, taken: Mapping[str, list[Example]]) -> str:
+    """What the run is called: its teacher, and the folder where a run before it has the same."""
+    first = examples[0] if examples else {}
+    teacher, model = first.get("teacher") or folder.name, first.get("model") or ""
+    name = teacher if model in ("", teacher) else f"{model} ({teacher})"
+    return f"{name}, {folder.name}" if name in taken else name
+
+
+def _joined(runs: Sequence[list[Example]]) -> list[Example]:
+    """The examples of all runs by conflict: one number a conflict, and a number for each of its answers."""
+    if len(runs) == 1:
+        return runs[0]
+    numbers: dict[str, int] = {}
+    by_conflict: dict[str, list[Example]] = {}
+    for examples in runs:
+        for example in sorted(examples, key=lambda each: (each["example_id"], each.get("sample") or 0)):
+            number = numbers.setdefault(example["id"], len(numbers))
+            answers = by_conflict.setdefault(example["id"], [])
+            answers.append(example | {"example_id": number, "sample": len(answers)})
+    return [example for answers in by_conflict.values() for example in answers]
+
+
+def _reason(examples: Sequence[Example]) -> str:
+    """Why most requests that have no answer have none."""
+    errors = Counter(e.get("error") or "no reason is known" for e in examples if e["verdict"]["match_type"] == "failed")
+    return errors.most_common(1)[0][0]
 
 
 def _dataset_of(record: Mapping[str, dict[str, str]]) -> str:

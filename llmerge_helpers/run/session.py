@@ -283,16 +283,19 @@ def finished(directory: str | os.PathLike) -> dict | None:
     return record if isinstance(record, dict) and record.get("status") == "finished" else None
 
 
-def require_finished(directory: str | os.PathLike, notebook: str) -> dict:
-    """The run.json of a finished run of `notebook` in `directory`; else an `LlmergeError` with the command for it."""
+def require_finished(directory: str | os.PathLike, notebook: str, parameters: str = "") -> dict:
+    """The run.json of a finished run of `notebook` in `directory`; else an `LlmergeError` with the command for it.
+
+    `parameters` are those that the command needs, as ` -p name value`.
+    """
     directory = from_root(directory)
     record = finished(directory)
     if record is not None:
         return record
     what = "was not finished" if (directory / "run.json").exists() else "is not there"
     raise LlmergeError(
-        f"the run of {notebook} in {shown(directory)} {what}: run `papermill notebooks/{notebook}.ipynb out.ipynb` "
-        "(what it already has is kept and not paid for again)."
+        f"the run of {notebook} in {shown(directory)} {what}: run `papermill notebooks/{notebook}.ipynb "
+        f"out.ipynb{parameters}` (what it already has is kept and not paid for again)."
     )
 
 

@@ -760,3 +760,122 @@ def test_facts_that_quote_a_tag_do_not_end_the_thinking():
     row = {"ours": "a </think> b\n", "base": "a\n", "theirs": "c\n", "before": "", "after": ""}
     facts = reasoning_from_facts(Conflict.of(row), "a </think> b\n")
     assert "</think>" not in facts and split_reply(render_reply(facts, "answer")).reasoning.strip() == facts
+
+
+# ---- several runs of 01, and what to do about them
+
+
+def run_of_01(folder, examples, **results):
+    """A finished run of 01 in `folder`, with a table of its teacher's answers to the reader's conflicts."""
+    write_jsonl(folder / "examples.jsonl", examples)
+    run = {"notebook": "01_generate", "status": "finished", "parameters": {"dataset": "mine"}, "results": results}
+    write_json(folder / "run.json", run)
+    name = examples[0]["teacher"]
+    (folder / "teacher.csv").write_text(f"id,name,reply,model\n007,{name},x,{name}\n")
+    return folder
+
+
+def by(teacher, examples):
+    return [e | {"teacher": teacher, "model": "m", "served_model": f"{teacher}-1"} for e in examples]
+
+
+@pytest.fixture
+def two_runs(of_01):
+    """Two teachers on the same conflicts: one is right on 0-4 at length, one on 3-7 in short."""
+    rows = [example["row"] for example in load_replies("outputs/deepseek_sft").examples]
+    long = [
+        example(row, {"content": (right if n < 5 else wrong)(row), "reasoning_content": THOUGHT * 3 + row["id"]}, n)
+        for n, row in enumerate(rows)
+    ]
+    short = [
+        example(row, {"content": (right if row in rows[3:] else wrong)(row), "reasoning_content": "Both."}, n)
+        for n, row in enumerate(rows[::-1])
+    ]
+    run_of_01(of_01.parent / "a", by("one", long), not_asked=2)
+    run_of_01(of_01.parent / "b", by("two", short))
+    return rows
+
+
+def test_two_runs_are_joined_by_conflict(two_runs, of_01):
+    replies = load_replies("outputs/a, outputs/b")
+    assert list(replies.runs) == ["m (one)", "m (two)"] and replies.folders == [of_01.parent / "a", of_01.parent / "b"]
+    assert len(replies.examples) == 16 and replies.not_asked == 2
+    places = {(e["example_id"], e["sample"]): (e["id"], e["teacher"]) for e in replies.examples}
+    assert len(places) == 16
+    for number, row in enumerate(two_runs):
+        assert [places[number, sample] for sample in (0, 1)] == [(row["id"], "one"), (row["id"], "two")]
+    assert replies.runs["m (two)"][0]["sample"] == 0, "a run's own examples stay as they are"
+
+
+def test_training_takes_the_union_of_right_answers_the_shortest_reasoning_first(two_runs, of_01):
+    replies = load_replies("outputs/a,outputs/b")
+    prepared = prepare(
+        replies.examples, "outputs/sft_dataset", held_out=replies.held_out, facts=replies.facts, runs=replies.folders
+    )
+    taken = {
+        row["id"]: "Both." in row["completion"][0]["content"].split("</think>")[0]
+        for part in prepared.datasets["correct_only"].values() for row in part
+    }  # fmt: skip
+    assert taken == {row["id"]: n >= 3 for n, row in enumerate(two_runs)}
+    rates = {r["id"]: (r["pass_rate"], r["samples"]) for part in prepared.datasets["grpo"].values() for r in part}
+    assert [rates[row["id"]] for row in two_runs] == [(0.5, 2)] * 3 + [(1.0, 2)] * 2 + [(0.5, 2)] * 3
+    for name in ("correct_only", "full", "grpo"):
+        card = (prepared.paths[name] / "README.md").read_text()
+        assert "written by one (one-1), two (two-1)" in card and "| one (one-1) | 8 | 8 | 5 |" in card
+    assert "| two (two-1) | 8 | 8 | 5 | 5 |" in (prepared.paths["correct_only"] / "README.md").read_text()
+    for folder in ("sft_dataset", "grpo_dataset"):
+        table = (of_01.parent / folder / "teacher.csv").read_text()
+        assert table == "id,name,reply,model\n007,one,x,one\n007,two,x,two\n"
+    prepare(replies.examples, "outputs/sft_dataset", runs=[of_01])  # a run of an older version
+    assert not list(of_01.parent.glob("*_dataset/teacher.csv"))
+
+
+def test_two_runs_of_one_teacher_are_told_apart_by_their_folders(two_runs, of_01):
+    run_of_01(of_01.parent / "c", by("one", answered(two_runs)))
+    assert list(load_replies("outputs/a,outputs/c").runs) == ["m (one)", "m (one), c"]
+    with pytest.raises(LlmergeError, match="examples names outputs/a twice: give each run once"):
+        load_replies("outputs/a,outputs/a")
+
+
+def test_which_run_is_missing_is_said_with_its_command(two_runs, of_01):
+    with pytest.raises(LlmergeError, match=r"in outputs/z is not there: run `papermill .* -p output_dir outputs/z`"):
+        load_replies("outputs/a,outputs/z")
+    record = json.loads((of_01.parent / "b/run.json").read_text())
+    write_json(of_01.parent / "b/run.json", record | {"status": "started"})
+    with pytest.raises(LlmergeError, match="in outputs/b was not finished"):
+        load_replies("outputs/a,outputs/b")
+
+
+def test_runs_of_different_data_sets_are_not_joined(two_runs, of_01):
+    root = of_01.parents[1]
+    shutil.copytree(root / "merges/mine", root / "merges/other")
+    record = json.loads((of_01.parent / "b/run.json").read_text())
+    write_json(of_01.parent / "b/run.json", record | {"parameters": {"dataset": "other"}})
+    says = "different datasets .outputs/a of merges/mine/dataset, outputs/b of merges/other/dataset"
+    with pytest.raises(LlmergeError, match=says):
+        load_replies("outputs/a,outputs/b")
+
+
+def test_a_folder_with_a_comma_in_its_name_is_one(two_runs, of_01):
+    (of_01.parent / "a").rename(of_01.parent / "x,y")
+    assert len(load_replies("outputs/x,y").runs) == 1
+
+
+def test_nothing_answered_is_said_first(two_runs, of_01):
+    run_of_01(of_01.parent / "a", by("one", [example(row, None, n) for n, row in enumerate(two_runs)]))
+    with pytest.raises(LlmergeError, match=r"none of the 8 requests of outputs/a was answered \(connection reset\)"):
+        load_replies("outputs/a,outputs/b")
+
+
+def test_advice_follows_the_verdicts(two_runs, of_01):
+    assert load_replies("outputs/deepseek_sft").advice() == []
+    told = load_replies("outputs/a").advice()
+    assert [line.split()[0] for line in told] == ["2", "3"] and "max_cost_usd" in told[0] and "until_correct" in told[1]
+    assert len(load_replies("outputs/a,outputs/b").advice()) == 1, "between them they are right on all"
+    cut = example(two_runs[0], {"content": right(two_runs[0])[:-30]}, 0, finish_reason="length")
+    mixed = [cut, *(example(row, None, n) for n, row in enumerate(two_runs[1:3], 1)),
+             example(two_runs[3], {"content": wrong(two_runs[3])}, 3)]  # fmt: skip
+    run_of_01(of_01.parent / "a", by("rules", mixed))
+    told = load_replies("outputs/a").advice()
+    assert told[0].startswith("2 of 4 requests had no answer (connection reset): run 01 again")
+    assert "1 replies were cut off" in told[1] and "No answer is right" in told[2] and len(told) == 3
