@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from llmerge_helpers import merges
 from llmerge_helpers.conflicts import Row
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
 
 DEFAULT = "outputs/deepseek_sft"  # where 01 writes unless told otherwise
+
+
+class Sources(TypedDict):
+    """Where replies come from: the rows to keep away from, the data set and the prompt, the folders of the runs."""
+
+    held_out: Sequence[Row]
+    facts: dict[str, str | None]
+    runs: list[Path]
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,10 @@ class Replies:
     folders: list[Path] = field(default_factory=list)  # of the runs
     not_asked: int = 0  # samples that a cap on the cost left out
 
+    def sources(self) -> Sources:
+        """What `prepare` wants to know of where these replies come from."""
+        return {"held_out": self.held_out, "facts": self.facts, "runs": self.folders}
+
     def advice(self) -> list[str]:
         """What a person should do before training on this, most pressing first; nothing where all is well."""
         kinds = Counter(example["verdict"]["match_type"] for example in self.examples)
@@ -53,7 +65,8 @@ class Replies:
                 f"{self.not_asked} answers were not asked for, at max_cost_usd: run 01 again with more to go on."
             )
         if kinds["truncated"]:
-            told.append(f"{kinds['truncated']} replies were cut off: a larger max_tokens in 01 lets them end.")
+            many = "reply was" if kinds["truncated"] == 1 else "replies were"
+            told.append(f"{kinds['truncated']} {many} cut off: a larger max_tokens in 01 lets such end.")
         if not right:
             told.append(
                 "No answer is right, so correct_only has nothing to take: read why below, and try another teacher."

@@ -18,9 +18,9 @@ REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["ur
 # design §6: scripts of users rely on these names
 PARAMETERS = {
     "00_collect_merges": "name sources output context_lines max_merges wholesale languages test_size seed scheduler",
-    "01_generate": "dataset limit split teacher model base_url samples max_tokens max_concurrency min_delay_s "
-    "max_cost_usd cache_dir output_dir seed",
-    "02_inspect_and_prepare": "examples correct_only accept max_tokens max_near_equal base_model "
+    "01_generate": "dataset limit split teacher model base_url samples until_correct max_tokens max_concurrency "
+    "min_delay_s max_cost_usd cache_dir output_dir seed",
+    "02_inspect_and_prepare": "examples correct_only accept max_tokens max_near_equal keep drop_flagged base_model "
     "validation_size output_dir seed",
     "03_sft_train": "dataset limit base_model epochs max_steps batch_size gradient_accumulation_steps learning_rate "
     "lora_rank max_length load_in_4bit report_to resume output_dir seed",

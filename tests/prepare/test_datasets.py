@@ -878,4 +878,4 @@ def test_advice_follows_the_verdicts(two_runs, of_01):
     run_of_01(of_01.parent / "a", by("rules", mixed))
     told = load_replies("outputs/a").advice()
     assert told[0].startswith("2 of 4 requests had no answer (connection reset): run 01 again")
-    assert "1 replies were cut off" in told[1] and "No answer is right" in told[2] and len(told) == 3
+    assert "1 reply was cut off" in told[1] and "No answer is right" in told[2] and len(told) == 3
