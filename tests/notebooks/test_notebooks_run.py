@@ -180,7 +180,8 @@ def test_the_bill_never_passes_the_cap_and_the_notebook_says_what_was_not_asked(
     assert run["results"]["not_asked"] == asked_for - len(rows) > 0
     told = said(empty, "01_generate")
     assert "stopped at max_cost_usd = $0.004" in told
-    assert f"{asked_for - len(rows)} samples were not asked" in told
+    readers = 3  # the conflicts of the test split that are asked with the others
+    assert f"{asked_for + readers - len(rows)} samples were not asked" in told
 
 
 def test_a_first_row_that_fails_costs_only_itself(empty):
@@ -224,8 +225,38 @@ def test_what_was_answered_before_a_kill_is_not_asked_again(empty):
         asked = server.books.requests
     rows = len({r["id"] for r in results(empty)})
     assert len(results(empty)) == 4 * rows
-    needed = 4 * rows + 3  # the reader's three conflicts are of the test split
+    needed = 4 * (rows + 3)  # the reader's three conflicts are of the test split
     assert needed <= asked <= needed + 8, "more was asked again than was in flight"
+
+
+def test_a_run_in_which_nothing_was_answered_fails_and_leaves_its_reasons(empty):
+    with FaultServer(faults={"status_400": 1.0}) as server:
+        done = papermill(empty, "01_generate", *openai(server, "-p", "limit", "3"))
+    stopped(done, "answer")
+    folder = empty / "outputs/deepseek_sft"
+    record = json.loads((folder / "run.json").read_text()) if (folder / "run.json").exists() else {}
+    assert record.get("status") != "finished"
+    stopped(papermill(empty, "02_inspect_and_prepare"), "01_generate")
+
+
+def test_two_teachers_are_kept_compared_and_joined(empty):
+    """Rules, then another teacher with two answers a conflict: nothing is replaced, and 02 takes both."""
+    ok(papermill(empty, "01_generate", "-p", "limit", "8"))
+    first = (empty / "outputs/deepseek_sft/results.csv").read_bytes()
+    with FaultServer(take_ours) as server:
+        ok(papermill(empty, "01_generate", *openai(server, "-p", "limit", "8", "-p", "samples", "2")))
+        host = server.url.split("/")[2]
+    assert (empty / "outputs/deepseek_sft_1/results.csv").read_bytes() == first
+    told = said(empty, "01_generate")
+    assert "it is kept as outputs/deepseek_sft_1" in told and f"fake-model ({host}), pass@2" in told
+    assert f"go to {host}, on this machine" in told and "pass@1: " in told
+    ok(papermill(empty, "02_inspect_and_prepare", "-p", "examples", "outputs/deepseek_sft_1,outputs/deepseek_sft"))
+    told = said(empty, "02_inspect_and_prepare")
+    assert f"rules against fake-model ({host}), any answer" in told and "24 replies to 8 conflicts" in told
+    for folder in ("sft_dataset", "grpo_dataset"):
+        with open(empty / "outputs" / folder / "teacher.csv", newline="") as file:
+            assert {line["name"] for line in csv.DictReader(file)} == {"rules", f"fake-model ({host})"}
+    stopped(papermill(empty, "02_inspect_and_prepare", "-p", "examples", "outputs/deepseek_sft,outputs/b"), "outputs/b")
 
 
 # ------------------------------------------------------------------------------------------------------- training

@@ -29,8 +29,6 @@ REPLACED = {
     "http://localhost:8000/v1": "{server}",
     # no key and no money: DeepSeek's settings, prices, quote and cap, with the answers of that server
     "-p max_cost_usd 2.0": "-p max_cost_usd 2.0 -p teacher deepseek -p base_url {server}",
-    # the key of the block before is none
-    "-p dataset mine": "-p dataset mine -p teacher rules",
     # a repository that was made for this run
     "/path/to/your/repository": "{repository}",
     # a file with a conflict, made for this run; a short run's model may well leave it (then the status is 1)
