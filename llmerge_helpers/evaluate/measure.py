@@ -249,16 +249,22 @@ def load_evaluation(name: str, output_dir: str | Path = OUTPUT_DIR) -> pd.DataFr
     return pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(NEVER_NUMBERS, str)) if path.exists() else None
 
 
-def teacher_tables(rows: Sequence[Row], dataset: str | Path) -> dict[str, pd.DataFrame]:
+def teacher_tables(rows: Sequence[Row], dataset: str | Path, keep: str | Path = "") -> dict[str, pd.DataFrame]:
     """Whose replies `dataset` was made of, on the same conflicts: `teacher`, or several by name, a table each.
 
     02 lays `teacher.csv` of each run of 01 beside what it makes of that run, so a model is never shown beside a
-    teacher that it did not learn from. Where a teacher was not asked, the rules stand in: `model` says who answered.
-    Nothing is written here.
+    teacher that it did not learn from. `dataset` may as well be a model's folder, where an earlier call has kept them
+    with `keep`. Where a teacher was not asked, the rules stand in: `model` says who answered.
     """
     folder = from_root(dataset)
     found = (load_evaluation("teacher", place) for place in (folder, folder.parent))
     table = next((each for each in found if each is not None), None)
+    if keep:
+        kept = from_root(keep) / "teacher.csv"
+        if table is None:
+            kept.unlink(missing_ok=True)
+        else:
+            write_atomic(kept, table.to_csv(index=False, lineterminator="\n"))
     names = list(dict.fromkeys(table["name"])) if table is not None and "name" in table else []
     if len(names) < 2:
         return {"teacher": _teacher(rows, table)}

@@ -273,4 +273,5 @@ def _label(name: str, table: pd.DataFrame) -> str:
     """
     # pandas reads an empty cell as nan
     found = list(dict.fromkeys(str(model) for model in table.get("model", ()) if model and model == model))
+    found = [model for model in found if model != name and not name.startswith(f"{model} (")]  # it says so itself
     return f"{name} ({', '.join(found)})" if found else name

@@ -154,7 +154,7 @@ def rates(
         axes.errorbar(row.rate, y, xerr=error, fmt="o", color=colour, capsize=3, ms=6, lw=1.6)
         label = f"{100 * row.rate:.0f} %"
         axes.annotate(label, (row.rate, y), (0, 6), textcoords="offset points", ha="center", fontsize=8)
-    axes.set_yticks(range(len(data)), [f"{r.name}  ({r.right:.4g} of {r.n})" for r in data.itertuples()])
+    axes.set_yticks(range(len(data)), [f"{r.name}  ({_short(r.right)} of {r.n})" for r in data.itertuples()])
     axes.set_ylim(len(data) - 0.5, -0.7)
     axes.set_xlim(0, 1)
     _percent(axes)
@@ -163,6 +163,15 @@ def rates(
     same = {each.size for each in found.values()}
     axes.set_xlabel("rate of right answers, 95 % interval" + (f"; {same.pop()}" if len(same) == 1 else ""))
     return _save(figure, axes, f"{title} ({many})", data, path)
+
+
+def _short(number: float) -> str:
+    """A count, or a mean of counts.
+
+    >>> _short(12345), _short(36.0), _short(36.25), _short(2 / 3)
+    ('12345', '36', '36.25', '0.67')
+    """
+    return f"{number:.2f}".rstrip("0").rstrip(".")
 
 
 def _alone(right: int, n: int) -> Rate:

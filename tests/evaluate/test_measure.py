@@ -385,8 +385,8 @@ def test_the_teacher_of_01_answers_where_it_was_asked_and_the_rules_elsewhere(tm
     corrected = [ROWS[0] | {"answer": "import a;\nclass A {}\n", "resolution": ""}]
     assert not teacher_tables(corrected, tmp_path)["teacher"]["is_correct"].any()
     shown = found.iloc[::-1]
-    columns = side_by_side({"teacher": shown, "sft": shown.drop(columns="model")}).columns
-    assert columns.tolist() == ["teacher (deepseek-x)", "sft"]
+    columns = side_by_side({"teacher": shown, "sft": shown.drop(columns="model"), "deepseek-x (host)": shown}).columns
+    assert columns.tolist() == ["teacher (deepseek-x)", "sft", "deepseek-x (host)"]
 
 
 def test_without_the_teachers_replies_the_rules_stand_in_under_their_own_name(tmp_path):
@@ -513,6 +513,13 @@ def test_a_data_set_of_two_teachers_shows_both_and_never_a_third(tmp_path):
     found = teacher_tables(ROWS[:3], data / "correct_only")
     assert list(found) == list(names)
     assert [set(t["match_type"]) for t in found.values()] == [{"exact_match"}, {"invalid_output"}]
+    # a model keeps those that it learned from, whatever its data set is made of later
+    teacher_tables(ROWS[:3], data / "full", keep=tmp_path / "sft_model")
+    replies_table("another", ROWS[:3], [result(0, ROWS[0], "x")], output_dir=data, file="teacher")
+    assert list(teacher_tables(ROWS[:3], tmp_path / "sft_model")) == list(names)
+    teacher_tables(ROWS[:3], tmp_path / "nothing" / "full", keep=tmp_path / "sft_model")
+    assert not (tmp_path / "sft_model/teacher.csv").exists()
+    pd.concat(tables).to_csv(data / "teacher.csv", index=False)
     # another run of 01 has been made since: what stands in its folder is not this data set's
     replies_table("another", ROWS[:3], [result(0, ROWS[0], "x")], output_dir=tmp_path / "evaluation", file="teacher")
     assert list(teacher_tables(ROWS[:3], data / "full")) == list(names)
