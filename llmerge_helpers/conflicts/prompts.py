@@ -139,8 +139,9 @@ def _unquote(path: str) -> str:
 class Reply:
     """A reply in two parts; `source` says where the reasoning came from.
 
-    It is reasoning_content, reasoning or reasoning_details (fields of an API message), think_tags, prose (the words
-    before the first code block) or none. `truncated`: the reasoning was never closed.
+    It is reasoning_content, reasoning or reasoning_details (fields of an API message), thinking_parts (of a content in
+    parts), think_tags, prose (the words before the first code block) or none. `truncated`: the reasoning was never
+    closed.
     """
 
     reasoning: str
@@ -159,14 +160,26 @@ def split_reply(message: str | Mapping[str, object]) -> Reply:
     """
     if isinstance(message, str):
         return _split_text(message)
-    content = _text_of(message.get("content"))
-    for source in ("reasoning_content", "reasoning", "reasoning_details"):
-        reasoning = _text_of(message.get(source)).strip()
+    parts = message.get("content")
+    thought = [part for part in parts if _is_thought(part)] if isinstance(parts, list | tuple) else []
+    content = _text_of([part for part in parts if not _is_thought(part)] if thought else parts)
+    fields = [(name, message.get(name)) for name in ("reasoning_content", "reasoning", "reasoning_details")]
+    for source, value in [*fields, ("thinking_parts", thought)]:
+        reasoning = _text_of(value).strip()
         if reasoning:
             inline = _split_text(content)
+            if not content.strip():  # a server that took no notice of the end of the reasoning
+                whole = _split_text(reasoning)
+                if whole.source == "think_tags" and whole.answer:
+                    return Reply(whole.reasoning, whole.answer, source)
             answer = inline.answer if inline.source == "think_tags" else content
             return Reply(reasoning, answer, source)
     return _split_text(content)
+
+
+def _is_thought(part: object) -> bool:
+    kinds = ("thinking", "thought", "reasoning", "reasoning_content", "think")
+    return isinstance(part, Mapping) and (part.get("type") in kinds or part.get("thought") is True)
 
 
 _NAMES = "think|thinking|thought|reasoning"
@@ -220,7 +233,7 @@ def _closing(text: str, blocks: list[Fence], opened: re.Match[str] | None) -> re
     names = (
         {opened["name"].lower()}
         if opened
-        else {"think", *(tag["name"].lower() for tag in outside_code(_OPEN, text, blocks))}
+        else {"think", "thinking", "thought", *(tag["name"].lower() for tag in outside_code(_OPEN, text, blocks))}
     )
     after = opened.end() if opened else 0
     for tag in outside_code(_CLOSE, text, blocks):
@@ -266,7 +279,8 @@ def _text_of(value: object) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping):
-        return next((value[key] for key in ("text", "summary", "content") if isinstance(value.get(key), str)), "")
+        names = ("text", "summary", "content", "thinking", "reasoning")
+        return next((text for name in names if (text := _text_of(value.get(name)))), "")
     if isinstance(value, list | tuple):
         return "".join(map(_text_of, value))
     return ""

@@ -204,6 +204,39 @@ def test_messages():
         ({"content": "I say.\n```\nx\n```", "reasoning": "why"}, Reply("why", "I say.\n```\nx\n```", "reasoning")),
         ({"content": "<think>why</think>b", "reasoning_content": ""}, Reply("why", "b", "think_tags")),
         ({"content": None, "reasoning_content": "why"}, Reply("why", "", "reasoning_content")),
+        # in parts, as Mistral, Anthropic and others send them
+        (
+            {
+                "content": [
+                    {"type": "thinking", "thinking": [{"type": "text", "text": "wh"}, {"type": "text", "text": "y"}]},
+                    {"type": "text", "text": "ans"},
+                    {"type": "text", "text": "wer"},
+                ]
+            },
+            Reply("why", "answer", "thinking_parts"),
+        ),
+        (
+            {
+                "content": [
+                    {"type": "thinking", "thinking": "why", "signature": "x"},
+                    {"type": "text", "text": "answer"},
+                ]
+            },
+            Reply("why", "answer", "thinking_parts"),
+        ),
+        (
+            {"content": [{"type": "reasoning", "summary": [{"text": "why"}]}, {"type": "text", "text": "answer"}]},
+            Reply("why", "answer", "thinking_parts"),
+        ),
+        ({"content": [{"text": "why", "thought": True}, {"text": "answer"}]}, Reply("why", "answer", "thinking_parts")),
+        ({"content": [{"type": "thinking", "thinking": "why"}]}, Reply("why", "", "thinking_parts")),
+        ({"content": [{"type": "text", "text": "<think>why</think>b"}]}, Reply("why", "b", "think_tags")),
+        ({"content": "<thought>\nwhy\n</thought>b"}, Reply("why", "b", "think_tags")),
+        ({"content": "why\n</thought>\nb"}, Reply("why", "b", "think_tags")),
+        # a server that took the end of the reasoning for reasoning
+        ({"content": None, "reasoning": "why\n</think>\n\nb"}, Reply("why", "b", "reasoning")),
+        ({"content": "", "reasoning_content": "<think>why</think>b"}, Reply("why", "b", "reasoning_content")),
+        ({"content": "b", "reasoning": "why\n</think>\nand"}, Reply("why\n</think>\nand", "b", "reasoning")),
         ({"role": "assistant", "content": None}, Reply("", "", "none")),
         ({}, Reply("", "", "none")),
     ],
