@@ -81,6 +81,7 @@ class Ledger:
         self.folder = Path(folder)
         self._prefix = str(self.folder)
         self._locks: tuple[int, int] | None = None
+        self._marked: set[int] = set()
         if self.folder.exists() and not self.folder.is_dir():
             raise LlmergeError(f"cache_dir {shown(self.folder)} is a file: give a folder.")
 
@@ -139,6 +140,28 @@ class Ledger:
     def put(self, record: Record) -> None:
         """Write a record that carries its `key`, atomically."""
         write_atomic(self.path(record["key"]), _dump(record))
+        self._mark(_limit_of(record))
+
+    def limits(self) -> list[int]:
+        """The values of `max_tokens` under which replies lie here, the largest first.
+
+        Each is an empty file, `.limit-<n>`, so that caches are joined by copying their files.
+        """
+        found = {int(path.name[7:]) for path in self.folder.glob(".limit-*") if path.name[7:].isdigit()}
+        if not found:  # a cache from before: a look into one reply of each folder tells what was usual
+            for folder in self.folder.glob("[0-9a-f][0-9a-f]"):
+                name = next((path.stem for path in folder.glob("*.json") if "." not in path.stem), None)
+                record = self.get(name) if name else None
+                found |= {_limit_of(record)} if record else set()
+            for limit in found:
+                self._mark(limit)
+        return sorted(found - {0}, reverse=True)
+
+    def _mark(self, limit: int) -> None:
+        if limit and limit not in self._marked:
+            self._marked.add(limit)
+            with contextlib.suppress(OSError):  # a cache that can only be read
+                (self.folder / f".limit-{limit}").touch()
 
     def put_attempt(self, record: Record) -> None:
         """Keep a paid reply that could not be used, under the next free attempt number of its `key`."""
@@ -212,6 +235,12 @@ class Ledger:
                 _lock_files[where] = os.open(self.folder / ".claims", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             self._locks = os.getpid(), _lock_files[where]
         return self._locks[1]
+
+
+def _limit_of(record: Record) -> int:
+    request = record.get("request") or {}
+    limit = request.get("max_tokens") or request.get("max_completion_tokens")
+    return limit if isinstance(limit, int) else 0
 
 
 def _dump(record: Record) -> str:
