@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -58,55 +59,124 @@ def cost(
 
 
 def read_usage(response: Mapping[str, object] | None) -> dict[str, int]:
-    """The token counts of a response under one set of names; empty if it has none, 0 for what is no count.
+    """The token counts that a response is billed for, under one set of names; empty where it does not tell them.
 
-    >>> read_usage({"usage": {"prompt_tokens": 9, "completion_tokens": 5, "prompt_cache_hit_tokens": 4}})
-    {'prompt_tokens': 9, 'completion_tokens': 5, 'reasoning_tokens': 0, 'cache_hit_tokens': 4}
+    Counts that do not fit together are read the dear way. Some services leave reasoning out of `completion_tokens`:
+
+    >>> told = {"prompt_tokens": 400, "completion_tokens": 50, "total_tokens": 700}
+    >>> read_usage({"usage": told | {"completion_tokens_details": {"reasoning_tokens": 250}}})
+    {'prompt_tokens': 400, 'completion_tokens': 300, 'reasoning_tokens': 250, 'cache_hit_tokens': 0}
     """
-    usage = (response or {}).get("usage")
-    if not isinstance(usage, Mapping):
-        return {}
-    hit = usage.get("prompt_cache_hit_tokens")
-    if hit is None:
-        hit = _within(usage.get("prompt_tokens_details"), "cached_tokens")
-    prompt = _count(usage.get("prompt_tokens"))
+    usage = told_usage(response)
+    prompt, completion, total = (_first_count(usage, *names) for names in _NAMES)
+    if not completion and _has_text(response):
+        completion = max(0, total - prompt)  # something was written: nothing is no count of it
+        if not completion:
+            return {}
+    if not prompt and total <= completion:
+        return {}  # no question has no tokens: zeros, or a half that says nothing of the rest
+    reasoning = _count(_within(usage.get("completion_tokens_details"), "reasoning_tokens"))
+    reasoning = reasoning or _first_count(usage, "reasoning_tokens")
+    if reasoning > completion:  # so it is no part of them
+        completion += reasoning
+    hit = _first_count(usage, "prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens")
+    hit = hit or _count(_within(usage.get("prompt_tokens_details"), "cached_tokens"))
     return {
         "prompt_tokens": prompt,
-        "completion_tokens": _count(usage.get("completion_tokens")),
-        "reasoning_tokens": _count(_within(usage.get("completion_tokens_details"), "reasoning_tokens")),
-        "cache_hit_tokens": min(_count(hit), prompt),
+        "completion_tokens": max(completion, total - prompt),
+        "reasoning_tokens": reasoning,
+        "cache_hit_tokens": hit if hit <= prompt else 0,
     }
+
+
+_NAMES = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"), ("total_tokens",))
+
+
+def told_usage(response: Mapping[str, object] | None) -> Mapping[str, object]:
+    """Where a response tells its usage: at the top, within its first choice (Moonshot) or under `x_groq`."""
+    response = response or {}
+    choices = response.get("choices")
+    places = [response, response.get("x_groq"), choices[0] if isinstance(choices, list) and choices else None]
+    found = [usage for place in places if isinstance(usage := _within(place, "usage"), Mapping)]
+    counted = (each for each in found if any(_first_count(each, *names) for names in _NAMES))
+    return next(counted, found[0] if found else {})
+
+
+def told_cost(response: Mapping[str, object] | None) -> float | None:
+    """The price in US dollars that a response gives itself (OpenRouter, xAI, LiteLLM and others); None without one.
+
+    >>> told_cost({"usage": {"cost": 0.25}}), told_cost({"usage": {"cost_in_usd_ticks": 25 * 10**8}}), told_cost({})
+    (0.25, 0.25, None)
+    """
+    usage = told_usage(response)
+    ticks, cost = usage.get("cost_in_usd_ticks"), usage.get("cost", usage.get("estimated_cost"))
+    cost = ticks / TICKS_IN_A_DOLLAR if _is_amount(ticks) else _within(cost, "total_cost") or cost
+    # with a key of one's own behind it, the router tells its fee, and beside it what that key is charged
+    upstream = _within(usage.get("cost_details"), "upstream_inference_cost") if usage.get("is_byok") else None
+    return None if not _is_amount(cost) else float(cost) + (float(upstream) if _is_amount(upstream) else 0.0)
+
+
+TICKS_IN_A_DOLLAR = 10**10
+
+
+def _has_text(response: Mapping[str, object] | None) -> bool:
+    choices = (response or {}).get("choices")
+    message = _within(choices[0], "message") if isinstance(choices, list) and choices else None
+    return any(_within(message, name) for name in ("content", "reasoning_content", "reasoning"))
 
 
 def _within(details: object, name: str) -> object:
     return details.get(name) if isinstance(details, Mapping) else None
 
 
+def _is_amount(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+
+
 def _count(value: object) -> int:
-    return max(0, int(value)) if isinstance(value, int | float) and math.isfinite(value) else 0
+    return int(value) if _is_amount(value) else 0
+
+
+def _first_count(usage: Mapping[str, object], *names: str) -> int:
+    return next(filter(None, (_count(usage.get(name)) for name in names)), 0)
 
 
 def worst_usage(body: Mapping[str, object]) -> dict[str, int]:
     """The most tokens that a request can be billed for: a token is a byte or more, the answer `max_tokens` or fewer."""
     text = sum(len(str(m.get("content") or "").encode("utf-8", "surrogatepass")) for m in body["messages"])
+    text += len(json.dumps({name: value for name, value in body.items() if name != "messages"}))  # a schema is read too
     limit = body.get("max_tokens") or body.get("max_completion_tokens") or 0
     return {"prompt_tokens": text + 32 * len(body["messages"]) + 64, "completion_tokens": int(limit)}
 
 
 @dataclass
 class Budget:
-    """Money that may be spent: every request reserves its worst case before it is sent, so `cap` is never passed."""
+    """What may be spent: every request reserves its worst case before it is sent, so no cap is ever passed.
+
+    `cap` is in US dollars, `max_tokens_total` in tokens of questions and replies, for models whose price nobody knows.
+    """
 
     cap: float = 0.0  # 0: no cap
+    max_tokens_total: int = 0  # 0: no cap
     spent: float = 0.0
     unknown: float = 0.0  # the most that attempts without an answer can have cost; nobody tells
     reserved: float = 0.0
+    tokens: int = 0  # spent, or at the worst: what nobody tells counts in full
+    tokens_reserved: int = 0
+    overrun: float = 1.0  # by how much a bill was above the worst case: a service that keeps no limit, a price too low
 
-    def reserve(self, amount: float) -> bool:
-        """Set `amount` aside, if it fits."""
+    def worst(self, amount: float) -> float:
+        """The worst case after what this purse has seen."""
+        return amount * self.overrun
+
+    def reserve(self, amount: float, tokens: int = 0) -> bool:
+        """Set `amount` and `tokens` aside, if they fit."""
         if self.cap and self.spent + self.unknown + self.reserved + amount > self.cap:
             return False
+        if self.max_tokens_total and self.tokens + self.tokens_reserved + tokens > self.max_tokens_total:
+            return False
         self.reserved += amount
+        self.tokens_reserved += tokens
         return True
 
     def settle(self, reserved: float, spent: float, unknown: float = 0.0) -> None:
@@ -114,6 +184,16 @@ class Budget:
         self.reserved = max(0.0, self.reserved - reserved)
         self.spent += spent
         self.unknown += unknown
+
+    def settle_tokens(self, reserved: int, used: int) -> None:
+        """Replace a reservation of tokens by what the request took."""
+        self.tokens_reserved = max(0, self.tokens_reserved - reserved)
+        self.tokens += used
+
+    def learn(self, worst: float, bill: float) -> None:
+        """Note a bill above the worst case that was expected, so that the next one is not."""
+        if 0 < worst < bill:
+            self.overrun = max(self.overrun, bill / worst)
 
 
 @dataclass(frozen=True)
@@ -135,7 +215,7 @@ class Quote:
             return f"{cached}, nothing to ask, nothing to pay"
         head = f"{cached}, {self.rows_to_ask} to ask"
         if self.worst is None:
-            return f"{head}; no price is known for this model"
+            return f"{head}; no price is known for this model: give price_in and price_out, or a cap in tokens"
         if not self.worst:
             return f"{head}, for nothing"
         if self.expected is None:

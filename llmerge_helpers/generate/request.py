@@ -4,21 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import random
 import re
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass, field
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any
 
+from llmerge_helpers.conflicts import split_reply
+from llmerge_helpers.generate.prices import told_usage
+from llmerge_helpers.generate.refusals import (
+    BASE_RESP,
+    LIMITS,
+    allowed_tokens,
+    is_no_page,
+    kind_of_status,
+    message_of,
+    refused_field,
+    reset_of,
+    retry_after,
+    told_wait,
+    words,
+)
 from llmerge_helpers.run import redact
 
 if TYPE_CHECKING:
+    import openai
     from openai import AsyncOpenAI
 
-CUT_SHORT = ("length", "max_tokens")
+# How services say that a reply is whole, that a limit cut it off, and that somebody would not give it.
+WHOLE = (
+    "stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "completed", "tool_calls", "function_call",
+)  # fmt: skip
+CUT_SHORT = (
+    "length", "max_tokens", "max_output_tokens", "max_completion_tokens", "model_length",
+    "model_context_window_exceeded",
+)  # fmt: skip
+FILTERED = ("content_filter", "sensitive", "safety", "refusal", "recitation", "prohibited_content", "blocklist", "spii")
 Completion = dict[str, Any]  # a chat completion as the service sent it: nothing in it can be relied on
 
 
@@ -28,100 +50,261 @@ async def send(
     *,
     deadline_s: float,
     on_accept: Callable[[], None] = lambda: None,
+    dialect: Dialect | None = None,
 ) -> Completion:
     """The response to `body` in the shape of a chat completion, whether it was streamed or not.
 
     `on_accept` is called once the response headers say that the service took the request. Every trouble is a `Fault`;
     the silence watchdog is the client's read timeout, which every byte, a keep-alive comment included, starts anew.
+    A service that refuses the words of a request, and says which it would take, is asked again in its own `dialect`.
     """
-    # The SDK gives the connection, the headers and typed errors. Its own walk over the messages costs more than all of
-    # that, and so does its parser (one pydantic object a token): `extra_body` takes precedence and is sent as it is.
-    create = client.chat.completions.with_streaming_response.create
+    import openai
+
+    dialect = Dialect() if dialect is None else dialect
+    said = dialect.fit(body)
     try:
-        async with (
-            asyncio.timeout(deadline_s),
-            create(model=body["model"], messages=(), stream=True, extra_body=dict(body)) as answer,
-        ):
-            on_accept()
-            response = answer.http_response
-            if "text/event-stream" in response.headers.get("content-type", ""):
-                completion = await _from_stream(response.aiter_bytes())
-            else:
-                completion = _from_text(await response.aread())
-            request_id = answer.headers.get("x-request-id") or answer.headers.get("x-deepseek-request-id")
-            if request_id:
-                completion["request_id"] = request_id
+        async with asyncio.timeout(deadline_s):
+            while True:
+                said = dialect.fit(body)
+                try:
+                    completion = await _exchange(client, said, on_accept)
+                    break
+                except openai.APIStatusError as error:
+                    if not dialect.learn(said, error.status_code, words(_body_of(error))):
+                        raise
     except Exception as error:
-        fault = fault_of(error)
+        fault = fault_of(error, said)
         if fault is None:
             raise
         raise fault from None
     return _checked(completion)
 
 
-def _from_text(raw: bytes) -> Completion:
-    if not raw.strip():  # blank lines keep the connection alive, and are all that an overloaded service sends
-        raise Fault("blank_reply")
-    try:
-        completion = json.loads(raw)
-    except ValueError:
-        raise Fault("malformed", raw[:100].decode("utf-8", "replace")) from None
-    if not isinstance(completion, dict):
-        raise Fault("malformed", str(completion)[:100])
-    if completion.get("error"):
-        raise fault_of_body(completion["error"])
-    return completion
+async def _exchange(client: AsyncOpenAI, body: Mapping[str, object], on_accept: Callable[[], None]) -> Completion:
+    # The SDK gives the connection, the headers and typed errors. Its own walk over the messages costs more than all of
+    # that, and so does its parser (one pydantic object a token): `extra_body` takes precedence and is sent as it is.
+    create = client.chat.completions.with_streaming_response.create
+    async with create(model=body["model"], messages=(), stream=True, extra_body=dict(body)) as answer:
+        on_accept()
+        completion = await _read(answer.http_response.aiter_bytes())
+        request_id = answer.headers.get("x-request-id") or answer.headers.get("x-deepseek-request-id")
+        if request_id:
+            completion["request_id"] = request_id
+        return completion
 
 
-async def _from_stream(chunks: AsyncIterator[bytes]) -> Completion:
-    completion: Completion = {"object": "chat.completion"}
-    message: Completion = {"role": "assistant", "content": None}
-    parts: dict[str, list[str]] = {}
-    finish_reason, rest, line, seen = None, b"", b"", False
+@dataclass
+class Dialect:
+    """What a service has taught us of the words that it takes; the key of a request knows nothing of it."""
 
-    def partial() -> Completion:
-        texts = {name: _paired("".join(pieces)) for name, pieces in parts.items()}
-        return completion | {"choices": [{"index": 0, "message": message | texts, "finish_reason": finish_reason}]}
+    without: set[str] = field(default_factory=set)
+    limit_name: str = ""
+    whole: bool = False  # it answers in one piece only
 
+    def fit(self, body: Mapping[str, object]) -> dict[str, object]:
+        """The body as this service takes it."""
+        names = {old: self.limit_name for old in LIMITS if self.limit_name}
+        fitted = {names.get(name, name): value for name, value in body.items() if name not in self.without}
+        return fitted | {"stream": False} if self.whole else fitted
+
+    def learn(self, said: Mapping[str, object], status: int, text: str) -> bool:
+        """True if a refusal of `said` tells of other words to say it in."""
+        if status not in (400, 404, 422, 501):
+            return False
+        if "stream_options" in text and "stream_options" in said:
+            self.without.add("stream_options")
+            return True
+        if said.get("stream") and _NO_STREAM.search(text):
+            self.whole = True
+            self.without.add("stream_options")
+            return True
+        mine, other = LIMITS if LIMITS[0] in said else LIMITS[::-1]
+        if mine in said and not self.limit_name and (_USE_OTHER[other].search(text) or _NOT_KNOWN[mine].search(text)):
+            self.limit_name = other
+            return True
+        return False
+
+
+_NO_STREAM = re.compile(
+    r"verified to stream|stream(ing)?\W{0,3} (is )?(not supported|unsupported|not avail)|not support stream(ing)?\b",
+    re.IGNORECASE,
+)
+_USE_OTHER = {name: re.compile(rf"\buse\W{{1,4}}{name}\b", re.IGNORECASE) for name in LIMITS}
+_NOT_KNOWN = {
+    name: re.compile(
+        rf"\b{name}\b\W{{0,4}}(is |are )?(not supported|unsupported|not permitted|unknown|unexpected|extra)"
+        rf"|(unsupported|unrecogni[sz]ed|unknown|unexpected|extra_forbidden)[^.]{{0,60}}\b{name}\b"
+        rf"|\b{name}\b[^.]{{0,20}}extra (inputs|fields)",
+        re.IGNORECASE,
+    )
+    for name in LIMITS
+}
+
+
+# ----------------------------------------------------------------------------------------------------------- the reply
+
+
+async def _read(chunks: AsyncIterator[bytes]) -> Completion:
+    """The reply in what came, whatever the header calls it: events of a stream, or one JSON text."""
+    stream, whole = _Stream(), None  # None: nothing came yet but blanks, which keep the connection alive
+    text: list[bytes] = []
     try:
         async for data in chunks:
-            lines = (rest + data).split(b"\n")
-            rest = lines.pop()
-            for line in lines:
-                if not line.startswith(b"data:"):
-                    continue  # a blank line, a comment that keeps the connection alive, an event name
-                line = line[5:].strip()
-                if line == b"[DONE]":
+            if whole is None:
+                data = data.lstrip(b" \t\r\n\xef\xbb\xbf")
+                if not data:
                     continue
-                chunk = json.loads(line)
-                if chunk.get("error"):
-                    raise fault_of_body(chunk["error"])
-                seen = True
-                for name in ("id", "created", "model", "system_fingerprint", "usage"):
-                    if chunk.get(name) is not None:
-                        completion[name] = chunk[name]
-                for choice in chunk.get("choices") or ():
-                    finish_reason = choice.get("finish_reason") or finish_reason
-                    for name, value in (choice.get("delta") or {}).items():
-                        if name == "role" or value is None:
-                            continue
-                        if isinstance(value, str):
-                            parts.setdefault(name, []).append(value)
-                        elif isinstance(value, list):
-                            message.setdefault(name, []).extend(value)
-                        else:
-                            message[name] = value
+                whole = data[:1] in b"{[<"
+            if whole:
+                text.append(data)
+            else:
+                stream.feed(data)
+        if whole is False:
+            stream.end()
     except (ValueError, AttributeError, TypeError):
-        raise Fault("malformed", line[:100].decode("utf-8", "replace"), response=partial()) from None
+        raise Fault("malformed", stream.last.decode("utf-8", "replace")[:100], response=stream.completion()) from None
     except BaseException as error:
         fault = fault_of(error)
         if fault is not None and fault.response is None:
-            fault.response = partial() if seen else None
+            fault.response = stream.completion() if stream.seen else None
             raise fault from None
         raise
-    if not seen:
-        raise Fault("malformed", rest[:100].decode("utf-8", "replace")) if rest.strip() else Fault("blank_reply")
-    return partial()
+    if whole:
+        return _from_text(b"".join(text))
+    if not stream.seen:  # blanks and comments are all that an overloaded service sends
+        raise (
+            Fault("malformed", stream.strange[:100].decode("utf-8", "replace"))
+            if stream.strange
+            else Fault("blank_reply")
+        )
+    return stream.completion()
+
+
+def _from_text(raw: bytes) -> Completion:
+    try:
+        completion = json.loads(raw)
+    except ValueError:
+        kind = "wrong_address" if raw[:1] == b"<" else "malformed"
+        raise Fault(kind, raw[:100].decode("utf-8", "replace")) from None
+    if isinstance(completion, list) and len(completion) == 1:
+        completion = completion[0]  # Gemini's errors come so
+    if not isinstance(completion, dict):
+        raise Fault("malformed", str(completion)[:100])
+    if fault := _told_fault(completion):
+        raise fault
+    return completion
+
+
+class _Stream:
+    """A streamed reply, put together event by event."""
+
+    def __init__(self) -> None:
+        self.seen = False
+        self.last = b""  # the data that was read last
+        self.strange = b""  # a first line that is nothing of a stream
+        self._rest, self._event, self._data = b"", b"", []
+        self._fields: Completion = {"object": "chat.completion"}
+        self._parts: dict[str, list[object]] = {}
+        self._message: Completion = {"role": "assistant", "content": None}
+        self._finish_reason: object = None
+
+    def feed(self, data: bytes) -> None:
+        """Read what came; lines end as the host likes."""
+        data = self._rest + data
+        held = b""
+        if b"\r" in data:
+            held = b"\r" if data.endswith(b"\r") else b""  # its line feed may be on the way
+            data = data.removesuffix(held).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *lines, rest = data.split(b"\n")
+        self._rest = rest + held
+        for line in lines:
+            self._line(line)
+
+    def end(self) -> None:
+        """Nothing more comes; the last line may lack its end, and the last event its blank line."""
+        self._line(self._rest)
+        self._rest = b""
+        self._line(b"")
+
+    def _line(self, line: bytes) -> None:
+        if not line.strip():
+            if self._data:
+                raise ValueError("an event that is no JSON")
+            self._event = b""
+            return
+        name, _, value = line.partition(b":")
+        if line[:1] == b"{":  # a host that forgets what a line begins with
+            name, value = b"data", line
+        if name == b"event":
+            self._event = value.strip()
+        if name != b"data":
+            if name not in (b"", b"event", b"id", b"retry"):
+                self.strange = self.strange or line
+            return
+        value = self.last = value.strip()
+        if not value or value == b"[DONE]":
+            return
+        self._data.append(value)  # an event may have several lines: it is whole as soon as it can be read
+        try:
+            chunk = json.loads(b"\n".join(self._data))
+        except ValueError:
+            return
+        self._data.clear()
+        self._take(chunk)
+
+    def _take(self, chunk: Completion) -> None:
+        fault = fault_of_body(chunk) if self._event == b"error" else _told_fault(chunk)
+        if fault:
+            raise fault
+        self.seen = True
+        for name in ("id", "created", "model", "system_fingerprint", "provider", "service_tier"):
+            if chunk.get(name) is not None:
+                self._fields[name] = chunk[name]
+        if (usage := told_usage(chunk)) and any(usage.values()):
+            self._fields["usage"] = usage
+        elif chunk.get("usage") is not None:
+            self._fields.setdefault("usage", chunk["usage"])
+        for choice in chunk.get("choices") or ():
+            if choice.get("index"):
+                continue  # nobody asked for a second one
+            reason = choice.get("finish_reason")
+            self._finish_reason = reason if reason and reason != "null" else self._finish_reason
+            delta = choice.get("delta")
+            if not delta and not self._parts:
+                delta = choice.get("message")  # the whole of it, in place of a stream, or as its end
+            for name, value in (delta or {}).items():
+                if name == "role" or value is None:
+                    continue
+                if isinstance(value, str):
+                    self._parts.setdefault(name, []).append(value)
+                elif isinstance(value, list):
+                    self._parts.setdefault(name, []).extend(value)
+                else:
+                    self._message[name] = value
+
+    def completion(self) -> Completion:
+        """What has come so far, in the shape of a whole reply."""
+        message = self._message | {name: _joined(name, pieces) for name, pieces in self._parts.items()}
+        return self._fields | {"choices": [{"index": 0, "message": message, "finish_reason": self._finish_reason}]}
+
+
+def _joined(name: str, pieces: list) -> object:
+    if all(isinstance(piece, str) for piece in pieces):
+        return _paired("".join(pieces))
+    if name != "content":
+        return pieces
+    parts = [{"type": "text", "text": piece} if isinstance(piece, str) else piece for piece in pieces]
+    joined: list = []
+    for kind, group in groupby(parts, key=lambda part: part.get("type")):
+        group = list(group)
+        values = [part.get(kind) for part in group]
+        if all(isinstance(value, str) for value in values):
+            joined.append(group[0] | {kind: _paired("".join(values))})
+        elif all(isinstance(value, list) for value in values):  # Mistral's thinking: texts within
+            joined.append(group[0] | {kind: _joined(name, list(chain.from_iterable(values)))})
+        else:
+            joined += group
+    return joined
 
 
 def _paired(text: str) -> str:
@@ -133,19 +316,49 @@ def _checked(completion: Completion) -> Completion:
     """The completion, if it is a whole answer."""
     try:
         choice = completion["choices"][0]
-        finish_reason, message = choice.get("finish_reason"), choice.get("message") or {}
+        reason, message = choice.get("finish_reason"), choice.get("message") or {}
         content = message.get("content")
     except (KeyError, IndexError, TypeError, AttributeError):
         raise Fault("malformed", "a response without choices", response=completion) from None
-    if finish_reason == "insufficient_system_resource":
+    if isinstance(reason, Mapping):  # SGLang: {"type": "abort", "message": …}
+        detail, reason = str(reason.get("message") or ""), reason.get("type")
+    else:
+        error = choice.get("error")
+        detail = message_of({"error": error}) if error else ""
+    told = str(reason or "").strip()
+    end = re.split(r"\W", told.lower(), maxsplit=1)[0]  # Gemini: "content_filter: SAFETY"
+    if end == "insufficient_system_resource":
         raise Fault("no_resources", response=completion)
-    if not finish_reason:
+    if end in ("", "null", "none"):
         raise Fault("cut_stream", "no finish_reason", response=completion)
-    if finish_reason in CUT_SHORT:
+    if end in CUT_SHORT:
         choice["finish_reason"] = "length"
-    elif finish_reason == "stop" and not (content.strip() if isinstance(content, str) else content):
-        raise Fault("blank_answer", response=completion)
+    elif end in FILTERED:
+        raise Fault("refused", f"{told} {message.get('refusal') or detail}", response=completion)
+    elif end not in WHOLE:  # network_error, abort, error, and what nobody has seen yet
+        raise Fault("broken_off", f"finish_reason {told} {detail}", response=completion)
+    elif isinstance(content, str) and content.strip():
+        choice["finish_reason"] = "stop"
+    else:
+        _check_not_blank(message, completion)
+        choice["finish_reason"] = "stop"
     return completion
+
+
+def _check_not_blank(message: Completion, completion: Completion) -> None:
+    """Raise the `Fault` of a reply that ended normally and has no text where the answer belongs."""
+    reply = split_reply(message)
+    if reply.answer.strip():
+        return
+    parts = message.get("content")
+    refusals = [message, *(part for part in (parts if isinstance(parts, list) else ()) if isinstance(part, Mapping))]
+    if refusal := next((str(part["refusal"]) for part in refusals if part.get("refusal")), ""):
+        raise Fault("refused", refusal, response=completion)
+    # Code in there is the answer, and a server that put it there does so again. Blank and no code may be chance, as it
+    # is with DeepSeek, whose field has another name.
+    if reply.reasoning and (reply.source != "reasoning_content" or "```" in reply.reasoning):
+        raise Fault("only_reasoning", response=completion)
+    raise Fault("blank_answer", response=completion)
 
 
 # -------------------------------------------------------------------------------------------------------------- faults
@@ -173,12 +386,47 @@ class FaultRule:
 FAULTS = {
     # ---- the request is wrong: it would be wrong again
     "bad_request": FaultRule("fail", 1, False, "nothing", "the service refused the request"),
+    "too_long": FaultRule(
+        "fail",
+        1,
+        False,
+        "nothing",
+        "question and max_tokens do not fit into the model's context: lower `max_tokens`, or set another `model`",
+    ),
+    "filtered": FaultRule("fail", 1, False, "nothing", "the service's content filter refused the question"),
     "unknown_model": FaultRule(
-        "stop", 1, False, "nothing", "the service does not know this model: set another `model`"
+        "stop", 1, False, "nothing", "the service does not know this model, or does not serve it: set another `model`"
+    ),
+    "wrong_address": FaultRule(
+        "stop", 1, False, "nothing", "nothing answers chat requests at this address: check `base_url`, most end in /v1"
+    ),
+    "max_tokens": FaultRule("stop", 1, False, "nothing", "`max_tokens` is above what the service allows: lower it"),
+    "bad_field": FaultRule(
+        "stop", 1, False, "nothing", "the service refused a field of `request`: take it out, or change its value"
     ),
     # ---- nothing will work until a person acts
     "no_access": FaultRule("stop", 1, False, "nothing", "the service refused the API key: check it, then run again"),
+    "forbidden": FaultRule(
+        "stop", 1, False, "nothing", "the service refuses access: check what this API key and account may use"
+    ),
+    "no_region": FaultRule(
+        "stop", 1, False, "nothing", "the service does not serve this country or region: choose another `base_url`"
+    ),
     "no_balance": FaultRule("stop", 1, False, "nothing", "the account has no balance left: top it up, then run again"),
+    "used_up": FaultRule(
+        "stop",
+        1,
+        False,
+        "nothing",
+        "what the account may ask for in a day or period is used up: run again after the reset, or set another `model`",
+    ),
+    "no_trust": FaultRule(
+        "stop",
+        1,
+        False,
+        "nothing",
+        "no secure connection: check http and https in `base_url`, or name the certificates in SSL_CERT_FILE",
+    ),
     # ---- the service is busy; never counted against a row
     "rate_limit": FaultRule("retry", 10**9, True, "nothing", "the service asked for fewer requests"),
     # ---- it failed, and may work in a moment
@@ -192,22 +440,20 @@ FAULTS = {
     "no_resources": FaultRule(
         "retry", 6, False, "told", "the service broke the answer off (insufficient_system_resource)"
     ),
+    "broken_off": FaultRule("retry", 6, False, "told", "the service broke the answer off"),
     "blank_answer": FaultRule("retry", 3, False, "told", "the answer was blank although it ended normally"),
+    # ---- it was paid for, and the same question would give the same
+    "refused": FaultRule("fail", 1, False, "told", "the model, or a content filter, refused to answer"),
+    "only_reasoning": FaultRule(
+        "fail",
+        1,
+        False,
+        "told",
+        "the answer is empty, all text stands in the reasoning: the server's reasoning parser does not fit the model",
+    ),
     "idle": FaultRule("retry", 3, False, "unknown", "nothing came for too long"),
     "deadline": FaultRule("retry", 2, False, "unknown", "the answer took too long as a whole"),
 }
-
-
-STATUS = {
-    401: "no_access", 402: "no_balance", 403: "no_access", 408: "server_error", 409: "server_error",
-    425: "server_error", 429: "rate_limit", 503: "overloaded", 529: "overloaded",
-}  # fmt: skip
-
-
-_UNKNOWN_MODEL = re.compile(r"model[ _]?not[ _]?(exist|found)|model .{0,80}(does not exist|not found)", re.IGNORECASE)
-
-
-_NO_BALANCE = re.compile(r"insufficient[ _](balance|quota)", re.IGNORECASE)
 
 
 class Fault(Exception):
@@ -224,20 +470,7 @@ class Fault(Exception):
         return f"{self.kind}: {self.rule.sentence}" + (f" ({self.detail})" if self.detail else "")
 
 
-def kind_of_status(status: int, text: str) -> str:
-    """The row of the table for an HTTP status and the body that came with it.
-
-    >>> kind_of_status(400, "Model Not Exist"), kind_of_status(422, "bad field"), kind_of_status(502, "")
-    ('unknown_model', 'bad_request', 'server_error')
-    """
-    if status in (400, 404) and _UNKNOWN_MODEL.search(text):
-        return "unknown_model"
-    if status in (403, 429) and _NO_BALANCE.search(text):
-        return "no_balance"
-    return STATUS.get(status) or ("server_error" if status >= 500 else "bad_request")
-
-
-def fault_of(error: BaseException) -> Fault | None:
+def fault_of(error: BaseException, said: Mapping[str, object] | None = None) -> Fault | None:
     """The fault behind an exception of the SDK or of the network; None if it is neither: a bug must stay loud."""
     import httpx2
     import openai
@@ -247,16 +480,18 @@ def fault_of(error: BaseException) -> Fault | None:
     if isinstance(error, UnicodeEncodeError):
         return Fault("bad_request", "the conflict holds characters that are not text")
     if isinstance(error, openai.APIStatusError):
-        detail = f"HTTP {error.status_code}: {_message(error.body) or error.response.text}"
-        wait = retry_after(error.response.headers)
-        return Fault(kind_of_status(error.status_code, detail), detail, retry_after=wait)
+        return _fault_of_status(error, said)
     cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
-    if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout):
+    if isinstance(cause, httpx2.ConnectError) and re.search(r"\bSSL\b|certificate", str(cause)):
+        return Fault("no_trust", str(cause))
+    if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError):
         return Fault("no_connection", f"{type(cause).__name__}: {cause}")
     if isinstance(cause, httpx2.TimeoutException):
         return Fault("idle", type(cause).__name__)
     if isinstance(cause, TimeoutError):
         return Fault("deadline")
+    if isinstance(cause, httpx2.UnsupportedProtocol | httpx2.InvalidURL):
+        return Fault("wrong_address", str(cause))
     if isinstance(cause, httpx2.TransportError | OSError | openai.APIConnectionError):
         return Fault("connection_lost", f"{type(cause).__name__}: {cause}")
     if isinstance(cause, httpx2.DecodingError):
@@ -264,39 +499,62 @@ def fault_of(error: BaseException) -> Fault | None:
     return None
 
 
+def _body_of(error: openai.APIStatusError) -> object:
+    """The body of a refusal: the SDK keeps what stands under `error`, and the code may stand beside it."""
+    try:
+        return json.loads(error.response.text)
+    except ValueError:
+        return error.response.text
+
+
+def _fault_of_status(error: openai.APIStatusError, said: Mapping[str, object] | None) -> Fault:
+    status, headers, body = error.status_code, error.response.headers, _body_of(error)
+    text = words(body)[:4000]
+    detail = f"HTTP {status}: {message_of(body) or text or error.response.reason_phrase}"
+    if 300 <= status < 400:
+        return Fault("wrong_address", f"HTTP {status}: it moved to {headers.get('location', 'nowhere')}")
+    if is_no_page(status, body):
+        return Fault("wrong_address", detail)
+    kind = kind_of_status(status, text, said)
+    if kind == "max_tokens":
+        detail = f"set it to at most {allowed_tokens(text, said)} ({detail})"
+    elif kind == "bad_field":
+        detail = f"`{refused_field(text, said)}` ({detail})"
+    elif kind == "used_up" and (reset := reset_of(headers, body)):
+        detail = f"the reset is at {reset:%Y-%m-%d %H:%M} UTC ({detail})"
+    return Fault(kind, detail, retry_after=retry_after(headers) or (told_wait(text) if kind == "rate_limit" else 0.0))
+
+
+def _told_fault(completion: Completion) -> Fault | None:
+    """The fault that a body of status 200 tells of, if it does."""
+    if completion.get("error"):
+        return fault_of_body(completion["error"])
+    base = completion.get("base_resp")
+    code = base.get("status_code") if isinstance(base, Mapping) else 0
+    if code:
+        words = f"{'sensitive ' if code in (1026, 1027) else ''}{base.get('status_msg') or ''} ({code})"
+        return fault_of_body({"message": words, "code": BASE_RESP.get(code, 500)})
+    speaks = any(completion.get(name) for name in ("message", "msg", "detail"))
+    if completion.get("object") == "error" or (speaks and not completion.get("choices")):
+        return fault_of_body(completion)
+    if (x_groq := completion.get("x_groq")) and isinstance(x_groq, Mapping) and x_groq.get("error"):
+        return fault_of_body({"message": x_groq["error"]})
+    return None
+
+
 def fault_of_body(error: object) -> Fault:
     """The fault behind an error object that came with status 200."""
-    detail = _message({"error": error}) or str(error)
-    code = error.get("code") if isinstance(error, Mapping) else None
-    status = int(code) if str(code).isdigit() else 0
-    return Fault(kind_of_status(status, detail) if 400 <= status < 600 else "server_error", detail)
-
-
-def retry_after(headers: Mapping[str, str], now: float | None = None) -> float:
-    """Seconds that a `Retry-After` header asks for, given in seconds or as a date; 0 without one.
-
-    >>> retry_after({"retry-after": "2.5"}), retry_after({})
-    (2.5, 0.0)
-    >>> retry_after({"retry-after": "Thu, 01 Jan 1970 00:01:00 GMT"}, now=20.0)
-    40.0
-    """
-    text = (headers.get("retry-after") or "").strip()
-    try:
-        wait = float(text)
-    except ValueError:
-        try:
-            wait = parsedate_to_datetime(text).timestamp() - (time.time() if now is None else now)
-        except (ValueError, TypeError):
-            return 0.0
-    return max(0.0, wait) if math.isfinite(wait) else 0.0
+    text = words(error)
+    detail = message_of({"error": error}) or text or str(error)
+    codes = [error.get(name) for name in ("code", "status", "http_code")] if isinstance(error, Mapping) else []
+    status = next((int(code) for code in codes if str(code).isdigit() and 400 <= int(code) < 600), 0)
+    if not status and re.search(r"rate_?limit|too many requests", text, re.IGNORECASE):
+        status = 429
+    kind = "wrong_address" if is_no_page(200, error) else kind_of_status(status or 400, text)
+    # words that nobody knows, and no status: most often the service itself is in trouble
+    return Fault("server_error" if kind == "bad_request" and not status else kind, detail)
 
 
 def backoff(attempt: int, rng: random.Random) -> float:
     """Seconds to wait after the `attempt`-th fault of a request: doubling from half a second, with jitter."""
     return min(LONGEST_BACKOFF_S, 0.5 * 2 ** (attempt - 1)) * rng.uniform(0.5, 1.0)
-
-
-def _message(body: object) -> str:
-    error = body.get("error", body) if isinstance(body, Mapping) else body
-    message = error.get("message") if isinstance(error, Mapping) else error
-    return message if isinstance(message, str) else ""
