@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +27,8 @@ from llmerge_helpers.run import from_root, redact
 from llmerge_helpers.run.screen import Progress
 from llmerge_helpers.verdict import Verdict, verify
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Options:
@@ -37,6 +40,7 @@ class Options:
     max_concurrency: int = 100
     min_delay_s: float = 0.0
     max_cost_usd: float = 0.0  # 0: no cap
+    max_tokens_total: int = 0  # a cap in tokens of questions and replies, where no price is known; 0: no cap
     cache_dir: str = "outputs/deepseek_cache"
     offline: bool = False  # ask nothing: a reply that is not in the cache is an error
     progress: bool = True
@@ -50,7 +54,7 @@ class Options:
         for name in ("samples", "max_tokens", "max_concurrency"):
             if getattr(self, name) < 1:
                 raise LlmergeError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        for name in ("until_correct", "min_delay_s", "max_cost_usd"):
+        for name in ("until_correct", "min_delay_s", "max_cost_usd", "max_tokens_total"):
             if getattr(self, name) < 0:
                 raise LlmergeError(f"{name} must not be negative, got {getattr(self, name)}.")
         if self.until_correct > self.samples:
@@ -63,9 +67,9 @@ class Options:
 async def generate(rows: Iterable[Row], teacher: Teacher, **options: Any) -> Results:
     """The teacher's replies to `rows`, in the order of rows and samples; what is in the cache is not asked again.
 
-    `options` are the fields of `Options`. `max_cost_usd` is never passed: a request is sent only if its worst case
-    fits, and what was left out is in `.not_asked`. A run that cannot go on raises `RunStopped`; the same call resumes
-    it.
+    `options` are the fields of `Options`. `max_cost_usd` and `max_tokens_total` are never passed: a request is sent
+    only if its worst case fits, and what was left out is in `.not_asked`. A run that cannot go on raises `RunStopped`;
+    the same call resumes it.
     """
     run = _Run(rows, teacher, Options(**options))
     await run.read_back()
@@ -86,7 +90,7 @@ async def quote(rows: Iterable[Row], teacher: Teacher, **options: Any) -> Quote:
 async def one(row: Row, teacher: Teacher, **options: Any) -> Result:
     """The teacher's reply to one row; a `Result` without a message where the cap left it out."""
     found = await generate([row], teacher, **{"progress": False, **options})
-    why = "not asked: the worst case of one request does not fit into max_cost_usd"
+    why = "not asked: the worst case of one request does not fit into max_cost_usd, or max_tokens_total"
     return found[0] if found else Result(0, str(row.get("id") or 0), 0, "", error=why, rows=[row])
 
 
@@ -222,8 +226,11 @@ class _Run:
         self.rows: Sequence[Row] = rows if whole and not isinstance(rows, Mapping) else list(rows)
         self.teacher, self.options = teacher, options
         self.ledger = Ledger(from_root(options.cache_dir))
+        self.limits = self.ledger.limits()
         self.budget = options.budget if options.budget is not None else Budget(options.max_cost_usd)
-        self.spent_before = self.budget.spent, self.budget.unknown  # by other calls that share the purse
+        self.budget.max_tokens_total = self.budget.max_tokens_total or options.max_tokens_total
+        # by other calls that share the purse
+        self.spent_before = self.budget.spent, self.budget.unknown, self.budget.tokens
         self.queue: deque[Job] = deque()  # what has to be asked
         self.wanted: dict[str, list[tuple[int, int]]] = {}  # key -> the samples that want its answer
         self.pending: set[str] = set()  # keys that are being asked, or will be
@@ -240,8 +247,9 @@ class _Run:
         self.began = self.asking_since = time.monotonic()
         if self.budget.cap and self._dollars({"completion_tokens": 1}) is None:
             raise LlmergeError(
-                f"max_cost_usd is set, but no price is known for {teacher.model} at {teacher.endpoint}: "
-                "set it to 0 and watch the tokens, or choose a model with a known price."
+                f"max_cost_usd is set, but no price is known for {teacher.model} at {teacher.endpoint}: give price_in "
+                "and price_out in US dollars per million tokens, or set it to 0 and cap the tokens with "
+                "max_tokens_total."
             )
 
     # ------------------------------------------------------------------------------------------------- planning
@@ -289,7 +297,7 @@ class _Run:
         while True:
             key = request_key(self.teacher.body(chat, limit), self.teacher.endpoint, sample)
             first_key = first_key or key
-            record = self.ledger.get(key)
+            record = self.ledger.get(key) or (None if cut_off else self._under_less(chat, limit, sample))
             if record is None:
                 break
             if cut_off or not is_cut_off(record):
@@ -302,6 +310,15 @@ class _Run:
         if first_key not in self.pending:
             self.pending.add(first_key)
             self.queue.append(Job(index, sample, key, limit, cut_off, first_key))
+
+    def _under_less(self, chat: list[Message], limit: int, sample: int) -> Record | None:
+        """The reply that ended of itself under a smaller max_tokens: with more room it would be the same."""
+        for less in self.limits:
+            if less < limit:
+                record = self.ledger.get(request_key(self.teacher.body(chat, less), self.teacher.endpoint, sample))
+                if record is not None and record.get("finish_reason") == "stop":
+                    return record
+        return None
 
     def _draw(self, index: int) -> range:
         """The numbers of the samples to draw next, as many as right answers are missing."""
@@ -318,6 +335,12 @@ class _Run:
         self.ledger.check_writable()
         for name in self.teacher.ignored:
             say(f"note: {self.teacher.model} ignores {name} while it thinks; it is left out of the request")
+        if self._dollars({"completion_tokens": 1}) is None and not self.budget.max_tokens_total:
+            # who has no progress line prints for a program: there it goes to the log, or to stderr
+            (say if options.progress else logger.warning)(
+                f"note: no price is known for {self.teacher.model}, and nothing caps what this run spends: give "
+                "price_in and price_out in US dollars per million tokens, or max_tokens_total."
+            )
         async with AsyncExitStack() as stack:
             stack.push(self._interrupted)
             teacher = self.teacher
@@ -388,8 +411,7 @@ class _Run:
         return None if None in dollars else max(dollars)
 
     def _dollars(self, usage: Mapping[str, int], when: datetime | None = None) -> float | None:
-        where = {"provider": self.teacher.name, "base_url": self.teacher.base_url}
-        return prices.cost(usage, self.teacher.model, when=when, **where)
+        return self.teacher.cost(usage, when)
 
     # -------------------------------------------------------------------------------------------------- answers
 
@@ -416,7 +438,7 @@ class _Run:
     def _know(self, *records: Record | None) -> None:
         """Note what one row needed, a reply that was cut off and asked again included."""
         usages = [record.get("usage") or {} for record in records if record]
-        if usages:
+        if usages and all(usages):  # what a service does not tell is unknown, not nothing
             self.known.append(prices.total(usages))
 
     def _take(self, result: Result) -> None:
@@ -501,11 +523,14 @@ class _Run:
         self.line.update(counts["asked"], **figures)
 
     def _say_capped(self) -> None:
-        unknown = f" and up to ${self.budget.unknown:.4f} not accounted for" if self.budget.unknown else ""
+        purse = self.budget
+        unknown = f" and up to ${purse.unknown:.4f} not accounted for" if purse.unknown else ""
+        caps = [f"max_cost_usd = ${purse.cap:g}: ${purse.spent:.4f} spent{unknown}"] if purse.cap else []
+        if purse.max_tokens_total:
+            caps.append(f"max_tokens_total = {purse.max_tokens_total:,}: {purse.tokens:,} taken or not accounted for")
         say(
-            f"stopped at max_cost_usd = ${self.budget.cap:g}: ${self.budget.spent:.4f} spent{unknown}, and "
-            f"the worst case of one more request does not fit. {len(self._left())} samples were not asked; "
-            "run again with more to go on."
+            f"stopped at {'; '.join(caps)}, and the worst case of one more request does not fit. "
+            f"{len(self._left())} samples were not asked; run again with more to go on."
         )
 
     def results(self) -> Results:
@@ -521,6 +546,7 @@ class _Run:
             "not_asked": len(self._left()),
             "cost_usd": self.budget.spent - self.spent_before[0],
             "cost_unknown_usd": self.budget.unknown - self.spent_before[1],
+            "tokens_booked": self.budget.tokens - self.spent_before[2],
             "seconds": round(time.monotonic() - self.began, 3),
             "served_models": dict(self.served),
             "tokens": prices.total(result.usage for result in asked),

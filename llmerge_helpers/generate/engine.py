@@ -6,6 +6,7 @@ import asyncio
 import heapq
 import itertools
 import logging
+import math
 import random
 import time
 from collections import Counter, deque
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 from llmerge_helpers.conflicts.prompts import PROMPT_VERSION
 from llmerge_helpers.generate import prices
 from llmerge_helpers.generate.limiter import Limiter, Slot
-from llmerge_helpers.generate.prices import read_usage, worst_usage
+from llmerge_helpers.generate.prices import worst_usage
 from llmerge_helpers.generate.reply_cache import Ledger, Record, request_key
 from llmerge_helpers.generate.request import Fault, backoff, send
 from llmerge_helpers.generate.teachers import Teacher
@@ -154,8 +155,10 @@ class Engine:
             self._spawn(self._ended(job, record, None, cached=True))
             return False
         body = self.body(job.index, job.max_tokens)
-        worst = self._price(worst_usage(body), dear=True) or 0.0
-        if not self.budget.reserve(worst):
+        usage = worst_usage(body)
+        worst = self.budget.worst(self._price(usage, dear=True) or 0.0)
+        tokens = math.ceil(self.budget.worst(usage["prompt_tokens"] + usage["completion_tokens"]))
+        if not self.budget.reserve(worst, tokens):
             self.ledger.release(job.key)
             if job.cut_off:  # no money for a second try: the first one stands
                 self._spawn(self.done(job, job.cut_off, None, False))
@@ -169,7 +172,7 @@ class Engine:
         job.attempts += 1
         job.answers_before = self.answers
         self._next_dispatch = time.monotonic() + self.min_delay_s
-        self._spawn(self._attempt(job, body, slot, worst))
+        self._spawn(self._attempt(job, body, slot, worst, tokens))
         return True
 
     def _spawn(self, work: Coroutine[object, object, None]) -> None:
@@ -207,9 +210,10 @@ class Engine:
 
     # ---------------------------------------------------------------------------------------------- one request
 
-    async def _attempt(self, job: Job, body: dict[str, object], slot: Slot, reserved: float) -> None:
+    async def _attempt(self, job: Job, body: dict[str, object], slot: Slot, reserved: float, tokens: int) -> None:
         began, clock = datetime.now(UTC), time.monotonic()
         spent, unknown, answered, serving, told = 0.0, 0.0, False, False, False
+        used = tokens  # until somebody tells, the worst
         record: Record | None = None
         fault: Fault | None = None
 
@@ -223,18 +227,25 @@ class Engine:
         grace = asyncio.get_running_loop().call_later(GRACE_S, accepted)
         try:
             try:
-                response = await send(self.client, body, deadline_s=self.deadline_s, on_accept=accepted)
+                dialect = self.teacher.dialect
+                response = await send(
+                    self.client, body, deadline_s=self.deadline_s, on_accept=accepted, dialect=dialect
+                )
             except Fault as error:
                 fault, response = error, error.response
             self.limiter.serve(slot)
-            usage, told = read_usage(response), True
-            dollars = self._price(usage, began) if usage else None
-            if usage:
+            (usage, dollars), told = self.teacher.bill(response, began), True
+            if usage or dollars is not None:
                 spent = dollars or 0.0
             elif fault is None or fault.rule.bill != "nothing":
                 unknown = reserved
+            if usage:
+                used = usage["prompt_tokens"] + usage["completion_tokens"]
+            elif fault is not None and fault.rule.bill == "nothing":
+                used = 0
             if response is not None and (fault is None or usage):
-                record = self._record(job, body, response, usage, dollars, began, time.monotonic() - clock)
+                said = self.teacher.dialect.fit(body)
+                record = self._record(job, said, response, usage, dollars, began, time.monotonic() - clock)
                 if fault is None:
                     await self._on_disk(self.ledger.put, record)
                     answered = True
@@ -252,7 +263,10 @@ class Engine:
             grace.cancel()
             self._serving -= serving
             self.limiter.release(slot, answered=answered)
+            self.budget.learn(reserved, spent)
+            self.budget.learn(tokens, used)
             self.budget.settle(reserved, spent, unknown)
+            self.budget.settle_tokens(tokens, used)
             self.ledger.release(job.key)
             self._wake.set()
         if fault is not None:
@@ -294,11 +308,12 @@ class Engine:
         job.faults[fault.kind] = job.faults.get(fault.kind, 0) + 1
         logger.info("row %d, sample %d: %s", job.index, job.sample, fault.sentence())
         rule = fault.rule
-        if rule.action == "stop":
+        # a second try with more room than the service has is no wrong setting: the first one stands
+        if rule.action == "stop" and not (fault.kind == "max_tokens" and job.cut_off):
             self.stopped = self.stopped or f"{fault.rule.sentence}. {fault.detail}".strip()
             heapq.heappush(self.later, (0.0, next(self._count), job))
             return
-        if rule.action == "fail":
+        if rule.action in ("fail", "stop"):
             return await self._ended(job, None, fault.sentence(), cached=False)
         if fault.retry_after > LONGEST_RETRY_AFTER_S:
             at = datetime.now(UTC) + timedelta(seconds=fault.retry_after)
@@ -321,12 +336,11 @@ class Engine:
         self._postpone(job, max(backoff(sum(job.faults.values()), self._rng), fault.retry_after))
 
     def _price(self, usage: Mapping[str, int], when: datetime | None = None, dear: bool = False) -> float | None:
-        where = {"provider": self.teacher.name, "base_url": self.teacher.base_url}
         when = when or datetime.now(UTC)
-        dollars = prices.cost(usage, self.teacher.model, when=when, **where)
+        dollars = self.teacher.cost(usage, when)
         if dear and dollars:  # the price may change while the request runs
             end = when + timedelta(seconds=self.deadline_s)
-            dollars = max(dollars, prices.cost(usage, self.teacher.model, when=end, **where) or 0.0)
+            dollars = max(dollars, self.teacher.cost(usage, end) or 0.0)
         return dollars
 
     def _record(

@@ -6,9 +6,14 @@ import asyncio
 import hashlib
 import io
 import json
+import math
+import os
+import re
 import tokenize
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +21,9 @@ from urllib.parse import urlsplit
 
 from llmerge_helpers.conflicts import Conflict, Message, render_answer
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.run import secret
+from llmerge_helpers.generate import prices
+from llmerge_helpers.generate.request import Dialect
+from llmerge_helpers.run import redact, secret
 
 if TYPE_CHECKING:
     import httpx2
@@ -32,6 +39,12 @@ RULE_FOLDERS = "baselines", "conflicts"
 # cache. A test compares the answers; whoever changes one takes the entry out.
 ANSWERS_AS = {"f85e14376e8a": "8b52f81f7eb8"}
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+# What the engine itself sets, or reads the reply by.
+OUR_FIELDS = (
+    "messages", "model", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens", "max_output_tokens",
+    "max_new_tokens", "extra_body", "extra_headers", "extra_query",
+)  # fmt: skip
+_PATHS = ("/chat/completions", "/completions", "/responses", "/messages", "/models", "/embeddings")
 
 
 class Service(NamedTuple):
@@ -55,7 +68,8 @@ class Teacher:
     """An OpenAI-compatible endpoint and what is sent to it; printed or stored, it never shows its key.
 
     `params` are sampling parameters, `extra_body` fields of this service only; both are part of the request and so of
-    the cache key. `cache_url` stands for the endpoint in the key where its address is not stable.
+    the cache key. `cache_url` stands for the endpoint in the key where its address is not stable. `price_in` and
+    `price_out` are US dollars per million tokens, given by hand; 0 leaves the price to the table.
     """
 
     name: str
@@ -65,6 +79,9 @@ class Teacher:
     params: Mapping[str, object] = field(default_factory=dict)
     extra_body: Mapping[str, object] = field(default_factory=dict)
     cache_url: str = ""
+    price_in: float = 0.0
+    price_out: float = 0.0
+    dialect: Dialect = field(default_factory=Dialect, repr=False, compare=False)  # what the service has taught us
 
     @property
     def endpoint(self) -> str:
@@ -110,34 +127,68 @@ class Teacher:
         more = {k: v for k, v in {**self.params, **self.extra_body}.items() if k not in self.ignored}
         return fixed | more
 
+    def cost(self, usage: Mapping[str, int], when: datetime | None = None) -> float | None:
+        """US dollars for the tokens in `usage`; None where nobody knows the price."""
+        if self.price_in or self.price_out:
+            tokens = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
+            return (tokens[0] * self.price_in + tokens[1] * self.price_out) / 1e6
+        return prices.cost(usage, self.model, provider=self.name, base_url=self.base_url, when=when)
+
+    def bill(self, response: Mapping[str, object], when: datetime) -> tuple[dict[str, int], float | None]:
+        """The tokens and the US dollars of a response; {} and None where it does not tell, which is not free."""
+        usage = prices.read_usage(response)
+        known, told = self.cost(usage, when) if usage else None, prices.told_cost(response)
+        # nothing at all is what a router says of a price that it does not know
+        return usage, told if told or (known is None and usage) else known
+
     def client(self, *, idle_s: float) -> AsyncOpenAI:
         """A client for the running event loop; it retries nothing, since the engine has to see every fault."""
         import httpx2
         from openai import AsyncOpenAI
 
+        _check_key(self.api_key)
+        _check_address(self.base_url)
         # the engine bounds the requests, so a pool that bounds them too could only time out
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=30)
         timeout = httpx2.Timeout(idle_s, connect=min(30.0, idle_s), pool=None)
         rules = self.name == "rules" and not self.base_url
         local = rules or _host(self.base_url) in _LOOPBACK  # never through a proxy
         transport = httpx2.MockTransport(answer_by_rules) if rules else None  # no socket: it answers in this process
-        http = httpx2.AsyncClient(
-            limits=limits, timeout=timeout, trust_env=not local, follow_redirects=False, transport=transport
-        )
+        try:
+            http = httpx2.AsyncClient(
+                limits=limits, timeout=timeout, trust_env=not local, follow_redirects=False, transport=transport
+            )
+        except (ImportError, ValueError, OSError, httpx2.InvalidURL) as error:
+            raise LlmergeError(_why_no_client(error)) from None
         address = "http://rules.invalid/v1" if rules else self.base_url
         return AsyncOpenAI(
             api_key=self.api_key or "none", base_url=address, max_retries=0, timeout=timeout, http_client=http
         )
 
 
-def pick(name: str = "auto", *, model: str = "", base_url: str = "", **params: object) -> Teacher:
+def pick(
+    name: str = "auto",
+    *,
+    model: str = "",
+    base_url: str = "",
+    request: Mapping[str, object] | str = "",
+    price_in: float = 0.0,
+    price_out: float = 0.0,
+    **params: object,
+) -> Teacher:
     """The teacher called `name`; `auto` is DeepSeek where DEEPSEEK_API_KEY is set, else the rule teacher.
 
-    `model` and `base_url` replace the teacher's own. `params` are sampling parameters (temperature=...). A missing key,
-    an unknown name or a model that is retired is an `LlmergeError`.
+    `model` and `base_url` replace the teacher's own. `request`, a mapping or the text of a JSON object, is merged into
+    every request (temperature, reasoning_effort, a provider's options), as are `params`. `price_in` and `price_out`
+    are US dollars per million tokens, for a model whose price is not known. A missing key, an unknown name or a model
+    that is retired is an `LlmergeError`.
     """
     if name not in (names := ("auto", *SERVICES, "openai", "rules")):
         raise LlmergeError(f"teacher '{name}' is not known: choose one of {', '.join(names)}.")
+    _check_address(base_url)
+    if model != model.strip() or not model.isprintable():
+        raise LlmergeError(f"model {model!r} has blanks around it, or a character that cannot be seen: take them out.")
+    more = {"extra_body": _fields(request), **_prices(price_in, price_out), "params": params}
     if name == "auto":
         if not secret("DEEPSEEK_API_KEY") and (base_url or model):
             raise LlmergeError(
@@ -150,14 +201,14 @@ def pick(name: str = "auto", *, model: str = "", base_url: str = "", **params: o
                 "DEEPSEEK_API_KEY shall be sent there."
             )
         name = "deepseek" if secret("DEEPSEEK_API_KEY") else "rules"
-    if base_url and urlsplit(base_url).scheme not in ("http", "https"):
-        raise LlmergeError(f"base_url '{base_url}' is not an http or https address.")
     if name == "rules":
         if model or base_url:
             raise LlmergeError("teacher rules runs on this machine and has no model or base_url: leave both empty.")
+        if more["extra_body"] or price_in:
+            raise LlmergeError("teacher rules runs on this machine and takes no request and no price: leave them out.")
         return Teacher("rules", "rules", "", params=params, cache_url=f"rules://{rules_version()}")
     if name in SERVICES:
-        return _of_service(name, model, base_url, params)
+        return _of_service(name, model, base_url, more)
     if not model:
         raise LlmergeError("teacher openai needs a model: set `model` to a name that the endpoint serves.")
     key = secret("OPENAI_API_KEY") or ""
@@ -167,10 +218,11 @@ def pick(name: str = "auto", *, model: str = "", base_url: str = "", **params: o
             "endpoint that needs no key."
         )
     _check_not_retired(model, base_url)
-    return Teacher("openai", model, base_url or OPENAI_URL, key, params=params)
+    _check_key(key, "OPENAI_API_KEY")
+    return Teacher("openai", model, base_url or OPENAI_URL, key, **more)
 
 
-def _of_service(name: str, model: str, base_url: str, params: Mapping[str, object]) -> Teacher:
+def _of_service(name: str, model: str, base_url: str, more: Mapping[str, object]) -> Teacher:
     service = SERVICES[name]
     model = model or service.model
     _check_not_retired(model, service.base_url)
@@ -180,7 +232,98 @@ def _of_service(name: str, model: str, base_url: str, params: Mapping[str, objec
             f"teacher {name} needs {service.key}, and it is neither in the environment nor in Colab's secrets: "
             "set it there, or set teacher to rules."
         )
-    return Teacher(name, model, base_url or service.base_url, key, params=params, extra_body=service.extra_body)
+    _check_key(key, service.key)
+    more = {**more, "extra_body": {**service.extra_body, **more["extra_body"]}}
+    return Teacher(name, model, base_url or service.base_url, key, **more)
+
+
+def _fields(request: Mapping[str, object] | str) -> dict[str, object]:
+    """The fields of `request`, if they are a JSON object that can be merged into a body."""
+    example = """such as {"temperature": 0.6}"""
+    if isinstance(request, str) and request.strip():
+        try:
+            request = json.loads(request)
+        except ValueError as error:
+            raise LlmergeError(f"request is not JSON ({error}): give one JSON object, {example}.") from None
+    fields = request if request and not isinstance(request, str) else {}
+    if not isinstance(fields, Mapping) or not all(isinstance(name, str) and name.strip() for name in fields):
+        raise LlmergeError(f"request {request!r} is no JSON object: give one, {example}.")
+    if ours := [name for name in fields if name in OUR_FIELDS]:
+        other = (
+            "max_tokens, model and samples are parameters of their own"
+            if ours[0] in ("n", "model") or (ours[0].startswith("max_"))
+            else "the engine sets it, and reads the replies by it"
+        )
+        raise LlmergeError(f"request must not hold {' or '.join(ours)}: {other}.")
+    try:
+        json.dumps(fields, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise LlmergeError(f"request holds what JSON cannot say ({error}): give numbers, texts and lists.") from None
+    return dict(fields)
+
+
+def _prices(price_in: float, price_out: float) -> dict[str, float]:
+    for price in (price_in, price_out):
+        if not math.isfinite(price) or price < 0:
+            raise LlmergeError(f"price_in and price_out are US dollars per million tokens, 0 or more; got {price}.")
+    if bool(price_in) != bool(price_out):
+        raise LlmergeError(
+            f"price_in is {price_in:g} and price_out is {price_out:g}: give both, in US dollars per million tokens, "
+            "or leave both at 0."
+        )
+    return {"price_in": float(price_in), "price_out": float(price_out)}
+
+
+def _check_address(base_url: str) -> None:
+    """Raise an `LlmergeError` for an address that no request can be sent to."""
+    if not base_url:
+        return
+    shown, advice = redact(base_url), "give the part before /chat/completions, such as http://localhost:8000/v1"
+    if base_url != base_url.strip() or re.search(r"\s", base_url) or not base_url.isprintable():
+        raise LlmergeError(f"base_url '{shown}' has blanks in or around it: take them out.")
+    try:
+        parts = urlsplit(base_url)
+        port_is_read = parts.port is None or parts.port > 0
+    except ValueError as error:
+        raise LlmergeError(f"base_url '{shown}' is no address ({error}): {advice}.") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_read:
+        raise LlmergeError(f"base_url '{shown}' is not an http or https address: {advice}.")
+    if parts.query or parts.fragment or base_url.endswith(("?", "#")):
+        behind = base_url[len(base_url.split("?")[0].split("#")[0]) :]
+        raise LlmergeError(
+            f"base_url '{shown}' goes on with {redact(behind)}, which cannot be sent there: leave it out (Azure "
+            "needs no api-version at https://NAME.openai.azure.com/openai/v1)."
+        )
+    if end := next((end for end in _PATHS if parts.path.rstrip("/").endswith(end)), ""):
+        raise LlmergeError(f"base_url '{shown}' ends in {end}, which is added to it: {advice}.")
+
+
+def _check_key(key: str, name: str = "the API key") -> None:
+    """Raise an `LlmergeError` for a key that no header can carry; it is never shown."""
+    wrong = next((sign for sign in key if not "!" <= sign <= "~"), None)
+    if wrong is not None:
+        what = unicodedata.name(wrong, "a control character").lower()
+        raise LlmergeError(
+            f"{name} holds {what} (sign {key.index(wrong) + 1} of {len(key)}), which no key does: copy the key anew, "
+            "without quotes or blanks."
+        )
+
+
+def _why_no_client(error: Exception) -> str:
+    certificates = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), "SSL_CERT_FILE")
+    if isinstance(error, OSError):
+        return (
+            f"{certificates} is {os.environ.get(certificates, 'not set')!r}, and no certificates can be read there "
+            f"({error.strerror or error}): name a file of certificates, or unset it."
+        )
+    if isinstance(error, ImportError):
+        return (
+            "the environment names a SOCKS proxy (ALL_PROXY or HTTPS_PROXY), and the package for it is not there: "
+            "`pip install socksio`, or unset the variable, or name an http proxy."
+        )
+    return (
+        f"the proxy of the environment (HTTPS_PROXY, ALL_PROXY) is no address ({redact(str(error))}): mend or unset it."
+    )
 
 
 def _check_not_retired(model: str, base_url: str) -> None:

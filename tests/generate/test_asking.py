@@ -242,7 +242,7 @@ def test_offline_replays_and_names_what_differs_on_a_miss(run):
     with pytest.raises(
         LlmergeError, match=r"3 of 3 replies are not in .* row 0, sample 0.* max_tokens that they were asked with"
     ):
-        run(make_rows(3), teacher, max_tokens=2000, offline=True)
+        run(make_rows(3), teacher, max_tokens=500, offline=True)
     with pytest.raises(LlmergeError, match=r"1 of 4 .* row 3, sample 0"):
         run(make_rows(4), teacher, max_tokens=1000, offline=True)
 

@@ -93,6 +93,18 @@ class Books:
     last_at: float = 0.0
 
 
+@dataclass(frozen=True)
+class Raw:
+    """A reply of another service, byte for byte, and what it really costs."""
+
+    status: int
+    headers: dict[str, str]
+    pieces: tuple[bytes, ...]
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    dollars: float = 0.0
+
+
 Respond = Callable[[dict[str, Any]], tuple[str, str]]
 
 
@@ -128,6 +140,7 @@ class FaultServer:
         self.respond, self.options, self.books = respond, Options(**options), Books()
         self.bodies: list[dict[str, Any]] = []  # every body that came, as it came
         self.fault_for: Callable[[dict[str, Any]], str | None] = lambda body: None  # goes before the drawn ones
+        self.raw_for: Callable[[dict[str, Any]], Raw | None] = lambda body: None  # goes before everything else
         self.in_flight = 0
         self._started = threading.Event()
 
@@ -223,11 +236,29 @@ class _Exchange:
         self.server.in_flight += 1
         books.most_in_flight = max(books.most_in_flight, self.server.in_flight)
         try:
+            if raw := self.server.raw_for(self.body):
+                return await self._send_raw(raw)
             if self.fault:
                 books.faults[self.fault] += 1
             return await self._answer()
         finally:
             self.server.in_flight -= 1
+
+    async def _send_raw(self, raw: Raw) -> bool:
+        if self.options.latency_s:
+            await asyncio.sleep(self._latency())
+        books = self.books
+        books.answered += raw.completion_tokens > 0
+        books.billed_usd += raw.dollars
+        books.prompt_tokens += raw.prompt_tokens
+        books.completion_tokens += raw.completion_tokens
+        lines = [f"HTTP/1.1 {raw.status} Said", *(f"{name}: {text}" for name, text in raw.headers.items())]
+        self.writer.write("\r\n".join([*lines, "transfer-encoding: chunked", "", ""]).encode())
+        for piece in filter(None, raw.pieces):
+            self._write(piece)
+            await self.writer.drain()
+        self.writer.write(b"0\r\n\r\n")
+        return True
 
     def _draw(self, tries: int) -> str | None:
         if tries > self.options.faulty_tries:
