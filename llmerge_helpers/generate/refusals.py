@@ -26,8 +26,10 @@ def _says(*wordings: str) -> re.Pattern[str]:
 
 # What services say in their own words, whatever the status: the first that fits counts.
 _WORDINGS = (
+    ("used_up", (400, 429), _says(r"regain access|API usage limit")),
     ("used_up", (402, 403, 429), _says(
         r"per[-_ ]?day", r"\bdaily\b", r"\b[RT]PD\b", r"limit (will|to) reset", r"(weekly|monthly|hour) (usage )?limit",
+        r"for today\b|key limit exceeded",
     )),
     ("no_balance", (400, 401, 402, 403, 412, 422, 429, 500), _says(
         r"insufficient[ _-]?(account[ _])?(balance|quota|credit|fund|user)", r"requires more credits|credit limit",
@@ -50,7 +52,7 @@ _WORDINGS = (
         r"(incorrect|invalid|wrong|expired|missing|valid|no|revoked) (\w+ )?(api|access|secret|auth)[ _-]?(key|token)",
         r"(api|access)[ _-]?key\b.{0,40}?(invalid|incorrect|not valid|expired|missing|not found|not exist|revoked)",
         r"invalid_?api_?key|API_KEY_INVALID|authorized_error|login fail|authentication[ _](error|fail)|unauthori[sz]ed",
-        r"(invalid|missing)( or invalid)? authorization|令牌",
+        r"(invalid|missing)( or invalid)? authorization|unregistered callers|reported as leaked|令牌",
     )),
     ("filtered", (400, 403, 422), _says(
         r"content[_ ]?(filter|management|polic)|data_?inspection|inappropriate content|moderation|flagged",
@@ -66,7 +68,7 @@ _UNKNOWN_MODEL = _says(
     rf"\b(models?|deployment)\b.{{0,120}}?({_GONE})",
     r"(not found the|unknown|invalid|no such|unable to access|not a valid|not a chat|access to)( \w+)? model\b",
     r"no endpoints found|no models? (is |are )?loaded|not_found_error.{0,20}\bmodel:|\bmodel: .{0,80}not_found_error",
-    r"only supported in v1/responses|模型不存在",
+    r"only supported in v1/responses|model (is )?unloaded|(failed to load|unable to find) model|模型不存在",
 )  # fmt: skip
 _NO_PAGE = _says(
     r"unexpected endpoint|page not found|resource not found|no route|cannot post|method not allowed|<html|<!doctype",
@@ -81,7 +83,8 @@ _ALLOWED = tuple(map(_says, (  # the surest first
     r"at most\D{0,3}(\d+)", r"from [01]\b.{0,20}? to (\d+)", r"between [01] and (\d+)", r"up to (\d+)",
     r"\bmax(?:imum)?\b[^.\d]{0,60}?(\d+)", r"\blimit[^.\d]{0,30}?(\d+)",
 )))  # fmt: skip
-_ABOUT_LIMIT = _says(r"max_?(completion_|output_|new_)?_?tokens|maxOutputTokens|(output|completion) tokens")
+_ABOUT_LIMIT = _says(r"max(imum)?[_ ]?(completion_|output_|new_)?tokens|maxOutputTokens|(output|completion) tokens")
+_ABOUT_REPLY = _says(r"max_(completion_|new_)?tokens|\bcompletion\b")
 _REFUSAL = _says(
     r"un(supported|recogni[sz]ed|known|expected)|extra|not (permitted|supported|allowed|valid)|does not support",
     r"invalid|must be|should be|cannot|only",
@@ -131,7 +134,7 @@ def allowed_tokens(text: str, said: Mapping[str, object] | None) -> int:
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
     context = next((int(found[2]) for found in _CONTEXT.finditer(text) if found[2]), 0)
     if context:  # a question that does not fit is its own affair, an answer that never could is a setting
-        return context if asked >= context else 0
+        return context if asked >= context and _ABOUT_REPLY.search(text) else 0
     found = (each for pattern in _ALLOWED for each in pattern.finditer(text)) if _ABOUT_LIMIT.search(text) else ()
     return next((number for each in found if 1 < (number := int(each[1])) < asked), 0)
 

@@ -161,7 +161,7 @@ async def _read(chunks: AsyncIterator[bytes]) -> Completion:
                 stream.feed(data)
         if whole is False:
             stream.end()
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, LookupError):
         raise Fault("malformed", stream.last.decode("utf-8", "replace")[:100], response=stream.completion()) from None
     except BaseException as error:
         fault = fault_of(error)
@@ -227,6 +227,14 @@ class _Stream:
         self._line(b"")
 
     def _line(self, line: bytes) -> None:
+        if line.startswith(b"data: {") and not self._data and not self._event:  # nearly all are so: the short way
+            self.last = line
+            try:
+                chunk = json.loads(line[6:])
+            except ValueError:
+                pass
+            else:
+                return self._take(chunk)
         if not line.strip():
             if self._data:
                 raise ValueError("an event that is no JSON")
@@ -257,14 +265,16 @@ class _Stream:
         if fault:
             raise fault
         self.seen = True
+        fields = self._fields
         for name in ("id", "created", "model", "system_fingerprint", "provider", "service_tier"):
-            if chunk.get(name) is not None:
-                self._fields[name] = chunk[name]
-        if (usage := told_usage(chunk)) and any(usage.values()):
-            self._fields["usage"] = usage
-        elif chunk.get("usage") is not None:
-            self._fields.setdefault("usage", chunk["usage"])
-        for choice in chunk.get("choices") or ():
+            if name not in fields and chunk.get(name):
+                fields[name] = chunk[name]
+        choices = chunk.get("choices") or ()
+        if chunk.get("usage") or "x_groq" in chunk or (choices and "usage" in choices[0]):
+            usage = told_usage(chunk)
+            if usage and (any(usage.values()) or "usage" not in fields):  # zeros at the end take nothing back
+                fields["usage"] = usage
+        for choice in choices:
             if choice.get("index"):
                 continue  # nobody asked for a second one
             reason = choice.get("finish_reason")
@@ -294,8 +304,9 @@ def _joined(name: str, pieces: list) -> object:
     if name != "content":
         return pieces
     parts = [{"type": "text", "text": piece} if isinstance(piece, str) else piece for piece in pieces]
+    parts = [part for part in parts if isinstance(part, Mapping)]
     joined: list = []
-    for kind, group in groupby(parts, key=lambda part: part.get("type")):
+    for kind, group in groupby(parts, key=lambda part: str(part.get("type"))):
         group = list(group)
         values = [part.get(kind) for part in group]
         if all(isinstance(value, str) for value in values):
@@ -529,11 +540,13 @@ def _told_fault(completion: Completion) -> Fault | None:
     """The fault that a body of status 200 tells of, if it does."""
     if completion.get("error"):
         return fault_of_body(completion["error"])
+    if completion.get("choices") and "base_resp" not in completion and "x_groq" not in completion:
+        return None
     base = completion.get("base_resp")
     code = base.get("status_code") if isinstance(base, Mapping) else 0
     if code:
         words = f"{'sensitive ' if code in (1026, 1027) else ''}{base.get('status_msg') or ''} ({code})"
-        return fault_of_body({"message": words, "code": BASE_RESP.get(code, 500)})
+        return fault_of_body({"message": words, "code": BASE_RESP.get(code if isinstance(code, int) else 0, 500)})
     speaks = any(completion.get(name) for name in ("message", "msg", "detail"))
     if completion.get("object") == "error" or (speaks and not completion.get("choices")):
         return fault_of_body(completion)
@@ -547,7 +560,7 @@ def fault_of_body(error: object) -> Fault:
     text = words(error)
     detail = message_of({"error": error}) or text or str(error)
     codes = [error.get(name) for name in ("code", "status", "http_code")] if isinstance(error, Mapping) else []
-    status = next((int(code) for code in codes if str(code).isdigit() and 400 <= int(code) < 600), 0)
+    status = next((int(code) for code in codes if str(code).isdecimal() and 400 <= int(code) < 600), 0)
     if not status and re.search(r"rate_?limit|too many requests", text, re.IGNORECASE):
         status = 429
     kind = "wrong_address" if is_no_page(200, error) else kind_of_status(status or 400, text)

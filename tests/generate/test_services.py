@@ -8,13 +8,14 @@ import json
 
 import pytest
 from fault_server import FaultServer, Raw, make_rows
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from providers import PROVIDERS, Provider, Refusal, Tokens, error, plain_usage, refused
 
-from llmerge_helpers.conflicts import messages
+from llmerge_helpers.conflicts import messages, split_reply
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import Budget, RunStopped, generate, pick, prices, quote
+from llmerge_helpers.generate.refusals import kind_of_status
 from llmerge_helpers.generate.reply_cache import Ledger
 from llmerge_helpers.generate.request import FAULTS, Fault, _checked, _read
 from llmerge_helpers.generate.teachers import Teacher
@@ -107,6 +108,47 @@ def test_what_a_person_must_mend_stops_at_once_and_names_the_cure(tmp_path, name
     said = str(stopped.value)
     assert refusal.cure in said and "\n" not in said
     assert stopped.value.results.report["cost_unknown_usd"] == 0  # a refusal costs nothing
+
+
+ASKED = {"max_tokens": 16384, "temperature": 0.6, "messages": []}
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "kind"),
+    [
+        (400, "You have reached your specified API usage limits. You will regain access on 2026-12-01.", "used_up"),
+        (403, "Key limit exceeded (total limit).", "used_up"),
+        (429, "quota exceeded for today", "used_up"),
+        (429, "Number of request tokens has exceeded your per-minute rate limit", "rate_limit"),
+        (429, "Requests rate limit exceeded", "rate_limit"),
+        (403, "Insufficient account balance", "no_balance"),
+        (429, "Quota exceeded for metric: free_tier_requests, limit: 0", "no_balance"),
+        (400, "API Key not found. Please pass a valid API key.", "no_access"),
+        (400, "Api key expired. Please renew the API key.", "no_access"),
+        (400, "Missing or invalid Authorization header.", "no_access"),
+        (403, "Method doesn't allow unregistered callers. Please use API Key or other form of identity", "no_access"),
+        (403, "Access denied", "forbidden"),
+        (403, "Your request was flagged by moderation", "filtered"),
+        (400, "The prompt triggers the content management policy.", "filtered"),
+        (400, "Failed to load model", "unknown_model"),
+        (410, "The model `x` has been deprecated", "unknown_model"),
+        (400, "model 'x' is not available", "unknown_model"),
+        (400, "prompt is too long: 210000 tokens > 200000 maximum", "too_long"),
+        (400, "the request exceeds the available context size", "too_long"),
+        (400, "The maximum context length is 4096 tokens. However, your messages resulted in 9000 tokens.", "too_long"),
+        (400, "max_tokens must be between 1 and 4,096", "max_tokens"),
+        (400, "The maximum tokens you requested exceeds the supported limit of 4096", "max_tokens"),
+        # a row's own trouble, or nobody's
+        (400, "messages[1].content must be a string", "bad_request"),
+        (400, "Invalid JSON body", "bad_request"),
+        (400, "max_tokens must be at least 1", "bad_request"),
+        (404, "no such page", "bad_request"),
+        (500, "CUDA out of memory", "server_error"),
+        (503, "The engine is overloaded", "overloaded"),
+    ],
+)
+def test_every_wording_has_its_kind(status, text, kind):
+    assert kind_of_status(status, text, ASKED) == kind
 
 
 # ---- what may be mended at once: the same question in the service's own words
@@ -209,15 +251,15 @@ def test_more_room_than_the_service_has_is_no_wrong_setting(tmp_path):
     assert "max_tokens" in results[0].error
 
 
-OVER = "You exceeded your current quota, please check your plan and billing details."
+OVER = "You exceeded your current quota, please check your plan and billing details. Please retry in 0.05s."
 FULL = "RESOURCE_EXHAUSTED"
 
 
 @pytest.mark.parametrize(
     "refusal",
     [
-        Refusal(429, [{"error": {"code": 429, "message": f"{OVER} Retry in 0.05s.", "status": FULL}}], ""),
-        Refusal(429, error("Limit reached on tokens per min (TPM). Please try again in 6ms. Add a payment method."), ""),
+        Refusal(429, [{"error": {"code": 429, "message": OVER, "status": FULL}}], ""),
+        Refusal(429, error("Limit reached on tokens per min (TPM). Please try again in 6ms. Add a payment."), ""),
         Refusal(429, error("Your account x reached max RPM: 3, please try again after 0.1 seconds"), ""),
         Refusal(200, {"base_resp": {"status_code": 1002, "status_msg": "rate limit"}}, ""),
         Refusal(503, "<html>loading</html>", ""),
@@ -565,6 +607,40 @@ def test_parts_of_a_stream_become_those_of_a_whole_reply():
             raw = provider.reply({"stream": stream}, REASONING, ANSWER, Tokens(9, 0, 9, 9))
             found = read(b"".join(raw.pieces))
             assert found["choices"][0]["message"] == provider.message(REASONING, ANSWER)
+
+
+NAMES = (
+    "choices", "message", "delta", "content", "reasoning", "refusal", "finish_reason", "index", "usage", "cost", "type",
+    "text", "thinking", "error", "code", "base_resp", "status_code", "x_groq", "prompt_tokens", "completion_tokens",
+    "object", "detail", "cost_details", "is_byok",
+)  # fmt: skip
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 10**12) | st.floats() | st.sampled_from(["", "stop", "thinking", "x"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=8,
+)
+replies = st.fixed_dictionaries(
+    {"choices": st.lists(st.fixed_dictionaries({"message": values, "delta": values, "finish_reason": values}))}
+)
+
+
+@example({"choices": [{"delta": {"content": ["a", None, {"type": ["text"]}, 7]}}]})
+@example({"choices": [{"delta": {"content": [None]}}, {"delta": [None]}]})
+@example({"base_resp": {"status_code": [1008]}})
+@given(replies | st.dictionaries(st.sampled_from(NAMES), values, max_size=4))
+def test_whatever_a_service_sends_is_an_answer_or_a_fault(reply):
+    teacher = Teacher("openai", "m", "http://localhost:1/v1")
+    for data in (json.dumps(reply), f"data: {json.dumps(reply)}", f"event: error\ndata: {json.dumps(reply)}"):
+        try:
+            completion = read(data.encode())
+            usage, dollars = teacher.bill(completion, NOON)
+            assert all(count >= 0 for count in usage.values()) and (dollars is None or dollars >= 0)
+            choice = _checked(completion)["choices"][0]
+            if choice["finish_reason"] == "stop" and not isinstance(choice["message"]["content"], str):
+                assert split_reply(choice["message"]).answer.strip()
+        except Fault as fault:
+            assert fault.sentence()
+            assert teacher.bill(fault.response, NOON)
 
 
 def test_an_error_in_a_stream_is_what_it_says():
