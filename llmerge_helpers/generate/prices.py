@@ -169,13 +169,17 @@ class Budget:
         """The worst case after what this purse has seen."""
         return amount * self.overrun
 
-    def reserve(self, amount: float, tokens: int = 0) -> bool:
-        """Set `amount` and `tokens` aside, if they fit."""
+    def reserve(self, amount: float) -> bool:
+        """Set `amount` aside, if it fits."""
         if self.cap and self.spent + self.unknown + self.reserved + amount > self.cap:
             return False
+        self.reserved += amount
+        return True
+
+    def reserve_tokens(self, tokens: int) -> bool:
+        """Set `tokens` aside, if they fit."""
         if self.max_tokens_total and self.tokens + self.tokens_reserved + tokens > self.max_tokens_total:
             return False
-        self.reserved += amount
         self.tokens_reserved += tokens
         return True
 

@@ -528,11 +528,11 @@ def _fault_of_status(error: openai.APIStatusError, said: Mapping[str, object] | 
         return Fault("wrong_address", detail)
     kind = kind_of_status(status, text, said)
     if kind == "max_tokens":
-        detail = f"set it to at most {allowed_tokens(text, said)} ({detail})"
+        detail = f"Allowed are at most {allowed_tokens(text, said)} ({detail})"
     elif kind == "bad_field":
         detail = f"`{refused_field(text, said)}` ({detail})"
     elif kind == "used_up" and (reset := reset_of(headers, body)):
-        detail = f"the reset is at {reset:%Y-%m-%d %H:%M} UTC ({detail})"
+        detail = f"The reset is at {reset:%Y-%m-%d %H:%M} UTC ({detail})"
     return Fault(kind, detail, retry_after=retry_after(headers) or (told_wait(text) if kind == "rate_limit" else 0.0))
 
 

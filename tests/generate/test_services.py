@@ -408,6 +408,14 @@ def test_a_bill_above_the_worst_case_is_expected_from_then_on():
     assert budget.worst(0.1) == pytest.approx(0.4) and budget.worst(0.0) == 0.0
 
 
+def test_a_purse_of_tokens_never_promises_more_than_its_cap():
+    budget = Budget(max_tokens_total=100)
+    assert budget.reserve_tokens(60) and not budget.reserve_tokens(60)
+    budget.settle_tokens(60, 10)
+    assert budget.reserve_tokens(90) and not budget.reserve_tokens(1) and budget.tokens == 10
+    assert Budget().reserve_tokens(10**12)
+
+
 def test_a_service_that_keeps_no_limit_stops_at_the_cap(tmp_path):
     """Its replies are four times as long as `max_tokens` allows: after the first ones, the engine expects that."""
     provider, rows = PROVIDERS["deepseek"], make_rows(60)

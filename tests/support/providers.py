@@ -282,7 +282,7 @@ PROVIDERS = {
             Refusal(
                 429,
                 error("Rate limit exceeded: free-models-per-day. Add 10 credits to unlock 1000 free model requests per day", 429, metadata={"headers": {"X-RateLimit-Limit": "50", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1795996800000"}}),
-                "the reset is at 2026-11-30 00:00 UTC",
+                "The reset is at 2026-11-30 00:00 UTC",
                 {"x-ratelimit-remaining": "0"},
             ),
         ),
