@@ -11,11 +11,13 @@ very end of the code. All else counts for an exact match, the first line's inden
 
 from __future__ import annotations
 
+import operator
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
+from itertools import groupby
 from typing import NamedTuple, TypedDict
 
 from llmerge_helpers.conflicts import Conflict, Row, fences, language_of, split_reply
@@ -23,7 +25,18 @@ from llmerge_helpers.conflicts.languages import language_named
 from llmerge_helpers.conflicts.prompts import TEXTS, Fence, parse_question
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.verdict.syntax import Cut, Like, Word, end_of
-from llmerge_helpers.verdict.tokens import LAYOUT, Lexed, comparable, lex, lex_lines, optional, parses, state
+from llmerge_helpers.verdict.tokens import (
+    LAYOUT,
+    Lexed,
+    comparable,
+    indents,
+    lex,
+    lex_lines,
+    optional,
+    parses,
+    reads,
+    state,
+)
 
 MATCH_TYPES = (
     "exact_match",
@@ -199,7 +212,7 @@ class _Case:
 
     @cached_property
     def parses(self) -> bool | None:
-        return parses(self.prefix + self.answer + self.suffix, self.language) if self.whole else None
+        return parses(self.file.text, self.language, self.file) if self.whole else None
 
     @cached_property
     def about_comments(self) -> bool:
@@ -471,7 +484,7 @@ def _compare(case: _Case, code: str) -> tuple[Lexed, Lexed, Difference | None]:
     if difference := _first_difference(left, right, case, code):
         return expected, got, difference
     strict = comparable(expected, got)
-    settled = expected.reach is not None and expected.reach == got.reach
+    settled = _settled(expected, got, case, code)
     if not (strict or settled) or _first_difference(expected.rows(strict), got.rows(strict), case, code):
         # The code alone does not tell, so look at all of the file.
         expected = case.plain_file if plain else case.expected_file
@@ -482,10 +495,26 @@ def _compare(case: _Case, code: str) -> tuple[Lexed, Lexed, Difference | None]:
     return expected, got, difference
 
 
+def _settled(expected: Lexed, got: Lexed, case: _Case, code: str) -> bool:
+    """True if nothing behind the code can differ, or only if what was lexed does."""
+    if expected.reach is not None and expected.reach == got.reach:
+        return True
+    if expected.grammar is None or expected.grammar != got.grammar:
+        return False
+    # trees with errors: the same words in the same places, with all around summed up in the same way
+    rows = ([(word, *rest) for word, _, *rest in lexed.words] for lexed in (expected, got))
+    return operator.eq(*rows) and (not indents(case.language) or _margins(code) == _margins(case.answer))
+
+
+def _margins(code: str) -> list[str]:
+    """How the lines are indented, each run of lines that are alike told once."""
+    return [margin for margin, _ in groupby(re.findall(r"^[ \t\f]*(?=\S)", code, re.MULTILINE))]
+
+
 def _breaks(case: _Case, code: str, expected: Lexed, got: Lexed) -> bool:
     """True if the developers' code parses and this one does not, even without comments (some trip grammars up)."""
     if case.expected.clean and got.clean is None:  # only a grammar knows all of what white space means
-        return True
+        return not reads(case.head + code + case.suffix, case.language)
     if not expected.clean or got.clean is not False:
         return False
     text, pieces, done = case.head + code + case.suffix, [], 0

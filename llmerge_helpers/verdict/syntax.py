@@ -117,26 +117,22 @@ def parse(
 ) -> Parsed | None:
     """The tree by the first grammar (module, function) that finds no error, else by the first of all.
 
-    With `clean`, a parser gives up at the first error, and the tree is of no use. The tree of a long text is made from
-    that of a text that it is `like`, if both have no error.
+    With `clean`, a parser gives up at the first error, and there is no tree. The tree of a long text is made from that
+    of a text that it is `like`.
 
     None if the parser got lost: some texts take it hours. Steps are counted, not seconds, so that the same text always
     has the same tree.
     """
-    grammars = tuple(grammars)
-    if like is None or len(text) < _LONG:
-        return _parse_all(text, grammars, clean)
-    known = _known(like.text, grammars, clean)
-    if text == like.text or not known or not known.clean:
-        return known if text == like.text else _parse_all(text, grammars, clean)
-    end = len(text) - len(like.text) + like.end
-    tree = known.tree.copy()
-    points = [_point(each, at) for each, at in ((text, like.start), (like.text, like.end), (text, end))]
-    tree.edit(like.start, like.end, end, *points)
-    tree = _parse(_source(text), _grammar(*known.grammar)[0], True, tree)
-    if tree is None or tree.root_node.has_error:
-        return _parse_all(text, grammars, clean)
-    return Parsed(tree, True, known.grammar)
+    if _endless(text):
+        return None
+    first = None
+    for grammar in grammars:
+        changed = like is not None and len(text) >= _LONG
+        parsed = _parse_like(text, grammar, clean, like) if changed else _parsed(text, grammar, clean)
+        if parsed and parsed.clean:
+            return parsed
+        first = first or parsed
+    return first
 
 
 _LONG = 10_000
@@ -147,25 +143,32 @@ def _point(text: str, at: int) -> tuple[int, int]:
 
 
 def _source(text: str) -> bytes:
-    return (text if text.isascii() else text.translate(_SINGLE_BYTE)).encode()
+    return _OTHER_LETTERS.sub(lambda match: match[0].translate(_SINGLE_BYTE), text).encode()
 
 
-def _parse_all(text: str, grammars: tuple[tuple[str, str], ...], clean: bool) -> Parsed | None:
-    if _endless(text):
-        return None
-    source = _source(text)
-    first = None
-    for grammar in grammars:
-        if (tree := _parse(source, _grammar(*grammar)[0], clean)) is None:
-            continue
-        parsed = Parsed(tree, not tree.root_node.has_error, grammar)
-        if parsed.clean:
-            return parsed
-        first = first or parsed
-    return first
+_OTHER_LETTERS = re.compile(r"[^\x00-\x7f]+")
 
 
-_known = lru_cache(maxsize=4)(_parse_all)  # trees of long files are large
+def _parse_like(text: str, grammar: tuple[str, str], clean: bool, like: Like) -> Parsed | None:
+    """The tree of a text from that of another one, of which all is taken that the change between them cannot reach."""
+    known = _known(like.text, grammar, clean)
+    if text == like.text or known is None:
+        return known if text == like.text else _parsed(text, grammar, clean)
+    end = len(text) - len(like.text) + like.end
+    tree = known.tree.copy()
+    points = [_point(each, at) for each, at in ((text, like.start), (like.text, like.end), (text, end))]
+    tree.edit(like.start, like.end, end, *points)
+    return _parsed(text, grammar, clean, tree)
+
+
+def _parsed(text: str, grammar: tuple[str, str], clean: bool, old: Tree | None = None) -> Parsed | None:
+    tree = _parse(_source(text), _grammar(*grammar)[0], clean, old)
+    return None if tree is None else Parsed(tree, not tree.root_node.has_error, grammar)
+
+
+@lru_cache(maxsize=4)  # trees of long files are large
+def _known(text: str, grammar: tuple[str, str], clean: bool) -> Parsed | None:
+    return _parsed(text, grammar, clean)
 
 
 def _endless(text: str) -> bool:
@@ -192,7 +195,7 @@ def _parse(source: bytes, parser: Parser, clean: bool, old: Tree | None = None) 
     try:
 
         def read(offset: int, _point: object) -> bytes:
-            return source[offset : offset + 4096]  # some scanners go back and forth, and read it all again
+            return source[offset : offset + 1024]  # some scanners go back and forth, and read it all again
 
         return parser.parse(read, old, progress_callback=lost) if old else parser.parse(read, progress_callback=lost)
     except ValueError:
@@ -304,7 +307,8 @@ def _leaf(word: str, start: int, action: int, role: int, parsed: Parsed, nested:
 _WHITE = " \t\n\r\f\v"  # to a compiler; Unicode has more of it
 _WORD = re.compile(r"\S+", re.ASCII)
 _CONTINUATION = re.compile(r"\\\r?\n")
-_CONTINUED_LINE = re.compile(r"^[ \t\f]*\\\r?\n", re.MULTILINE)  # without a comment on it
+_LINE_END = re.compile(r"(?<!\\)(?<!\\\r)\n")  # one that ends a line
+_BARE_LINE_END = re.compile(r"^(?![ \t\f]*\\\r?\n).*\n", re.MULTILINE)  # the same where a comment ends with its line
 _CONTINUED = re.compile(r"(?:\s|[\\`]\r?\n)+", re.ASCII)  # with ` in PowerShell
 _PREPROCESSOR = re.compile(r"#[ \t]+(?=[a-z])")
 
@@ -576,7 +580,7 @@ def with_gaps(text: str, words: Iterable[Word], layout: str) -> Iterator[Word]:
         seen = word[2] != "tree" != previous[2] and done < word[1]
         if seen and (text[done] in _WHITE or text[word[1] - 1] in _WHITE):  # within, there may be a comment
             ends = layout == "lines" or (layout == "newline" and _between_statements(previous[0], word[0]))
-            ends = ends and "\n" in _CONTINUATION.sub("", text[done : word[1]])
+            ends = ends and _LINE_END.search(text, done, word[1]) is not None
             yield "\n" if ends else " ", done, "blank", 0
         yield word
         done, previous = word[1] + len(word[0]), word
@@ -891,8 +895,8 @@ def lay_out(text: str, words: list[Word], layout: str) -> Iterator[Word]:
             yield words[number]
             continue
         gap = text[done:start]
-        continued = _CONTINUED_LINE if layout else _CONTINUATION  # only C goes on with a comment
-        new_line = not number or ("\n" in gap and "\n" in continued.sub("", gap))
+        ends = _BARE_LINE_END if layout else _LINE_END  # only C goes on with a comment
+        new_line = not number or ends.search(gap) is not None
         if new_line and not layout:
             if directive:
                 yield "", done, "newline", int(directive == "#define")  # its end a tree may miss

@@ -190,17 +190,27 @@ def _on_one_line(words: list[syntax.Word], grammar: tuple[str, str]) -> list[syn
     return kept + words[done:]
 
 
-def parses(text: str, language: str) -> bool | None:
+def parses(text: str, language: str, like: syntax.Like | None = None) -> bool | None:
     """True if the text, a whole file, parses without an error; None if there is no grammar for the language."""
     if language not in _GRAMMARS:
         return None
-    parsed = syntax.parse(_unmarked(text), _grammars(text, language))
+    parsed = syntax.parse(_unmarked(text), _grammars(text, language), like=_unmarked_like(like))
     return parsed is not None and parsed.clean
+
+
+def reads(text: str, language: str) -> bool:
+    """True if a grammar that is trusted only where it finds no error finds none, from the start of the text."""
+    return _clean(_unmarked(text), language, None) is not None
 
 
 def optional(language: str) -> bool:
     """True if the grammar of the language is trusted only where it finds no error."""
     return language in _WHERE_CLEAN
+
+
+def indents(language: str) -> bool:
+    """True if the indentation of a line tells which block it belongs to."""
+    return _layout(language) == "indent"
 
 
 def comparable(left: Lexed, right: Lexed) -> bool:
@@ -237,7 +247,7 @@ def lex(
     """
     text = _unmarked(text)
     if (decoded := lexical.decoded(text, language)) is None:
-        known = _Known(cut if window else None, like and like._replace(text=_unmarked(like.text)))
+        known = _Known(cut if window else None, _unmarked_like(like))
         return _lex(text, language, window, plain, known)
     lexed = _lex(decoded.text, language, decoded.window(window), plain)
     return lexed._replace(words=decoded.placed(lexed.words, window))
@@ -452,6 +462,10 @@ def lex_lines(text: str, language: str, code: str, start: int) -> Lexed | None:
 def _unmarked(text: str) -> str:
     """The text with an empty line instead of a byte order mark at its start; anywhere else the mark is an error."""
     return "\n" + text[1:] if text.startswith("\ufeff") else text
+
+
+def _unmarked_like(like: syntax.Like | None) -> syntax.Like | None:
+    return like and like._replace(text=_unmarked(like.text))
 
 
 def _grammars(text: str, language: str) -> list[tuple[str, str]]:

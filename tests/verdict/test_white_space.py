@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -261,6 +263,26 @@ def test_a_long_file_is_judged_like_a_short_one(language):
         assert verify(f"```\n{other}```", row).match_type == "incorrect_resolution"
 
 
+BROKEN = {  # with what no parser takes: a macro, signs
+    "C++": ("BEGIN(a) {{ b c\n", "int f(int a) { return g(a, 1); }\n"),
+    "Java": ("class A { ? ? }\n", FILE["Java"]),
+}
+
+
+@pytest.mark.parametrize("language", BROKEN)
+def test_a_long_file_that_does_not_parse_is_judged_soon(language):
+    start, piece = BROKEN[language]
+    row = {"language": language, "before": piece, "resolution": piece, "after": piece}
+    row |= {"prefix": start + piece * 3000, "suffix": piece * 3000}
+    blank, other = f"{piece}{piece}\n{piece}", piece + piece.replace("(a, 1)", "(q, 1)") + piece
+    assert verify(f"```\n{blank}```", row).match_type == "normalized_match"
+    started = time.process_time()
+    assert verify(f"```\n{blank}\n```", row).match_type == "normalized_match"
+    assert verify(f"```\n{other}```", row).match_type == "incorrect_resolution"
+    assert verify(f"```\n{other.replace('q', '((')}```", row).match_type == "incorrect_resolution"
+    assert time.process_time() - started < 0.5  # a fifth of it here; two seconds where all of the file is walked
+
+
 def test_code_that_swallows_a_long_file():
     row = {"language": "Groovy", "before": "", "resolution": "a()\nb()\n", "after": ""}
     row |= {"prefix": "c()\n" * 900, "suffix": "d() /* e */\n" * 900}
@@ -284,7 +306,8 @@ def test_a_tree_made_from_another_is_the_same(language, one, other):
     texts = [around + middle + around for middle in (one, other)]
     like = syntax.Like(texts[0], len(around), len(around) + len(one))
     made, new = syntax.parse(texts[1], grammars, like=like), syntax.parse(texts[1], grammars)
-    if made and new and (made.clean or new.clean):
+    assert bool(made and made.clean) == bool(new and new.clean)
+    if made and new and new.clean:
         words = [list(syntax.leaves(parsed, texts[1], (0, len(texts[1])))) for parsed in (made, new)]
         assert words[0] == words[1]
 
