@@ -29,6 +29,7 @@ MAX_STEPS = 500_000  # well under a second; counted, not timed, so that the same
 MAX_WAYS = 400  # pairs of places for the lines around hunks, when their sides must tell which one it is
 
 _Way = tuple["_Way", int] | None
+_Counted = tuple[Counter[str], set[str]]
 _HUNK = "\0"  # stands for a hunk among coded lines: it equals no line
 
 
@@ -126,11 +127,11 @@ class _Alignment:
         self._steps = MAX_STEPS
 
     def _coded(self, lines: Sequence[str]) -> str:
-        for line in dict.fromkeys(lines):
-            if line not in self._codes:
-                if len(self._codes) + 1 > sys.maxunicode:
-                    raise _TooAlike
-                self._codes[line] = chr(len(self._codes) + 1)
+        fresh = [line for line in dict.fromkeys(lines) if line not in self._codes]
+        first = len(self._codes) + 1
+        if first + len(fresh) > sys.maxunicode + 1:
+            raise _TooAlike
+        self._codes.update(zip(fresh, map(chr, range(first, first + len(fresh))), strict=True))
         return "".join(map(self._codes.__getitem__, lines))
 
     def _spend(self, steps: int) -> None:
@@ -328,6 +329,8 @@ class _Alignment:
         those removed there.
         """
         spans = {number: self._span(number, label) for number, label in enumerate(labels) if label.found}
+        if not spans:
+            return labels
         known = {at for at in self.match if at >= 0}.union(
             *(range(labels[number].start, labels[number].end) for number in spans)
         )
@@ -391,8 +394,11 @@ class _Alignment:
 
     def _torn(self, span: tuple[int, int], label: Label) -> bool:
         """Whether a line that stands once in either file is in a grown hunk, or in its resolution, but not in both."""
-        inside = set(self.anchors[slice(*span)]) & self._once
-        return inside != set(self.lines[label.start : label.end]) & self._once
+        inside, resolution = (
+            set(filter(self._is_once, codes))
+            for codes in (self.anchors[slice(*span)], self.lines[label.start : label.end])
+        )
+        return inside != resolution
 
     def _telling(self, codes: Iterable[str]) -> set[str]:
         return _telling(self.table[ord(code)] for code in codes)
@@ -448,7 +454,7 @@ class _Alignment:
                 number += step
                 if labels[number].reason not in (OUTSIDE_EDITS, AMBIGUOUS):
                     return None, number
-            elif at in self._tells:
+            elif self._tells(at):
                 return at, number
             else:
                 lines += 1
@@ -457,25 +463,32 @@ class _Alignment:
             at += step
         return at if not lines else None, number  # an edge of the file tells nothing of lines that were edited there
 
-    @cached_property
-    def _once(self) -> set[str]:
-        """The lines with a word that stand once outside the hunks, and once in the committed file, however indented."""
-        bare = [_bare(line) for line in self.table]
-        outside, committed = Counter[str](), Counter[str]()
-        for counts, codes in ((outside, self.anchors), (committed, self.lines)):
-            for code, count in Counter(codes).items():
-                counts[bare[ord(code)]] += count
-        single = {line for line, count in outside.items() if count == committed[line] == 1}
-        both = set(self.anchors) & set(self.lines)
-        return {code for code in both if bare[ord(code)] in single and self._has_word(code)}
+    def _is_once(self, code: str) -> bool:
+        """Whether a line has a word and stands once outside the hunks, and once in the file, however indented."""
+        bare, *files = self._bares
+        line = bare[ord(code)]
+        both = all(counts[line] == 1 and code in codes for counts, codes in files)
+        return both and self._has_word(code)
 
     @cached_property
-    def _tells(self) -> set[int]:
-        """The anchors that stand in one place only, in both files, and in no side of a hunk."""
+    def _bares(self) -> tuple[list[str], _Counted, _Counted]:
+        """All lines without white space, how often each stands in either file, and the lines that are in it."""
+        bare = [_bare(line) for line in self.table]
+        outside, committed = (
+            (Counter(bare[ord(code)] for code in text), set(text)) for text in (self.anchors, self.lines)
+        )
+        return bare, outside, committed
+
+    @cached_property
+    def _in_sides(self) -> set[str]:
+        """The lines of all sides, without white space."""
         texts = [text for hunk in self.hunks for text in (hunk.ours, hunk.known_base, hunk.theirs)]
-        sides = {_bare(line) for text in texts for line in split_lines(text)}
-        once = {code for code in self._once if _bare(self.table[ord(code)]) not in sides}
-        return {at for at, code in enumerate(self.anchors) if code in once and self.match[at] >= 0}
+        return {_bare(line) for text in texts for line in split_lines(text)}
+
+    def _tells(self, at: int) -> bool:
+        """Whether an anchor stands in one place only, in both files, and in no side of a hunk."""
+        code = self.anchors[at]
+        return self.match[at] >= 0 and self._is_once(code) and self._bares[0][ord(code)] not in self._in_sides
 
 
 def _places_of(way: _Way) -> list[int]:

@@ -52,9 +52,12 @@ def match_lines(left: str, right: str) -> list[int]:
 
 def _once_in_both(left: str, right: str, a: int, b: int, c: int, d: int) -> list[tuple[int, int]]:
     """The longest growing row of pairs of lines that stand once in `left[a:b]` and once in `right[c:d]`."""
-    counts, others = Counter(left[a:b]), Counter(right[c:d])
-    places = {char: k for k, char in enumerate(right[c:d], c) if others[char] == 1}
-    pairs = [(i, places[char]) for i, char in enumerate(left[a:b], a) if counts[char] == 1 and char in places]
+    here, there = ({char for char, n in Counter(part).items() if n == 1} for part in (left[a:b], right[c:d]))
+    once = here & there
+    if not once:
+        return []
+    places = {char: k for k, char in enumerate(right[c:d], c) if char in once}
+    pairs = [(i, places[char]) for i, char in enumerate(left[a:b], a) if char in once]
     last: list[int] = []  # of the best row of each length: where it ends in `right` …
     row: list[int] = []  # … and which pair that is
     before: list[int] = []  # for each pair the one before it in its row

@@ -173,6 +173,11 @@ STILL = {OUTSIDE_EDITS, AMBIGUOUS, TOO_ALIKE, ELSEWHERE}
         (between(hunks(3000), BRACE * 3 + "u\n"), [BRACE, BRACE, BRACE, "x\n"] * 3000, STILL),
         (between(hunks(2000), ""), [f"ours {n}\n" for n in range(2000)], {"sides"}),
         (between(hunks(1), "".join(f"{n}\n" for n in range(12_000))), [f"{n}\n" for n in range(12_000, 0, -1)], STILL),
+        (
+            between(hunks(1), "".join(f"{n}\n" for n in range(30_000))),
+            [f"{n * 7919 % 60_000}\n" for n in range(60_000)],
+            STILL,
+        ),
         (between(hunks(1), "".join(f"o {n}\n}}\n\n" for n in range(4000))), ["n\n", BRACE, "\n"] * 8000, STILL),
     ],
 )
