@@ -36,7 +36,14 @@ from llmerge_helpers.collect.parts import (
     rows_of,
 )
 from llmerge_helpers.collect.replay import REPLAY_MARKER_SIZE, CatFile, Damaged, Merge, Replay, Workshop, entries
-from llmerge_helpers.collect.repository import MachineTrouble, check_machine, git_version, is_url, without_password
+from llmerge_helpers.collect.repository import (
+    MachineTrouble,
+    check_machine,
+    git_name,
+    git_version,
+    is_url,
+    without_password,
+)
 from llmerge_helpers.collect.sources import Source, find_sources
 from llmerge_helpers.conflicts import Conflict, Row
 from llmerge_helpers.conflicts.languages import TABLE
@@ -246,7 +253,7 @@ def _mined(
             if new := [merge for merge in merges if merge.sha not in there]:
                 stem = Path(folder) / f"{re.sub(r'[^0-9A-Za-z.-]+', '-', source.name)}-{key}"
                 known.append(_write_part(stem, source, workshop, roots, new, options, line))
-            report |= {"roots": roots, "git": ".".join(map(str, git_version())), **_summed(known, wanted)}
+            report |= {"roots": roots, "git": git_name(), **_summed(known, wanted)}
             report["counts"]["merges: more than two parents"] = octopuses = workshop.octopuses
             report["counts"]["merges"] += octopuses
             report["problem"] = _problem(report["counts"])
@@ -412,7 +419,7 @@ def collect_repository(
     for one in [source] if isinstance(source, Source) else find_sources([source]):
         seen: set[bytes] = set()
         with one.open(cache_dir) as repository, Workshop.open(repository) as workshop:
-            report["repository"], report["git"] = one.name, ".".join(map(str, git_version()))
+            report["repository"], report["git"] = one.name, git_name()
             roots, merges = workshop.roots(), workshop.merges(newest)
             report["roots"], octopuses, done = roots, workshop.octopuses, 0
             counts.update({"merges": octopuses, "merges: more than two parents": octopuses})

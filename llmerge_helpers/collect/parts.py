@@ -18,9 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, TypedDict
 
-from llmerge_helpers.collect.repository import git_version
+from llmerge_helpers.collect.repository import git_name
 from llmerge_helpers.conflicts import Conflict, Row
 from llmerge_helpers.run import from_root
+from llmerge_helpers.run.files import open_atomic
 
 _FORMAT = 7  # part files written by other code are not reused
 _LEVEL = 2  # files compress to a fourth; a higher level takes twice the time for a twentieth less
@@ -140,24 +141,14 @@ class PartWriter:
         self._body.flush()
         content = hashlib.sha256("\n".join(sorted(self._whole + self._again)).encode()).hexdigest()[:12]
         path = self._stem.parent / f"{self._stem.name}-{content}.jsonl.gz"
-        git = ".".join(map(str, git_version()))
-        part = Part(
-            str(path), repository, roots, options, git, self._whole, self._again, self.counts, round(seconds, 3)
-        )
+        merges, took = (self._whole, self._again), round(seconds, 3)
+        part = Part(str(path), repository, roots, options, git_name(), *merges, self.counts, took)
         head = {"format": _FORMAT} | {name: value for name, value in part._asdict().items() if name != "path"}
-        handle, temporary = tempfile.mkstemp(prefix=f"{path.name}-", suffix=".tmp", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                # two gzip files one behind the other are one
-                file.write(gzip.compress(json.dumps(head).encode() + b"\n", _LEVEL, mtime=0))
-                self._body.seek(0)
-                shutil.copyfileobj(self._body, file, 1 << 20)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        with open_atomic(path) as file:
+            # two gzip files one behind the other are one
+            file.write(gzip.compress(json.dumps(head).encode() + b"\n", _LEVEL, mtime=0))
+            self._body.seek(0)
+            shutil.copyfileobj(self._body, file, 1 << 20)
         return part
 
 

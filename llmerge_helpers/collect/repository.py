@@ -34,6 +34,11 @@ def git_version() -> tuple[int, ...]:
     return _checked_version(text)
 
 
+def git_name() -> str:
+    """The version of the git on PATH in words, "2.39.5" say."""
+    return ".".join(map(str, git_version()))
+
+
 def _checked_version(text: str) -> tuple[int, ...]:
     found = re.search(r"(\d+(?:\.\d+)+)", text)
     version = tuple(int(n) for n in found[1].split(".")) if found else ()

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from llmerge_helpers.errors import LlmergeError
 
@@ -22,13 +22,20 @@ def write_atomic(path: str | os.PathLike, data: str | bytes) -> None:
 
     Missing parent folders are made. Text is written as UTF-8 with its line ends kept.
     """
+    blob = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    with open_atomic(path) as file:
+        file.write(blob)
+
+
+@contextmanager
+def open_atomic(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """A file to write to, which is at `path`, whole, once the block has ended without an error."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    blob = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(blob)
+            yield file
             file.flush()
             # the new name may reach the disk before the bytes do
             os.fsync(file.fileno())
