@@ -12,13 +12,14 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 from llmerge_helpers.conflicts import Message, Reply, Row, messages, split_reply
 from llmerge_helpers.conflicts.prompts import PROMPT_VERSION
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import prices
 from llmerge_helpers.generate.engine import ESCALATION, Engine, Job, is_cut_off, say, sdk_version
+from llmerge_helpers.generate.interrupts import Interrupts
 from llmerge_helpers.generate.limiter import Limiter
 from llmerge_helpers.generate.prices import Budget, Quote
 from llmerge_helpers.generate.reply_cache import Ledger, Record, request_key
@@ -48,6 +49,7 @@ class Options:
     idle_s: float = 300.0  # the longest silence within an answer
     deadline_s: float = 1800.0  # the longest answer
     patience_s: float = 300.0  # how long a service may answer nobody before the run stops
+    max_failed_share: float = 0.5  # stop when more of the last rows fail (50 to 200 of them count); 0: never
     budget: Budget | None = None  # one purse for several calls; its cap then counts, not `max_cost_usd`
 
     def __post_init__(self) -> None:
@@ -57,6 +59,8 @@ class Options:
         for name in ("until_correct", "min_delay_s", "max_cost_usd", "max_tokens_total"):
             if getattr(self, name) < 0:
                 raise LlmergeError(f"{name} must not be negative, got {getattr(self, name)}.")
+        if not 0 <= self.max_failed_share <= 1:
+            raise LlmergeError(f"max_failed_share is a share from 0 (off) to 1, got {self.max_failed_share}.")
         if self.until_correct > self.samples:
             raise LlmergeError(
                 f"until_correct={self.until_correct} right answers need at least as many samples, "
@@ -68,14 +72,14 @@ async def generate(rows: Iterable[Row], teacher: Teacher, **options: Any) -> Res
     """The teacher's replies to `rows`, in the order of rows and samples; what is in the cache is not asked again.
 
     `options` are the fields of `Options`. `max_cost_usd` and `max_tokens_total` are never passed: a request is sent
-    only if its worst case fits, and what was left out is in `.not_asked`. A run that cannot go on raises `RunStopped`;
-    the same call resumes it.
+    only if its worst case fits, and what was left out is in `.not_asked`. A run that cannot go on, that was interrupted
+    or that no reply came of raises `RunStopped`; the same call resumes it.
     """
     run = _Run(rows, teacher, Options(**options))
-    await run.read_back()
-    if run.queue:
-        await run.ask()
-    return run.results()
+    results = await run.whole()
+    if results and not results.report["answers"]:  # that is no run that has finished
+        run.stop_as_vain()
+    return results
 
 
 async def quote(rows: Iterable[Row], teacher: Teacher, **options: Any) -> Quote:
@@ -89,7 +93,7 @@ async def quote(rows: Iterable[Row], teacher: Teacher, **options: Any) -> Quote:
 
 async def one(row: Row, teacher: Teacher, **options: Any) -> Result:
     """The teacher's reply to one row; a `Result` without a message where the cap left it out."""
-    found = await generate([row], teacher, **{"progress": False, **options})
+    found = await _Run([row], teacher, Options(**{"progress": False, **options})).whole()
     why = "not asked: the worst case of one request does not fit into max_cost_usd, or max_tokens_total"
     return found[0] if found else Result(0, str(row.get("id") or 0), 0, "", error=why, rows=[row])
 
@@ -252,6 +256,13 @@ class _Run:
                 "max_tokens_total."
             )
 
+    async def whole(self) -> Results:
+        """Read back, ask the rest, and tell."""
+        await self.read_back()
+        if self.queue:
+            await self.ask()
+        return self.results()
+
     # ------------------------------------------------------------------------------------------------- planning
 
     async def read_back(self) -> None:
@@ -331,7 +342,6 @@ class _Run:
 
     async def ask(self, only_pilot: bool = False) -> None:
         """Ask what is in the queue; first a pilot, where money is at stake."""
-        options = self.options
         self.ledger.check_writable()
         for name in self.teacher.ignored:
             say(f"note: {self.teacher.model} ignores {name} while it thinks; it is left out of the request")
@@ -341,14 +351,28 @@ class _Run:
                 f"note: no price is known for {self.teacher.model}, and nothing caps what this run spends: give "
                 "price_in and price_out in US dollars per million tokens, or max_tokens_total."
             )
+        with Interrupts(lambda: self.engine is not None and self.engine.interrupt()) as self.interrupts:
+            try:
+                await self._ask(only_pilot)
+            except asyncio.CancelledError:
+                if not self.interrupts.cancelled_here():
+                    say(self._end("interrupted:"))
+                    raise
+        if self.interrupts.count:
+            raise RunStopped(self._end("interrupted:"), self.results())
+        if self.engine.capped:
+            self._say_capped()
+        if self.engine.stopped:
+            raise RunStopped(self._end(f"stopped: {redact(self.engine.stopped)}"), self.results())
+
+    async def _ask(self, only_pilot: bool) -> None:
+        options, teacher = self.options, self.teacher
         async with AsyncExitStack() as stack:
-            stack.push(self._interrupted)
-            teacher = self.teacher
             client = await stack.enter_async_context(teacher.client(idle_s=options.idle_s))
             self.judge = stack.enter_context(ThreadPoolExecutor(1, "judge"))
             self.engine = engine = Engine(
                 teacher, client, self.ledger, Limiter(options.max_concurrency), self.budget, self._body, self._ended,
-                self._tick, options.min_delay_s, options.deadline_s, options.patience_s,
+                self._tick, options.min_delay_s, options.deadline_s, options.patience_s, options.max_failed_share,
             )  # fmt: skip
             stack.callback(engine.close)
             if options.progress:
@@ -356,30 +380,30 @@ class _Run:
             self.asking_since = time.monotonic()
             if self._dollars({"completion_tokens": 10**6}):
                 await self._pilot()
-                self.quoted = self.quote()
-                money = None if engine.stopped else await balance(teacher, client)
-                say(f"{self.quoted}" + (f"; balance {money}" if money else ""))
+                if not engine.over:
+                    self.quoted = self.quote()
+                    money = await balance(teacher, client)
+                    say(f"{self.quoted}" + (f"; balance {money}" if money else ""))
             if not only_pilot:
                 await engine.run(self.queue)
                 for job in engine.unfinished():
                     if job.cut_off:  # the second try with more room was not made: the first one stands
                         await self._ended(job, job.cut_off, None, False)
             self._tick()
-        if engine.capped:
-            self._say_capped()
-        if engine.stopped:
-            on_disk = self._on_disk()
-            left = len(self.done) + len(self._left()) - on_disk
-            raise RunStopped(
-                f"stopped: {redact(engine.stopped)} {on_disk} answers are on disk, {left} are left; the same command "
-                "goes on from here.",
-                self.results(),
-            )
 
-    def _interrupted(self, kind: type[BaseException] | None, *_: object) -> None:
-        """By now every answer is written, and nothing is in flight."""
-        if kind is not None and issubclass(kind, asyncio.CancelledError | KeyboardInterrupt):
-            say(f"interrupted: {self._on_disk()} answers are on disk; the same command goes on from here.")
+    def stop_as_vain(self) -> NoReturn:
+        """Raise `RunStopped` for a run that no reply came of."""
+        self.engine.stop_if_vain(reasons=99)
+        raise RunStopped(self._end(f"stopped: {redact(self.engine.stopped)}"), self.results())
+
+    def _end(self, why: str) -> str:
+        """Why the run ends before its time, what was cancelled in flight, and what there is to go on from."""
+        on_disk = self._on_disk()
+        left = len(self.done) + len(self._left()) - on_disk
+        count, cost = self.engine.abandoned if self.engine else (0, 0.0)
+        price = f"up to ${cost:.4f}" if cost else "nobody tells how much"
+        cancelled = f" {count} cancelled in flight ({price} may have been paid for no answer);" if count else ""
+        return f"{why}{cancelled} {on_disk} answers are on disk, {left} are left; the same command goes on from here."
 
     async def _pilot(self) -> None:
         """A few answers from all over the rows, so that the quote rests on something; they count as any other."""
@@ -393,6 +417,8 @@ class _Run:
         rest = [job for n, job in enumerate(jobs) if n not in chosen]
         await self.engine.run(self.queue)
         self.queue.extend(rest)
+        if self.options.max_failed_share:
+            self.engine.stop_if_vain()
 
     def quote(self) -> Quote:
         """The quote for what is left to ask now."""
@@ -541,7 +567,9 @@ class _Run:
         report = {
             "asked": len(asked),
             "cached": self.counts["cached"],
+            "answers": sum(result.message is not None for result in results),
             "failed": self.counts["failed"],
+            "stopped": (engine.stopped or "") if engine else "",
             "truncated": self.counts["truncated"],
             "not_asked": len(self._left()),
             "cost_usd": self.budget.spent - self.spent_before[0],

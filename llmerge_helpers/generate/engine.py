@@ -8,6 +8,7 @@ import itertools
 import logging
 import math
 import random
+import re
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -33,7 +34,17 @@ if TYPE_CHECKING:
 ESCALATION = 2  # a reply that max_tokens cut off is asked for once more, with this many times as many
 GRACE_S = 1.0  # a request that was not refused by then was accepted: refusals come at once
 LONGEST_RETRY_AFTER_S = 3600.0
+BREAKER = 20  # so many fail in a row: it is hardly the rows
+BREAKER_PROBES = 4  # so many more, from all over the rows, have to fail, too
+GOLDEN = 0.618034  # its multiples, without what is before the point, lie spread over 0 to 1 however many they are
+ALIVE_S = 0.05  # an error that is dressed as an answer comes at once
+SHARE_ROWS = 50, 200  # the share of failures counts from so many rows on, and over the last so many
 CLAIMED_ELSEWHERE_S = 1.0
+_CONTEXT = re.compile(
+    r"context.{0,20}(length|window|size|limit)|too many (input )?tokens|(prompt|input|request).{0,40}too (long|large)"
+    r"|(exceed|larger|longer|more|greater)\w*.{0,60}(max\w*|context|tokens)|max_model_len|n_ctx|num_ctx",
+    re.IGNORECASE,
+)
 logger = logging.getLogger(__name__)
 
 
@@ -72,6 +83,7 @@ class Engine:
     min_delay_s: float
     deadline_s: float
     patience_s: float
+    max_failed_share: float = 0.0  # 0: never too many
     fresh: deque[Job] = field(default_factory=deque)
     later: list[tuple[float, int, Job]] = field(default_factory=list)  # a heap: back-off holds no task and no slot
     tasks: set[asyncio.Task] = field(default_factory=set)
@@ -80,6 +92,9 @@ class Engine:
     faults: Counter[str] = field(default_factory=Counter)
     unwritten: set[str] = field(default_factory=set)  # keys of answers that came and are not on disk
     answers: int = 0
+    failed: int = 0  # rows that ended without an answer
+    interrupted: bool = False
+    abandoned: tuple[int, float] = (0, 0.0)  # requests that were cancelled in flight, and what they may have cost
     tokens: int = 0
     most_tasks_seen: int = 0
 
@@ -91,6 +106,14 @@ class Engine:
         self._last_answer = time.monotonic()
         self._next_dispatch = 0.0
         self._crash: BaseException | None = None
+        self._running = False
+        self._alive = False  # the service has taken a request, and not at once given an error for an answer
+        self._vain: Counter[str] = Counter()  # requests without an answer since the last one with
+        self._failing: Counter[str] = Counter()  # rows that failed since the last answer
+        self._drawn = 0
+        self._last_fault: dict[str, Fault] = {}
+        self._recent: deque[bool] = deque(maxlen=SHARE_ROWS[1])  # which of the last rows failed
+        self._flying: dict[Job, tuple[float, float]] = {}  # until when at most, and for how much at most
         self._disk = ThreadPoolExecutor(4, "ledger")  # fsync waits for the disk, not for this process
 
     async def run(self, jobs: deque[Job]) -> None:
@@ -100,14 +123,18 @@ class Engine:
         """
         self.fresh = jobs
         self._last_answer = time.monotonic()
+        self._running = True
         try:
             while True:
                 self._dispatch()
-                over = self.stopped or self.capped or self._crash or not (self.fresh or self.later)
-                if over and not self.tasks:  # even after a crash: what is in flight is paid for
-                    break
+                if not self.tasks:
+                    self._check_breaker()
+                    if self.over or not (self.fresh or self.later):  # even after a crash: it is paid for
+                        break
                 await self._sleep()
         finally:
+            self._running = False
+            self.abandoned = len(self._flying), sum(worst for _, worst in self._flying.values())
             for task in self.tasks:
                 task.cancel()
             await asyncio.gather(*self.tasks, return_exceptions=True)
@@ -118,15 +145,78 @@ class Engine:
         """The jobs that had to be left."""
         return [*(job for _, _, job in self.later), *self.fresh]
 
+    def interrupt(self) -> bool:
+        """Send nothing new and let what is in flight end; False if there is nothing to wait for."""
+        if not self._running:
+            return False
+        self.interrupted = True
+        self._wake.set()
+        if self._flying:
+            many, cost = self.in_flight()
+            seconds = max(until for until, _ in self._flying.values()) - time.monotonic()
+            say(
+                f"interrupted: nothing new is sent; waiting for {many} in flight, {max(1.0, seconds):.0f} s at most"
+                f"{f' (they may cost up to {cost})' if cost else ''}. Interrupt again to leave them."
+            )
+        return True
+
+    def in_flight(self) -> tuple[str, str]:
+        """How many requests are in flight, in words, and what they may cost; empty where no price is known."""
+        count, most = len(self._flying), sum(worst for _, worst in self._flying.values())
+        return f"{count} request{'s' * (count != 1)}", f"${most:.4f}" if most else ""
+
+    def stop_if_vain(self, reasons: int = 1) -> None:
+        """Stop if nothing was answered, and all that was asked failed for as many reasons at most."""
+        if not self.answers and 0 < len(self._failing) <= reasons:
+            self.stopped = self.stopped or self._vain_sentence(self._failing, "question")
+
     def close(self) -> None:
         """Wait for the last answer to be on disk."""
         self._disk.shutdown(wait=True)
 
     # -------------------------------------------------------------------------------------------------- dispatching
 
+    @property
+    def over(self) -> bool:
+        """True once nothing new is sent."""
+        return bool(self.stopped or self.capped or self._crash or self.interrupted)
+
+    def _held(self) -> bool:
+        """True while what is in flight has to show first whether anything is answered at all."""
+        vain = self._failing.total()
+        if not self.answers and (self._vain or not self._alive):  # a wrong setting: 24 requests at most
+            vain = self._vain.total()
+        elif vain < BREAKER:
+            return False
+        return vain + self.limiter.in_flight >= BREAKER + BREAKER_PROBES
+
+    def _check_breaker(self) -> None:
+        """With nothing in flight: stop if every question fails, or every request before the first answer."""
+        most = BREAKER + BREAKER_PROBES
+        if not self.stopped and self._failing.total() >= most:
+            self.stopped = self._vain_sentence(self._failing, "question")
+        elif not self.stopped and not self.answers and self._vain.total() >= most:
+            self.stopped = self._vain_sentence(self._vain, "request")
+
+    def _vain_sentence(self, counts: Counter[str], what: str) -> str:
+        (kind, most), total = counts.most_common(1)[0], counts.total()
+        often = "" if most == total else f"{most} times "
+        fault = self._last_fault[kind]
+        row = f"{total} {what}s in a row" if total > 1 else f"the one {what} asked"
+        return f"{self.teacher.model} has answered nobody for {row} ({often}{fault.sentence()}){self._cure(fault)}."
+
+    def _cure(self, fault: Fault) -> str:
+        if ":" in fault.rule.sentence:  # it says already what to do
+            return ""
+        if _CONTEXT.search(fault.detail):
+            return ": lower max_tokens, leave out the longest conflicts, or serve the model with a longer context"
+        if fault.kind == "no_connection":
+            return f": see that a server runs at {self.teacher.endpoint}, and that base_url is its address"
+        return CURES.get(fault.kind, ": see what the service says of itself, and run again later")
+
     def _dispatch(self) -> None:
         most = 2 * self.limiter.maximum + 16  # a few more than in flight: those whose answer is being judged
-        while len(self.tasks) < most and not (self.stopped or self.capped or self._crash):
+        while len(self.tasks) < most and not self.over and not self._held():
             now = time.monotonic()
             due = bool(self.later) and self.later[0][0] <= now
             if not (due or self.fresh) or now < self._next_dispatch:
@@ -134,7 +224,7 @@ class Engine:
             slot = self.limiter.acquire()
             if slot is None:
                 return
-            job = heapq.heappop(self.later)[2] if due else self.fresh.popleft()
+            job = heapq.heappop(self.later)[2] if due else self._next_fresh()
             try:
                 started = self._start(job, slot)
             except Exception as error:  # raised by `run`, once what is in flight has ended
@@ -143,6 +233,16 @@ class Engine:
                 self.limiter.release(slot)
             if started is None:
                 return
+
+    def _next_fresh(self) -> Job:
+        """The next row; until one is answered, from all over: the first ones may be those that failed before."""
+        if self.answers and self._failing.total() < BREAKER:
+            return self.fresh.popleft()
+        place = int(len(self.fresh) * (self._drawn * GOLDEN % 1))
+        self._drawn += 1
+        job = self.fresh[place]
+        del self.fresh[place]
+        return job
 
     def _start(self, job: Job, slot: Slot) -> bool | None:
         """True: it is in flight; False: it needs no slot now; None: nothing can be sent now."""
@@ -226,8 +326,15 @@ class Engine:
             self._serving += not serving
             serving = True
             self.limiter.accept(slot)
+            if not self._alive:
+                asyncio.get_running_loop().call_later(ALIVE_S, still_there)
             self._wake.set()
 
+        def still_there() -> None:
+            self._alive = self._alive or job in self._flying
+            self._wake.set()
+
+        self._flying[job] = clock + self.deadline_s, reserved
         grace = asyncio.get_running_loop().call_later(GRACE_S, accepted)
         try:
             try:
@@ -266,6 +373,7 @@ class Engine:
         finally:
             grace.cancel()
             self._serving -= serving
+            del self._flying[job]
             self.limiter.release(slot, answered=answered)
             self.budget.learn(reserved, spent)
             self.budget.learn(tokens, used)
@@ -278,6 +386,9 @@ class Engine:
         else:
             self.answers += 1
             self._last_answer = time.monotonic()
+            self._vain.clear()
+            self._failing.clear()
+            self._recent.append(False)
             self.tokens += usage.get("completion_tokens", 0)
             await self._ended(job, record, None, cached=False)
 
@@ -312,13 +423,18 @@ class Engine:
         job.faults[fault.kind] = job.faults.get(fault.kind, 0) + 1
         logger.info("row %d, sample %d: %s", job.index, job.sample, fault.sentence())
         rule = fault.rule
+        self._last_fault[fault.kind] = fault
         # a second try with more room than the service has is no wrong setting: the first one stands
         if rule.action == "stop" and not (fault.kind == "max_tokens" and job.cut_off):
             self.stopped = self.stopped or f"{fault.rule.sentence}. {fault.detail}".strip()
             heapq.heappush(self.later, (0.0, next(self._count), job))
             return
+        if not rule.slow:
+            self._vain[fault.kind] += 1
         if rule.action in ("fail", "stop"):
-            return await self._ended(job, None, fault.sentence(), cached=False)
+            return await self._give_up(job, fault, fault.sentence())
+        if not self.answers and (probe := self._vain.total() - BREAKER) >= 0:  # it may get over it: take the time
+            self._next_dispatch = max(self._next_dispatch, time.monotonic() + backoff(1 + probe, self._rng))
         if fault.retry_after > LONGEST_RETRY_AFTER_S:
             at = datetime.now(UTC) + timedelta(seconds=fault.retry_after)
             self.stopped = self.stopped or f"the service asks to wait until {at:%Y-%m-%d %H:%M} UTC; run again then."
@@ -328,16 +444,34 @@ class Engine:
         if rule.bill == "told" or self.answers > job.answers_before or not self.fresh:
             job.counted[fault.kind] = job.counted.get(fault.kind, 0) + 1
         if job.counted.get(fault.kind, 0) >= rule.tries or job.faults[fault.kind] >= 4 * rule.tries:
-            return await self._ended(job, None, f"{fault.sentence()}, {job.attempts} attempts", cached=False)
+            return await self._give_up(job, fault, f"{fault.sentence()}, {job.attempts} attempts")
         silent = time.monotonic() - self._last_answer
         patience = self.patience_s + fault.retry_after + (self.deadline_s if self._serving else 0.0)
         if silent > patience:
             if not self.fresh:
-                return await self._ended(job, None, f"{fault.sentence()}, {job.attempts} attempts", cached=False)
+                return await self._give_up(job, fault, f"{fault.sentence()}, {job.attempts} attempts")
             self.stopped = self.stopped or (
                 f"{self.teacher.model} has answered nobody for {silent:.0f} s ({fault.sentence()}); run again later."
             )
         self._postpone(job, max(backoff(sum(job.faults.values()), self._rng), fault.retry_after))
+
+    async def _give_up(self, job: Job, fault: Fault, error: str) -> None:
+        """The row ends without an answer; too many of them end the run."""
+        if fault.kind == "no_connection" and not self.answers:  # that is nobody's row
+            self.stopped = self.stopped or self._vain_sentence(self._vain, "request")
+            heapq.heappush(self.later, (0.0, next(self._count), job))
+            return
+        if not job.cut_off:
+            self.failed += 1
+            self._failing[fault.kind] += 1
+            self._recent.append(True)
+            failed, rows = sum(self._recent), len(self._recent)
+            if self.max_failed_share and rows >= SHARE_ROWS[0] and failed > self.max_failed_share * rows:
+                self.stopped = self.stopped or (
+                    f"{failed} of the last {rows} rows failed, more than max_failed_share = {self.max_failed_share:g}, "
+                    f"the last with {fault.sentence()}{self._cure(fault)}; max_failed_share=0 goes on all the same."
+                )
+        await self._ended(job, None, error, cached=False)
 
     def _price(self, usage: Mapping[str, int], when: datetime | None = None, dear: bool = False) -> float | None:
         when = when or datetime.now(UTC)
@@ -373,6 +507,14 @@ class Engine:
             "sdk": sdk_version(),
             "prompt_version": PROMPT_VERSION,
         }
+
+
+CURES = {
+    "bad_request": ": change what it names, then run again",
+    "blank_answer": ": raise max_tokens, or take another model",
+    "idle": ": raise idle_s, or ask when the service is less busy",
+    "deadline": ": raise deadline_s, or lower max_tokens",
+}
 
 
 def is_cut_off(record: Record) -> bool:

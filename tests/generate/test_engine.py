@@ -32,6 +32,12 @@ def hasty(monkeypatch):
     monkeypatch.setattr(limiter, "LONGEST_PAUSE_S", 0.1)
 
 
+@pytest.fixture(params=[True, False], ids=["priced", "unpriced"])
+def priced(request):
+    """With a price, a pilot of five goes ahead."""
+    return {} if request.param else UNPRICED
+
+
 def ask(rows, teacher, folder, **options):
     options = {"idle_s": 5.0, "deadline_s": 20.0, "progress": False, **options}
     return asyncio.run(asking.generate(rows, teacher, cache_dir=str(folder), **options))
@@ -100,7 +106,9 @@ def test_a_row_that_always_fails_fails_alone_and_with_its_reason(tmp_path, fault
 
 def test_what_was_paid_for_a_failure_is_kept(tmp_path):
     with FaultServer(take_ours, faults={"null_content": 1.0}) as server:
-        (result,) = ask(make_rows(1), server.teacher(), tmp_path)
+        with pytest.raises(RunStopped, match="blank_answer") as stopped:
+            ask(make_rows(1), server.teacher(), tmp_path)
+        (result,) = stopped.value.results
         assert result.error and server.books.answered == 3 == len(list(Ledger(tmp_path).records()))
         assert result.cost_usd == pytest.approx(server.books.billed_usd)
         server.options.faults = {}
@@ -141,13 +149,85 @@ def test_refusals_never_count_against_a_row(tmp_path):
     assert result.verdict.is_correct and result.attempts == 13
 
 
-def test_no_server_at_all_is_a_reason_too(tmp_path):
+@pytest.mark.parametrize("rows", [1, 3, 200])
+def test_nobody_listening_stops_the_run(tmp_path, rows, priced):
     with FaultServer() as server:
+        teacher = server.teacher(**priced)
+    with pytest.raises(RunStopped, match=r"no connection .* see that a server runs at http://127.*/v1") as stopped:
+        ask(make_rows(rows), teacher, tmp_path, max_concurrency=100)
+    report = stopped.value.results.report
+    assert 1 <= report["faults"]["no_connection"] <= 24 and report["answers"] == 0 and report["stopped"]
+    with pytest.raises(RunStopped, match="see that a server runs"):
+        asyncio.run(asking.one(make_rows(1)[0], teacher, cache_dir=str(tmp_path)))
+
+
+TOO_LONG = "This model's maximum context length is 4096 tokens, however you requested 16,900 tokens"
+
+
+@pytest.mark.parametrize(
+    ("fault", "text", "cure"),
+    [
+        ("status_400", TOO_LONG, "lower max_tokens"),
+        ("status_400", "max_tokens 9 is no number", "change what it names"),
+        ("status_401", "Authentication fails", "API key"),
+        ("unknown_model", "", "set another `model`"),
+        ("status_500", "it broke", "run again later"),
+        ("null_content", "", "raise max_tokens"),
+        ("error_in_stream", "", "run again later"),
+    ],
+)
+@pytest.mark.parametrize("rows", [3, 40])
+def test_a_wrong_setting_costs_24_requests_at_most(tmp_path, rows, fault, text, cure, priced):
+    with FaultServer(take_ours, faults={fault: 1.0}, texts={fault[-3:]: text}) as server:
+        with pytest.raises(RunStopped, match=cure) as stopped:
+            ask(make_rows(rows), server.teacher(**priced), tmp_path, max_concurrency=100)
+        assert server.books.requests <= 24
+        assert text in str(stopped.value) and stopped.value.results.report["answers"] == 0
+        server.options.faults = {}
+        assert len(ask(make_rows(rows), server.teacher(**priced), tmp_path)) == rows  # the same call goes on
+
+
+def test_one_row_that_fails_alone_is_told_and_stops_nothing(tmp_path):
+    with FaultServer(take_ours, faults={"status_400": 1.0}) as server:
+        result = asyncio.run(asking.one(make_rows(1)[0], server.teacher(), cache_dir=str(tmp_path)))
+    assert "bad_request" in result.error and result.reply is None and server.books.requests == 1
+
+
+def test_twenty_bad_rows_at_the_head_are_not_taken_for_all(tmp_path):
+    rows = make_rows(60)
+    with FaultServer(take_ours) as server:
+        bad = {f"a{n}\n" for n in range(20)}
+        server.fault_for = lambda body: (
+            "status_400" if any(name in body["messages"][-1]["content"] for name in bad) else None
+        )
+        results = ask(rows, server.teacher(**UNPRICED), tmp_path, max_failed_share=0)
+    assert [r.message is None for r in results] == [True] * 20 + [False] * 40
+    assert (results.report["answers"], results.report["failed"]) == (40, 20)
+
+
+def test_twenty_rows_in_a_row_stop_a_run_that_went_well(tmp_path):
+    with FaultServer(take_ours, latency_s=0.01) as server:
+        server.fault_for = lambda body: "status_400" if server.books.requests > 60 else None
+        with pytest.raises(RunStopped, match="nobody for 2[4-7] questions in a row"):
+            ask(make_rows(150), server.teacher(**UNPRICED), tmp_path, max_concurrency=8, max_failed_share=0)
+        assert 60 + 24 <= server.books.requests < 120  # answers of before may be written meanwhile
+
+
+def test_too_many_failures_stop_the_run_and_what_is_in_flight_ends(tmp_path):
+    def two_of_three(body):
+        return None if int(body["messages"][-1]["content"].split("  a")[1].split("\n")[0]) % 3 == 0 else "status_422"
+
+    with FaultServer(take_ours, latency_s=0.02) as server:
+        server.fault_for = two_of_three
         teacher = server.teacher(**UNPRICED)
-    (result,) = ask(make_rows(1), teacher, tmp_path)
-    assert "no_connection" in result.error
-    with pytest.raises(RunStopped, match="no connection"):
-        ask(make_rows(40), teacher, tmp_path, patience_s=0.2, max_concurrency=2)
+        with pytest.raises(RunStopped, match=r"3\d of the last 5\d rows failed.*max_failed_share=0 goes on") as stopped:
+            ask(make_rows(150), teacher, tmp_path, max_concurrency=8)
+        assert server.books.requests <= 80
+        assert stopped.value.results.report["answers"] == server.books.answered == len(list(Ledger(tmp_path).records()))
+        results = ask(make_rows(150), teacher, tmp_path, max_failed_share=0)
+        assert results.report["answers"] == 50 and len(results) == 150
+    with pytest.raises(LlmergeError, match="share from 0"):
+        asking.Options(max_failed_share=1.5)
 
 
 def test_a_lone_surrogate_fails_its_row_alone(tmp_path):

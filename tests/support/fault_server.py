@@ -59,6 +59,7 @@ class Options:
     limit: int | None = None  # requests in flight; above it 429
     schedule: list[tuple[float, int]] = field(default_factory=list)  # [(seconds since the first request, limit)]
     tell_limit: bool = True
+    texts: dict[str, str] = field(default_factory=dict)  # status -> what its error says
     retry_after: float | None = None
     retry_after_as_date: bool = False
     model: str = "fake-1"
@@ -278,7 +279,7 @@ class _Exchange:
 
     def _refuse(self, status: int, limit: int | None = None) -> None:
         self.books.refused += status == 429
-        text = TEXTS[status]
+        text = self.options.texts.get(str(status), TEXTS[status])
         if limit is not None and self.options.tell_limit:
             text = (
                 f"Your current concurrency is {limit + 1}, which exceeds your concurrency limit of {limit} "
