@@ -49,6 +49,7 @@ class Options:
     idle_s: float = 300.0  # the longest silence within an answer
     deadline_s: float = 1800.0  # the longest answer
     patience_s: float = 300.0  # how long a service may answer nobody before the run stops
+    patience: str = ""  # off-peak: send only while the service's lower price holds
     max_failed_share: float = 0.5  # stop when more of the last rows fail (50 to 200 of them count); 0: never
     budget: Budget | None = None  # one purse for several calls; its cap then counts, not `max_cost_usd`
 
@@ -59,6 +60,8 @@ class Options:
         for name in ("until_correct", "min_delay_s", "max_cost_usd", "max_tokens_total"):
             if getattr(self, name) < 0:
                 raise LlmergeError(f"{name} must not be negative, got {getattr(self, name)}.")
+        if self.patience not in ("", "off-peak"):
+            raise LlmergeError(f"patience is off-peak or empty, got '{self.patience}'.")
         if not 0 <= self.max_failed_share <= 1:
             raise LlmergeError(f"max_failed_share is a share from 0 (off) to 1, got {self.max_failed_share}.")
         if self.until_correct > self.samples:
@@ -256,6 +259,12 @@ class _Run:
                 "max_tokens_total."
             )
 
+        if options.patience and not self._cheaper_in(datetime(2026, 11, 24, 2, tzinfo=UTC)):  # a peak of DeepSeek's
+            raise LlmergeError(
+                f"patience is {options.patience}, but no off-peak price is known for {teacher.model} at "
+                f"{teacher.endpoint}: leave patience empty."
+            )
+
     async def whole(self) -> Results:
         """Read back, ask the rest, and tell."""
         await self.read_back()
@@ -373,6 +382,7 @@ class _Run:
             self.engine = engine = Engine(
                 teacher, client, self.ledger, Limiter(options.max_concurrency), self.budget, self._body, self._ended,
                 self._tick, options.min_delay_s, options.deadline_s, options.patience_s, options.max_failed_share,
+                self._cheaper_in if options.patience else float,
             )  # fmt: skip
             stack.callback(engine.close)
             if options.progress:
@@ -435,6 +445,13 @@ class _Run:
                 most.update(usage | {"completion_tokens": usage["completion_tokens"] * factor})
         dollars = [self._dollars(most, when) for when in (now, prices.next_change(now))]
         return None if None in dollars else max(dollars)
+
+    def _cheaper_in(self, now: datetime | None = None) -> float:
+        """Seconds until the price goes down; 0 if it does not at its next change."""
+        now = now or datetime.now(UTC)
+        change, tokens = prices.next_change(now), {"completion_tokens": 10**6}
+        cheaper = (self._dollars(tokens, change) or 0.0) < (self._dollars(tokens, now) or 0.0)
+        return (change - now).total_seconds() if cheaper else 0.0
 
     def _dollars(self, usage: Mapping[str, int], when: datetime | None = None) -> float | None:
         return self.teacher.cost(usage, when)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from llmerge_helpers.conflicts.prompts import PROMPT_VERSION
 from llmerge_helpers.generate import prices
 from llmerge_helpers.generate.limiter import Limiter, Slot
+from llmerge_helpers.generate.pacing import pause
 from llmerge_helpers.generate.prices import worst_usage
 from llmerge_helpers.generate.reply_cache import Ledger, Record, request_key
 from llmerge_helpers.generate.request import Fault, backoff, send
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 ESCALATION = 2  # a reply that max_tokens cut off is asked for once more, with this many times as many
 GRACE_S = 1.0  # a request that was not refused by then was accepted: refusals come at once
 LONGEST_RETRY_AFTER_S = 3600.0
+WORTH_A_WORD_S = 30.0
 BREAKER = 20  # so many fail in a row: it is hardly the rows
 BREAKER_PROBES = 4  # so many more, from all over the rows, have to fail, too
 GOLDEN = 0.618034  # its multiples, without what is before the point, lie spread over 0 to 1 however many they are
@@ -84,6 +86,7 @@ class Engine:
     deadline_s: float
     patience_s: float
     max_failed_share: float = 0.0  # 0: never too many
+    cheaper_in: Callable[[], float] = float  # seconds until it is worth to send, 0 where it is now
     fresh: deque[Job] = field(default_factory=deque)
     later: list[tuple[float, int, Job]] = field(default_factory=list)  # a heap: back-off holds no task and no slot
     tasks: set[asyncio.Task] = field(default_factory=set)
@@ -105,6 +108,7 @@ class Engine:
         self._serving = 0
         self._last_answer = time.monotonic()
         self._next_dispatch = 0.0
+        self._quiet_until = 0.0
         self._crash: BaseException | None = None
         self._running = False
         self._alive = False  # the service has taken a request, and not at once given an error for an answer
@@ -215,6 +219,8 @@ class Engine:
         return CURES.get(fault.kind, ": see what the service says of itself, and run again later")
 
     def _dispatch(self) -> None:
+        if self._too_dear():
+            return
         most = 2 * self.limiter.maximum + 16  # a few more than in flight: those whose answer is being judged
         while len(self.tasks) < most and not self.over and not self._held():
             now = time.monotonic()
@@ -321,8 +327,10 @@ class Engine:
         record: Record | None = None
         fault: Fault | None = None
 
-        def accepted() -> None:
+        def accepted(headers: Mapping[str, str] | None = None) -> None:
             nonlocal serving
+            if headers and (wait := pause(headers)) > 0:
+                self._pause(wait)
             self._serving += not serving
             serving = True
             self.limiter.accept(slot)
@@ -385,7 +393,7 @@ class Engine:
             await self._failed(job, fault)
         else:
             self.answers += 1
-            self._last_answer = time.monotonic()
+            self._last_answer = max(self._last_answer, time.monotonic())
             self._vain.clear()
             self._failing.clear()
             self._recent.append(False)
@@ -435,9 +443,9 @@ class Engine:
             return await self._give_up(job, fault, fault.sentence())
         if not self.answers and (probe := self._vain.total() - BREAKER) >= 0:  # it may get over it: take the time
             self._next_dispatch = max(self._next_dispatch, time.monotonic() + backoff(1 + probe, self._rng))
+        if fault.retry_after:
+            self._pause(fault.retry_after)
         if fault.retry_after > LONGEST_RETRY_AFTER_S:
-            at = datetime.now(UTC) + timedelta(seconds=fault.retry_after)
-            self.stopped = self.stopped or f"the service asks to wait until {at:%Y-%m-%d %H:%M} UTC; run again then."
             heapq.heappush(self.later, (0.0, next(self._count), job))
             return
         # a fault counts against the row only if it can be the row's: while the service answers nobody, it is not
@@ -454,6 +462,34 @@ class Engine:
                 f"{self.teacher.model} has answered nobody for {silent:.0f} s ({fault.sentence()}); run again later."
             )
         self._postpone(job, max(backoff(sum(job.faults.values()), self._rng), fault.retry_after))
+
+    def _pause(self, seconds: float) -> None:
+        """Send nothing for so long, as the service asks; over an hour the run stops, and says when to go on."""
+        at = datetime.now(UTC) + timedelta(seconds=min(seconds, 10**9))
+        if seconds > LONGEST_RETRY_AFTER_S:
+            self.stopped = self.stopped or f"the service asks to wait until {at:%Y-%m-%d %H:%M} UTC; run again then."
+            return
+        until = time.monotonic() + seconds
+        if seconds > WORTH_A_WORD_S and until > self._quiet_until + 1.0:
+            say(f"the service asks to wait until {at:%H:%M:%S} UTC ({seconds:.0f} s): nothing is sent before")
+        self.limiter.pause(seconds)
+        self._rest(until)
+
+    def _rest(self, until: float) -> None:
+        """Until then nobody can be answered, and that is no silence of the service."""
+        self._quiet_until = max(self._quiet_until, until)
+        self._last_answer = max(self._last_answer, until)
+
+    def _too_dear(self) -> bool:
+        """True while the price will be lower in a while, and that was asked for."""
+        wait = self.cheaper_in()
+        until = time.monotonic() + wait
+        if wait and until > self._quiet_until + 1.0:
+            at = datetime.now(UTC) + timedelta(seconds=wait)
+            say(f"the price is lower from {at:%a %H:%M} UTC on, in {wait / 3600:.1f} h: nothing is sent before")
+        if wait:
+            self._rest(until)
+        return wait > 0
 
     async def _give_up(self, job: Job, fault: Fault, error: str) -> None:
         """The row ends without an answer; too many of them end the run."""

@@ -118,6 +118,10 @@ class Limiter:
             return self._next_probe - now
         return None
 
+    def pause(self, seconds: float) -> None:
+        """Give out no slot for so long."""
+        self.paused_until = max(self.paused_until, self.clock() + seconds)
+
     def accept(self, slot: Slot) -> None:
         """The service took the request."""
         if not self._settle(slot):
@@ -142,7 +146,7 @@ class Limiter:
         """The service refused: 429, or with `overload` 503, which is not about our share and leaves no ceiling."""
         now = self.clock()
         self.refusals += 1
-        self.paused_until = max(self.paused_until, now + retry_after)
+        self.pause(retry_after)
         if not self._settle(slot):
             return  # one burst of refusals is one refusal
         told = learned_limit(text)

@@ -12,6 +12,7 @@ from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any
 
 from llmerge_helpers.conflicts import split_reply
+from llmerge_helpers.generate.pacing import pause
 from llmerge_helpers.generate.prices import told_usage
 from llmerge_helpers.generate.refusals import (
     BASE_RESP,
@@ -49,13 +50,13 @@ async def send(
     body: Mapping[str, object],
     *,
     deadline_s: float,
-    on_accept: Callable[[], None] = lambda: None,
+    on_accept: Callable[[Mapping[str, str]], None] = lambda headers: None,
     dialect: Dialect | None = None,
 ) -> Completion:
     """The response to `body` in the shape of a chat completion, whether it was streamed or not.
 
-    `on_accept` is called once the response headers say that the service took the request. Every trouble is a `Fault`;
-    the silence watchdog is the client's read timeout, which every byte, a keep-alive comment included, starts anew.
+    `on_accept` is called with the response headers, which say that the service took the request. Every trouble is a
+    `Fault`; the silence watchdog is the client's read timeout, which every byte, a keep-alive comment too, starts anew.
     A service that refuses the words of a request, and says which it would take, is asked again in its own `dialect`.
     """
     import openai
@@ -80,12 +81,14 @@ async def send(
     return _checked(completion)
 
 
-async def _exchange(client: AsyncOpenAI, body: Mapping[str, object], on_accept: Callable[[], None]) -> Completion:
+async def _exchange(
+    client: AsyncOpenAI, body: Mapping[str, object], on_accept: Callable[[Mapping[str, str]], None]
+) -> Completion:
     # The SDK gives the connection, the headers and typed errors. Its own walk over the messages costs more than all of
     # that, and so does its parser (one pydantic object a token): `extra_body` takes precedence and is sent as it is.
     create = client.chat.completions.with_streaming_response.create
     async with create(model=body["model"], messages=(), stream=True, extra_body=dict(body)) as answer:
-        on_accept()
+        on_accept(answer.headers)
         completion = await _read(answer.http_response.aiter_bytes())
         request_id = answer.headers.get("x-request-id") or answer.headers.get("x-deepseek-request-id")
         if request_id:
@@ -533,7 +536,8 @@ def _fault_of_status(error: openai.APIStatusError, said: Mapping[str, object] | 
         detail = f"`{refused_field(text, said)}` ({detail})"
     elif kind == "used_up" and (reset := reset_of(headers, body)):
         detail = f"The reset is at {reset:%Y-%m-%d %H:%M} UTC ({detail})"
-    return Fault(kind, detail, retry_after=retry_after(headers) or (told_wait(text) if kind == "rate_limit" else 0.0))
+    wait = retry_after(headers) or pause(headers) or (told_wait(text) if kind == "rate_limit" else 0.0)
+    return Fault(kind, detail, retry_after=wait)
 
 
 def _told_fault(completion: Completion) -> Fault | None:

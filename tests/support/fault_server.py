@@ -142,6 +142,7 @@ class FaultServer:
         self.bodies: list[dict[str, Any]] = []  # every body that came, as it came
         self.fault_for: Callable[[dict[str, Any]], str | None] = lambda body: None  # goes before the drawn ones
         self.raw_for: Callable[[dict[str, Any]], Raw | None] = lambda body: None  # goes before everything else
+        self.headers_for: Callable[[dict[str, Any]], dict[str, str]] = lambda body: {}  # of answers and refusals
         self.in_flight = 0
         self._started = threading.Event()
 
@@ -285,7 +286,7 @@ class _Exchange:
                 f"Your current concurrency is {limit + 1}, which exceeds your concurrency limit of {limit} "
                 "based on your remaining balance"
             )
-        headers = {}
+        headers = dict(self.server.headers_for(self.body))
         if status in (429, 503) and self.options.retry_after is not None:
             seconds = self.options.retry_after
             date = formatdate(time.time() + seconds, usegmt=True)
@@ -311,7 +312,9 @@ class _Exchange:
         elif self.options.header_delay_s:
             await asyncio.sleep(self.options.header_delay_s)
         kind = "text/event-stream" if self.stream else "application/json"
-        self.writer.write(f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked\r\n\r\n".encode())
+        more = "".join(f"{name}: {value}\r\n" for name, value in self.server.headers_for(self.body).items())
+        head = f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\n{more}transfer-encoding: chunked\r\n\r\n"
+        self.writer.write(head.encode())
         self._alive()
         await self.writer.drain()
         if fault == "slow_loris":
