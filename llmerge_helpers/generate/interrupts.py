@@ -24,6 +24,7 @@ class Interrupts:
 
     def __init__(self, first: Callable[[], bool]):
         self.first, self.count = first, 0
+        self._asked_to_stop: bool | None = None  # None: the loop is not held
 
     def __enter__(self) -> Interrupts:
         self._task, self._loop = asyncio.current_task(), asyncio.get_running_loop()
@@ -35,6 +36,10 @@ class Interrupts:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._asked_to_stop is not None:
+            del self._loop.stop  # the attribute, not the method
+            if self._asked_to_stop:
+                self._loop.stop()
         if self in Interrupts._entered:
             Interrupts._entered.remove(self)
             if not Interrupts._entered:
@@ -48,6 +53,13 @@ class Interrupts:
         self.count += 1
         if self.count > 1 or not self.first():
             self._task.cancel()
+        elif "stop" not in vars(self._loop):
+            # a kernel that is shut down, as by a papermill that was interrupted, stops its loop and all that is in
+            # flight on it: it does so once this has ended, if nobody kills it before
+            self._asked_to_stop, self._loop.stop = False, self._stop_later
+
+    def _stop_later(self) -> None:
+        self._asked_to_stop = True
 
 
 def _on_sigint(number: int, frame: FrameType | None) -> None:

@@ -194,3 +194,23 @@ def test_the_stop_button_of_a_notebook_lets_what_is_in_flight_end(tmp_path, kern
         assert time.monotonic() - start < 2.0 and "5 cancelled in flight" in error["traceback"][0]
         client.execute("print(6 * 7)")
         assert outputs(client, None) == ("42\n", None)  # the kernel is as good as before
+
+
+@pytest.mark.slow
+def test_an_interrupted_papermill_leaves_its_kernel_the_time_that_it_has(tmp_path):
+    """Papermill kills its kernel after 2.5 s: what is answered until then is kept, and the notebook says why."""
+    import nbformat
+
+    with FaultServer(take_ours, latency_s=0.5) as server:
+        cell = nbformat.v4.new_code_cell(code(server, tmp_path / "cache") + "await asking")
+        kernel = {"kernelspec": {"name": "python3", "display_name": "python3"}}
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=kernel), tmp_path / "in.ipynb")
+        command = [sys.executable, "-m", "papermill", "--no-progress-bar", "in.ipynb", "out.ipynb"]
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(lambda: server.books.requests > 8, 60.0)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) != 0
+        kept = len(list(Ledger(tmp_path / "cache").records()))
+        assert kept == server.books.answered == server.books.requests
+    outputs = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[0].outputs
+    assert f"interrupted: {kept} answers are on disk" in str(outputs[-1])
