@@ -66,6 +66,7 @@ class Options:
     fingerprint: str = "fp_1"
     balance: str | None = "12.34"
     answer_tokens: tuple[int, int] = (20, 60)  # uniform, seeded by the body; more than max_tokens is cut off
+    padding: int = 0  # so many characters more of reasoning
     cached_share: float = 0.5  # of prompt tokens that hit the service's own cache
     prices: tuple[float, float, float] = (
         0.003,
@@ -364,6 +365,7 @@ class _Exchange:
     def _reply(self) -> tuple[str, str | None, str, dict[str, Any]]:
         """Reasoning, content, finish_reason, usage."""
         reasoning, content = self.server.respond(self.body)
+        reasoning += "so it goes, " * (self.options.padding // 12)
         of_question = random.Random(f"{self.options.seed}:{self.body['messages'][-1:]}")
         needed, limit = of_question.randint(*self.options.answer_tokens), int(self.body.get("max_tokens") or 10**9)
         finish, tokens = "stop", needed
@@ -418,9 +420,11 @@ class _Exchange:
 
     async def _send_stream(self) -> None:
         reasoning, content, finish, usage = self._reply()
-        half = len(reasoning) // 2
+        piece = (
+            max(1, -(-len(reasoning) // 2)) if not self.options.padding else 48
+        )  # as a service streams: a few tokens
         deltas: list[dict[str, Any]] = [{"role": "assistant", "content": None, "reasoning_content": ""}]
-        deltas += [{"reasoning_content": reasoning[:half]}, {"reasoning_content": reasoning[half:]}]
+        deltas += [{"reasoning_content": reasoning[at : at + piece]} for at in range(0, len(reasoning), piece)]
         if content:
             deltas += [{"content": content[: len(content) // 2]}, {"content": content[len(content) // 2 :]}]
         for number, delta in enumerate(deltas):
