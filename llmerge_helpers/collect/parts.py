@@ -21,7 +21,7 @@ from typing import NamedTuple, TypedDict
 from llmerge_helpers.collect.repository import git_name
 from llmerge_helpers.conflicts import Conflict, Row
 from llmerge_helpers.run import from_root
-from llmerge_helpers.run.files import open_atomic
+from llmerge_helpers.run.files import atomic_file
 
 _FORMAT = 7  # part files written by other code are not reused
 _LEVEL = 2  # files compress to a fourth; a higher level takes twice the time for a twentieth less
@@ -144,7 +144,7 @@ class PartWriter:
         merges, took = (self._whole, self._again), round(seconds, 3)
         part = Part(str(path), repository, roots, options, git_name(), *merges, self.counts, took)
         head = {"format": _FORMAT} | {name: value for name, value in part._asdict().items() if name != "path"}
-        with open_atomic(path) as file:
+        with atomic_file(path) as file:
             # two gzip files one behind the other are one
             file.write(gzip.compress(json.dumps(head).encode() + b"\n", _LEVEL, mtime=0))
             self._body.seek(0)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
+import random
+import re
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import lru_cache
+from sys import intern
 from typing import Any, NoReturn
 
 from llmerge_helpers.conflicts import Message, Reply, Row, messages, split_reply
@@ -22,13 +26,17 @@ from llmerge_helpers.generate.engine import ESCALATION, Engine, Job, is_cut_off,
 from llmerge_helpers.generate.interrupts import Interrupts
 from llmerge_helpers.generate.limiter import Limiter
 from llmerge_helpers.generate.prices import Budget, Quote
-from llmerge_helpers.generate.reply_cache import Ledger, Record, request_key
+from llmerge_helpers.generate.reply_cache import Ledger, Record, request_key, request_keys
 from llmerge_helpers.generate.teachers import Teacher, balance
-from llmerge_helpers.run import from_root, redact
+from llmerge_helpers.run import from_root, redact, shown
 from llmerge_helpers.run.screen import Progress
 from llmerge_helpers.verdict import Verdict, verify
 
 logger = logging.getLogger(__name__)
+AT_ONCE = 2_000  # so many rows are looked up before anything is sent: it takes a moment, and all is known then
+PROBES = 64  # of more rows, so many from all over are looked up first: what is on disk often are the first half
+SLICE_S = 0.01  # the longest that looking up keeps the event loop from its requests
+MOST_KNOWN = 2_000  # a quote rests on so many answers at most
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,7 @@ class Options:
     patience: str = ""  # off-peak: send only while the service's lower price holds
     max_failed_share: float = 0.5  # stop when more of the last rows fail (50 to 200 of them count); 0: never
     budget: Budget | None = None  # one purse for several calls; its cap then counts, not `max_cost_usd`
+    shard: str = ""  # "2/8": only the second eighth of the rows, for one of eight machines; empty: all
 
     def __post_init__(self) -> None:
         for name in ("samples", "max_tokens", "max_concurrency"):
@@ -69,6 +78,7 @@ class Options:
                 f"until_correct={self.until_correct} right answers need at least as many samples, "
                 f"and samples is {self.samples}: raise samples."
             )
+        read_shard(self.shard)
 
 
 async def generate(rows: Iterable[Row], teacher: Teacher, **options: Any) -> Results:
@@ -96,19 +106,64 @@ async def quote(rows: Iterable[Row], teacher: Teacher, **options: Any) -> Quote:
 
 async def one(row: Row, teacher: Teacher, **options: Any) -> Result:
     """The teacher's reply to one row; a `Result` without a message where the cap left it out."""
-    found = await _Run([row], teacher, Options(**{"progress": False, **options})).whole()
+    found = await _Run([row], teacher, Options(**{"progress": False, **options, "shard": ""})).whole()
     why = "not asked: the worst case of one request does not fit into max_cost_usd, or max_tokens_total"
     return found[0] if found else Result(0, str(row.get("id") or 0), 0, "", error=why, rows=[row])
 
 
-@dataclass
+def read_shard(text: str) -> tuple[int, int]:
+    """Which share of how many, counted from 0, a text like `2/8` means; (0, 1) for an empty one.
+
+    >>> read_shard("2/8"), read_shard("")
+    ((1, 8), (0, 1))
+    """
+    found = re.fullmatch(r"\s*([0-9]{1,6})\s*/\s*([0-9]{1,6})\s*", text or "1/1") if isinstance(text, str) else None
+    number, of = (int(part) for part in found.groups()) if found else (0, 0)
+    if not 1 <= number <= of:
+        raise LlmergeError(f"shard {text!r} is no share of the rows: give 1/8 … 8/8 to eight runs, or leave it empty.")
+    return number - 1, of
+
+
+def shard_of(question: str, of: int) -> int:
+    """Which of `of` shares a question is in, wherever its row stands; rows that ask the same are together, paid once.
+
+    >>> [shard_of(question, 2) for question in ("c", "d", "e", "c")]
+    [0, 1, 0, 0]
+    """
+    digest = hashlib.sha256(question.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big") % of
+
+
+class Shelf:
+    """The replies of a cache, read when they are looked at; the last few stay at hand."""
+
+    def __init__(self, ledger: Ledger):
+        self.ledger = ledger
+        self.message = lru_cache(maxsize=4)(self._message)
+        self.reply = lru_cache(maxsize=4)(self._reply)
+
+    def _message(self, key: str) -> dict[str, object]:
+        record = self.ledger.get(key)
+        if record is None:
+            raise LlmergeError(
+                f"the reply {key[:12]}… is gone from the cache {shown(self.ledger.folder)} since it was found there: "
+                "run the same command again."
+            )
+        return record["response"]["choices"][0]["message"]
+
+    def _reply(self, key: str) -> Reply:
+        return split_reply(self.message(key))
+
+
+@dataclass(slots=True)
 class Result:
     """One sample of one row. `cost_usd` is what it cost, paid attempts without an answer included, whenever that was.
 
-    `record` is what the cache keeps of the reply, but for the request. `cached` means that this run did not ask: the
-    answer was on disk, or another row asked the very same question. `truncated` lists the cache keys of earlier tries
-    with a smaller `max_tokens`. The verdict is made when it is first looked at: judging ten thousand replies takes far
-    longer than reading them back.
+    `record` has the figures that the cache keeps of the reply; its text is read from there whenever it is looked at,
+    so that a hundred thousand results fit into memory. `cached` means that this run did not ask: the answer was on
+    disk, or another row asked the very same question. `truncated` lists the cache keys of earlier tries with a smaller
+    `max_tokens`. The verdict is made when it is first looked at: judging ten thousand replies takes far longer than
+    reading them back.
     """
 
     index: int
@@ -122,16 +177,33 @@ class Result:
     error: str | None = None
     truncated: tuple[str, ...] = ()
     rows: Sequence[Row] = field(default=(), repr=False, compare=False)
+    shelf: Shelf | None = field(default=None, repr=False, compare=False)  # None: the record has the whole reply
+    _brief: Verdict | None = field(default=None, init=False, repr=False, compare=False)  # without the code
+    _code: tuple[int, int] | None = field(default=None, init=False, repr=False, compare=False)  # where it stands
+
+    def put_away(self, shelf: Shelf) -> None:
+        """Forget all of an answer that is on disk but its figures."""
+        if self.message is None:
+            return
+        figures = Record(finish_reason=self.finish_reason, usage=self.usage, latency_s=self.latency_s)
+        for name in ("requested_model", "served_model", "system_fingerprint", "sdk", "prompt_version"):
+            figures[name] = intern(str(self.record.get(name) or ""))
+        self.record, self.shelf = figures, shelf
+
+    @property
+    def answered(self) -> bool:
+        """True if a reply came; nothing is read for it."""
+        return self.shelf is not None or self._choice.get("message") is not None
 
     @property
     def message(self) -> dict[str, Any] | None:
         """The message as the service sent it; None if there is none."""
-        return self._choice.get("message")
+        return self.shelf.message(self.key) if self.shelf else self._choice.get("message")
 
     @property
     def finish_reason(self) -> str | None:
         """Why the reply ended."""
-        return self._choice.get("finish_reason")
+        return self.record.get("finish_reason") if self.shelf else self._choice.get("finish_reason")
 
     @property
     def _choice(self) -> dict[str, Any]:
@@ -173,28 +245,48 @@ class Result:
         """The version of the prompt that was asked."""
         return self.record.get("prompt_version", "")
 
-    @cached_property
+    @property
     def reply(self) -> Reply | None:
         """The reply as reasoning and answer; None if there is none."""
+        if self.shelf:
+            return self.shelf.reply(self.key)
         return split_reply(self.message) if self.message is not None else None
 
     def text(self) -> str:
         """Reasoning and answer as a person reads them, or why there is none."""
-        if self.reply is None:
+        if (reply := self.reply) is None:
             return f"no reply: {self.error or 'none came'}"
-        return f"{self.reply.reasoning}\n\n=== answer ===\n\n{self.reply.answer}"
+        return f"{reply.reasoning}\n\n=== answer ===\n\n{reply.answer}"
 
-    @cached_property
+    @property
     def verdict(self) -> Verdict:
         """The verdict on the reply."""
-        if self.message is None:
+        brief = self.judge()
+        if self._code is None:
+            return brief
+        start, end = self._code
+        return replace(brief, answer=self.reply.answer[start:end])
+
+    def judge(self) -> Verdict:
+        """The verdict without the code that was judged: made once, and then at hand."""
+        if self._brief is None:
+            self._brief = self._judged()
+        return self._brief
+
+    def _judged(self) -> Verdict:
+        if (message := self.message) is None:
             return Verdict("failed", False, detail=self.error or "There is no reply.")
-        return verify(self.message, self.rows[self.index], finish_reason=self.finish_reason)
+        verdict = verify(message, self.rows[self.index], finish_reason=self.finish_reason)
+        start = self.reply.answer.find(verdict.answer) if verdict.answer else -1
+        if start < 0:
+            return verdict
+        self._code = start, start + len(verdict.answer)
+        return replace(verdict, answer=None)
 
     @property
     def judged(self) -> bool:
         """True once the verdict is made."""
-        return "verdict" in self.__dict__
+        return self._brief is not None
 
 
 class Results(list[Result]):
@@ -234,6 +326,7 @@ class _Run:
         self.teacher, self.options = teacher, options
         self.ledger = Ledger(from_root(options.cache_dir))
         self.limits = self.ledger.limits()
+        self.shelf = Shelf(self.ledger)
         self.budget = options.budget if options.budget is not None else Budget(options.max_cost_usd)
         self.budget.max_tokens_total = self.budget.max_tokens_total or options.max_tokens_total
         # by other calls that share the purse
@@ -244,8 +337,12 @@ class _Run:
         self.charged: set[str] = set()  # keys whose cost stands on a result already
         self.done: dict[tuple[int, int], Result] = {}
         self.drawn: dict[int, _Drawn] = {}
-        self.ids: list[str] = []
-        self.known: list[dict[str, int]] = []  # usage of answers: what the rest will need, too
+        self.ids: dict[int, str] = {}
+        self.failed: dict[str, tuple[Job, str | None]] = {}  # keys that were asked in vain, and how it ended
+        self.looking: Iterator[None] | None = self._look()  # the rows that are not looked up yet
+        self.known: list[dict[str, int]] = []  # usage of some answers: what the rest will need, too
+        self.seen, self.rng = 0, random.Random(0)  # how many were seen of which these are a sample
+        self.worst_prompt: dict[int, int] = {}  # row -> the most tokens of its question, where money is at stake
         self.counts: Counter[str] = Counter()
         self.served: Counter[str] = Counter()
         self.engine: Engine | None = None
@@ -258,6 +355,8 @@ class _Run:
                 "and price_out in US dollars per million tokens, or set it to 0 and cap the tokens with "
                 "max_tokens_total."
             )
+        _check_rows(self.rows)
+        self.priced = bool(self._dollars({"completion_tokens": 10**6}))
 
         if options.patience and not self._cheaper_in(datetime(2026, 11, 24, 2, tzinfo=UTC)):  # a peak of DeepSeek's
             raise LlmergeError(
@@ -267,29 +366,24 @@ class _Run:
 
     async def whole(self) -> Results:
         """Read back, ask the rest, and tell."""
-        await self.read_back()
-        if self.queue:
+        if await self.something_to_ask():
             await self.ask()
         return self.results()
 
     # ------------------------------------------------------------------------------------------------- planning
 
+    async def something_to_ask(self) -> bool:
+        """Look up the first rows, and more until there is one to ask; False if all answers are on disk."""
+        if self.options.offline or len(self.rows) <= AT_ONCE:
+            await self.read_back()
+        while self.looking and not self.queue:
+            await self._look_on(2 * PROBES)
+        return bool(self.queue)
+
     async def read_back(self) -> None:
         """Take what is on disk; the rest is in the queue."""
-        options = self.options
-        first = options.until_correct or options.samples
-        for index, row in enumerate(self._questions()):
-            chat = messages(row)
-            self.ids.append(str(row.get("id") or index))
-            self.drawn[index] = drawn = _Drawn(first, first)
-            for sample in range(first):
-                self._look_up(index, sample, chat)
-            while not drawn.open and (more := self._draw(index)):
-                for sample in more:
-                    self._look_up(index, sample, chat)
-            if index % 200 == 199:
-                await asyncio.sleep(0)  # a person may want to interrupt
-        if self.queue and options.offline:
+        await self._look_on()
+        if self.queue and self.options.offline:
             job, left = self.queue[0], len(self._left())
             raise LlmergeError(
                 f"offline: {left} of {left + len(self.done)} replies are not in the cache, the first of them of row "
@@ -297,48 +391,119 @@ class _Run:
                 "and max_tokens that they were asked with."
             )
 
-    def _questions(self) -> Iterator[Row]:
-        columns = getattr(self.rows, "column_names", None)
-        if columns and "question" in columns and hasattr(self.rows, "select_columns"):
-            _check_columns(0, columns)
+    async def _look_on(self, rows: int = 0) -> None:
+        """Look up so many more rows, or all that are left, while requests and a person's interrupt have their turns."""
+        left, pause = rows or -1, time.monotonic() + SLICE_S
+        while left and self.looking:
+            if next(self.looking, self) is self:
+                self.looking = None
+            left -= 1
+            if time.monotonic() >= pause:
+                await asyncio.sleep(0)
+                pause = time.monotonic() + SLICE_S
+        await asyncio.sleep(0)  # whoever calls again and again leaves room, too
+
+    def _look(self) -> Iterator[None]:
+        """Look up one row after the other: first what is to be asked, then, which takes longer, what is on disk."""
+        options, endpoint = self.options, self.teacher.endpoint
+        first = options.until_correct or options.samples
+        number, of = read_shard(options.shard)
+        many = len(self.rows) > AT_ONCE
+        # a few are simply opened: the folders of a large cache take longer to list
+        is_known = self.ledger.listing() if many else bool
+        stored: deque[tuple[int, int, str]] = deque()
+        keys: list[Callable[[str], str]] = []  # for each sample: the key of a question
+        others: list[list[Callable[[str], str]]] = []  # and those under a smaller max_tokens
+        lesser = self._less(options.max_tokens)
+        for index, row in self._questions():
+            chat = messages(row)
+            question = chat[-1]["content"]
+            if of > 1 and shard_of(question, of) != number:
+                continue
+            self.ids[index] = str(row.get("id") or index)
+            self.drawn[index] = _Drawn(first, first)
+            body = None if many and keys else self.teacher.body(chat, options.max_tokens)
+            if many:
+                keys = keys or [request_keys(body, endpoint, sample) for sample in range(first)]
+                others = others or [
+                    [request_keys(self.teacher.body(chat, less), endpoint, sample) for less in lesser]
+                    for sample in range(first)
+                ]
+            for sample in range(first):
+                key = keys[sample](question) if many else request_key(body, endpoint, sample)
+                if is_known(key) or (many and any(is_known(other(question)) for other in others[sample])):
+                    stored.append((index, sample, key))
+                else:
+                    self._want(index, sample, Job(index, sample, key, options.max_tokens, None, key), chat)
+            yield
+        while stored:
+            index, sample, key = stored.popleft()
+            self._look_up(index, sample, key)
+            self._draw_more(index)
+            yield
+
+    def _questions(self) -> Iterator[tuple[int, Row]]:
+        """The rows and their numbers; of many, first some from all over, so that there soon is one to ask."""
+        columns, rows = getattr(self.rows, "column_names", None), self.rows
+        if columns and "question" in columns and hasattr(rows, "select_columns"):
             # a dataset would decode whole files, too
-            yield from self.rows.select_columns([name for name in ("id", "question") if name in columns])
-            return
-        for index, row in enumerate(self.rows):
-            _check_columns(index, row)
-            yield row
+            rows = rows.select_columns([name for name in ("id", "question") if name in columns])
+        # those of the pilot come first: neighbours are of one repository, and alike in length
+        steps = (self.options.pilot, PROBES) if len(rows) > AT_ONCE else ()
+        some = dict.fromkeys(n * len(rows) // few for few in steps for n in range(few))
+        yield from ((index, rows[index]) for index in some)
+        yield from ((index, row) for index, row in enumerate(rows) if index not in some)
 
     def _body(self, index: int, max_tokens: int) -> dict[str, object]:
         return self.teacher.body(messages(self.rows[index]), max_tokens)
 
-    def _look_up(self, index: int, sample: int, chat: list[Message]) -> None:
+    def _look_up(self, index: int, sample: int, key: str = "") -> None:
         """Take the answer from disk, or put the sample into the queue."""
-        limit, cut_off, first_key = self.options.max_tokens, None, ""
+        limit, cut_off, first_key = self.options.max_tokens, None, key
         while True:
-            key = request_key(self.teacher.body(chat, limit), self.teacher.endpoint, sample)
+            key = key or request_key(self._body(index, limit), self.teacher.endpoint, sample)
             first_key = first_key or key
-            record = self.ledger.get(key) or (None if cut_off else self._under_less(chat, limit, sample))
+            record = self.ledger.get(key) or (None if cut_off else self._under_less(index, limit, sample))
             if record is None:
                 break
             if cut_off or not is_cut_off(record):
                 self._know(cut_off, record)
                 return self._take(self._result(index, sample, first_key, record, cut_off, cached=True))
-            cut_off, limit = record, limit * ESCALATION
+            # a queue of whole replies would not fit into memory
+            cut_off = Record({k: v for k, v in record.items() if k not in ("request", "response")})
+            limit, key = limit * ESCALATION, ""
         if cut_off and self.options.offline:  # it was never asked with more room, or in vain: it stays cut off
             return self._take(self._result(index, sample, first_key, cut_off, None, cached=True))
-        self.wanted.setdefault(first_key, []).append((index, sample))
-        if first_key not in self.pending:
-            self.pending.add(first_key)
-            self.queue.append(Job(index, sample, key, limit, cut_off, first_key))
+        self._want(index, sample, Job(index, sample, key, limit, cut_off, first_key))
 
-    def _under_less(self, chat: list[Message], limit: int, sample: int) -> Record | None:
+    def _want(self, index: int, sample: int, job: Job, chat: list[Message] | None = None) -> None:
+        """Put a sample into the queue, unless the very same question is there, or was asked in vain."""
+        if job.first_key in self.failed:
+            return self._take(self._no_result(index, sample, *self.failed[job.first_key]))
+        self.wanted.setdefault(job.first_key, []).append((index, sample))
+        if self.priced and index not in self.worst_prompt:
+            body = self.teacher.body(chat or messages(self.rows[index]), 1)
+            self.worst_prompt[index] = prices.worst_usage(body)["prompt_tokens"]
+        if job.first_key not in self.pending:
+            self.pending.add(job.first_key)
+            self.queue.append(job)
+
+    def _draw_more(self, index: int) -> None:
+        """Draw the next samples of a row whose drawn ones have ended; what is on disk is taken at once."""
+        while not self.drawn[index].open and (more := self._draw(index)):
+            for sample in more:
+                self._look_up(index, sample)
+
+    def _under_less(self, index: int, limit: int, sample: int) -> Record | None:
         """The reply that ended of itself under a smaller max_tokens: with more room it would be the same."""
-        for less in self.limits:
-            if less < limit:
-                record = self.ledger.get(request_key(self.teacher.body(chat, less), self.teacher.endpoint, sample))
-                if record is not None and record.get("finish_reason") == "stop":
-                    return record
+        for less in self._less(limit):
+            record = self.ledger.get(request_key(self._body(index, less), self.teacher.endpoint, sample))
+            if record is not None and record.get("finish_reason") == "stop":
+                return record
         return None
+
+    def _less(self, limit: int) -> list[int]:
+        return [less for less in self.limits if less < limit]
 
     def _draw(self, index: int) -> range:
         """The numbers of the samples to draw next, as many as right answers are missing."""
@@ -356,7 +521,7 @@ class _Run:
             say(f"note: {self.teacher.model} ignores {name} while it thinks; it is left out of the request")
         if self._dollars({"completion_tokens": 1}) is None and not self.budget.max_tokens_total:
             # who has no progress line prints for a program: there it goes to the log, or to stderr
-            (say if options.progress else logger.warning)(
+            (say if self.options.progress else logger.warning)(
                 f"note: no price is known for {self.teacher.model}, and nothing caps what this run spends: give "
                 "price_in and price_out in US dollars per million tokens, or max_tokens_total."
             )
@@ -385,17 +550,21 @@ class _Run:
                 self._cheaper_in if options.patience else float,
             )  # fmt: skip
             stack.callback(engine.close)
+            planning = asyncio.create_task(self._fill(engine))
+            stack.push_async_callback(_cancelled, planning)
             if options.progress:
                 self.line = stack.enter_context(Progress(len(self._left()), teacher.model))
             self.asking_since = time.monotonic()
-            if self._dollars({"completion_tokens": 10**6}):
+            if self.priced:
                 await self._pilot()
                 if not engine.over:
+                    await planning
                     self.quoted = self.quote()
                     money = await balance(teacher, client)
                     say(f"{self.quoted}" + (f"; balance {money}" if money else ""))
             if not only_pilot:
-                await engine.run(self.queue)
+                await engine.run(self.queue, lambda: self.looking is not None)
+                await planning  # a run that stops early still tells what is on disk, and what is left
                 for job in engine.unfinished():
                     if job.cut_off:  # the second try with more room was not made: the first one stands
                         await self._ended(job, job.cut_off, None, False)
@@ -415,18 +584,28 @@ class _Run:
         cancelled = f" {count} cancelled in flight ({price} may have been paid for no answer);" if count else ""
         return f"{why}{cancelled} {on_disk} answers are on disk, {left} are left; the same command goes on from here."
 
+    async def _fill(self, engine: Engine) -> None:
+        """Look up the rest of the rows while the engine asks what was found."""
+        try:
+            while self.looking:
+                await self._look_on(100)
+                engine.wake()
+        except Exception as error:
+            engine.abort(error)
+        engine.wake()
+
     async def _pilot(self) -> None:
         """A few answers from all over the rows, so that the quote rests on something; they count as any other."""
         few = self.options.pilot
-        if len(self.known) >= few or len(self.queue) <= few:
+        if not self.looking and (len(self.known) >= few or len(self.queue) <= few):
             return
         jobs = list(self.queue)
-        # spread over all rows: neighbours are of one repository, and alike in length
-        chosen = {n * len(jobs) // few for n in range(few)}
-        self.queue = deque(job for n, job in enumerate(jobs) if n in chosen)
-        rest = [job for n, job in enumerate(jobs) if n not in chosen]
-        await self.engine.run(self.queue)
-        self.queue.extend(rest)
+        # of a queue that is still filling, the first are from all over the rows
+        chosen = {n if self.looking else n * len(jobs) // few for n in range(few)}
+        self.queue = deque(job for n, job in enumerate(jobs) if n not in chosen)
+        pilot = deque(job for n, job in enumerate(jobs) if n in chosen)
+        await self.engine.run(pilot)
+        self.queue.extendleft(reversed(pilot))  # those that a stop left
         if self.options.max_failed_share:
             self.engine.stop_if_vain()
 
@@ -437,12 +616,10 @@ class _Run:
 
     def _worst(self, left: Sequence[tuple[int, int]], now: datetime) -> float | None:
         """What `left` costs at most: every answer cut off and asked once more with more room, at the dearer price."""
-        most: Counter[str] = Counter()
-        for index, _ in left:
-            body = self._body(index, self.options.max_tokens)
-            for factor in (1, ESCALATION):
-                usage = prices.worst_usage(body)
-                most.update(usage | {"completion_tokens": usage["completion_tokens"] * factor})
+        most = {
+            "prompt_tokens": 2 * sum(self.worst_prompt.get(index, 0) for index, _ in left),
+            "completion_tokens": len(left) * self.options.max_tokens * (1 + ESCALATION),
+        }
         dollars = [self._dollars(most, when) for when in (now, prices.next_change(now))]
         return None if None in dollars else max(dollars)
 
@@ -465,37 +642,44 @@ class _Run:
         loop = asyncio.get_running_loop()
         self._know(cut_off, record)
         self.pending.discard(job.first_key)
-        for index, sample in list(self.wanted.get(job.first_key, ())):
+        if record is None:
+            self.failed[job.first_key] = job, error
+        # taken out at once: a row that is looked up meanwhile, and asks the same, finds the answer on disk
+        for index, sample in self.wanted.pop(job.first_key, ()):
             if record is not None:
                 result = self._result(index, sample, job.first_key, record, cut_off, cached, error, vain)
             else:
                 result = self._no_result(index, sample, job, error)
-            await loop.run_in_executor(self.judge, lambda result=result: result.verdict)
+            await loop.run_in_executor(self.judge, result.judge)
             self._notice_model(result)
             self._take(result)
-            while not self.drawn[index].open and (more := self._draw(index)):  # what is on disk is taken at once
-                for number in more:
-                    self._look_up(index, number, messages(self.rows[index]))
-        self.wanted.pop(job.first_key, None)
+            self._draw_more(index)
 
     def _know(self, *records: Record | None) -> None:
         """Note what one row needed, a reply that was cut off and asked again included."""
         usages = [record.get("usage") or {} for record in records if record]
-        if usages and all(usages):  # what a service does not tell is unknown, not nothing
+        if not usages or not all(usages):  # what a service does not tell is unknown, not nothing
+            return
+        self.seen += 1
+        if len(self.known) < MOST_KNOWN:
             self.known.append(prices.total(usages))
+        elif (place := self.rng.randrange(self.seen)) < MOST_KNOWN:  # a fair sample of all
+            self.known[place] = prices.total(usages)
 
     def _take(self, result: Result) -> None:
         self.done[result.index, result.sample] = result
         drawn = self.drawn[result.index]
         drawn.open -= 1
         if self.options.until_correct:
-            drawn.right += result.verdict.is_correct
+            drawn.right += result.judge().is_correct
         self.counts["cached" if result.cached else "asked"] += 1
-        self.counts["failed"] += result.message is None
+        self.counts["failed"] += not result.answered
         self.counts["truncated"] += result.finish_reason == "length"
-        self.counts["right"] += result.judged and result.verdict.is_correct
+        self.counts["right"] += result.judged and result.judge().is_correct
         if result.served_model:
             self.served[result.served_model] += 1
+        if not (self.engine and result.key in self.engine.unwritten):
+            result.put_away(self.shelf)
 
     def _result(
         self, index: int, sample: int, first_key: str, record: Record, cut_off: Record | None,
@@ -511,18 +695,20 @@ class _Run:
             id=self.ids[index],
             sample=sample,
             key=record["key"],
-            # the request is the question again: with it, a large run would need twice the memory
-            record={name: value for name, value in record.items() if name != "request"},
+            record=record,
             cost_usd=0.0 if twin else None if None in costs else sum(costs),
             attempts=sum(r["attempts"] for r in records),
             cached=cached or twin,
             error=error,
             truncated=(cut_off["key"],) if cut_off else (),
             rows=self.rows,
+            shelf=None if "response" in record else self.shelf,
         )
 
     def _no_result(self, index: int, sample: int, job: Job, error: str | None) -> Result:
-        spent = [attempt.get("cost_usd") for attempt in job.spoiled or ()]
+        twin = job.first_key in self.charged
+        self.charged.add(job.first_key)
+        spent = [] if twin else [attempt.get("cost_usd") for attempt in job.spoiled or ()]
         asked = Record(requested_model=self.teacher.model, sdk=sdk_version(), prompt_version=PROMPT_VERSION)
         return Result(
             index=index, id=self.ids[index], sample=sample, key=job.key, record=asked, error=error,
@@ -534,7 +720,7 @@ class _Run:
     def _on_disk(self) -> int:
         """How many answers the same call would find in the cache: neither failures nor what could not be written."""
         lost = self.engine.unwritten if self.engine else ()
-        return sum(result.message is not None and result.key not in lost for result in self.done.values())
+        return sum(result.answered and result.key not in lost for result in self.done.values())
 
     def _left(self) -> list[tuple[int, int]]:
         return sorted(sample for samples in self.wanted.values() for sample in samples)
@@ -606,7 +792,7 @@ class _Run:
 
 def check_answered(results: Results) -> None:
     """Raise `RunStopped` where requests were made, or read back, and none of them has an answer."""
-    if not results or any(result.message is not None for result in results):
+    if not results or any(result.answered for result in results):
         return
     reason, times = Counter(redact(result.error or "none came") for result in results).most_common(1)[0]
     raise RunStopped(
@@ -614,6 +800,19 @@ def check_answered(results: Results) -> None:
         "the same command asks them again.",
         results,
     )
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def _check_rows(rows: Sequence[Row]) -> None:
+    """Raise an `LlmergeError`, before anything is asked, for a row that could not be judged, or not even asked."""
+    columns = getattr(rows, "column_names", None)
+    for index, row in enumerate([columns][: len(rows)] if columns else rows):
+        _check_columns(index, row)
 
 
 def _check_columns(index: int, row: Iterable[str]) -> None:

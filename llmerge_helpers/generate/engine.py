@@ -120,10 +120,10 @@ class Engine:
         self._flying: dict[Job, tuple[float, float]] = {}  # until when at most, and for how much at most
         self._disk = ThreadPoolExecutor(4, "ledger")  # fsync waits for the disk, not for this process
 
-    async def run(self, jobs: deque[Job]) -> None:
+    async def run(self, jobs: deque[Job], filling: Callable[[], bool] = bool) -> None:
         """Work until every job has ended, those added meanwhile included, or the run has to stop.
 
-        When it returns, nothing is in flight any more.
+        While `filling()`, more jobs may come. When it returns, nothing is in flight any more.
         """
         self.fresh = jobs
         self._last_answer = time.monotonic()
@@ -133,7 +133,7 @@ class Engine:
                 self._dispatch()
                 if not self.tasks:
                     self._check_breaker()
-                    if self.over or not (self.fresh or self.later):  # even after a crash: it is paid for
+                    if self.over or not (self.fresh or self.later or filling()):  # even after a crash: it is paid for
                         break
                 await self._sleep()
         finally:
@@ -144,6 +144,14 @@ class Engine:
             await asyncio.gather(*self.tasks, return_exceptions=True)
         if self._crash:
             raise self._crash
+
+    def wake(self) -> None:
+        """Look again: there are more jobs, or no more will come."""
+        self._wake.set()
+
+    def abort(self, error: Exception) -> None:
+        """Make `run` raise this, once what is in flight has ended."""
+        self._crash = self._crash or error
 
     def unfinished(self) -> list[Job]:
         """The jobs that had to be left."""

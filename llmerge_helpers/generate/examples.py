@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from sys import intern
 from typing import TYPE_CHECKING, TypedDict
 
 from llmerge_helpers.conflicts import Message, Row, messages
 from llmerge_helpers.conflicts.prompts import PROMPT_VERSION
 from llmerge_helpers.run import from_root, redact
-from llmerge_helpers.run.files import write_atomic, write_jsonl
+from llmerge_helpers.run.files import atomic_file, remove_left, write_atomic, write_jsonl
 from llmerge_helpers.verdict import VerdictRecord
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from llmerge_helpers.generate.asking import Result
 
+IN_ONE_FOLDER = 1_000  # text files; of more, each thousand has a folder
 RESULT_COLUMNS = (
     "example_id", "sample", "is_correct", "match_type", "output_file", "repository", "path", "language", "kind",
     "teacher", "model", "served_model", "finish_reason", "prompt_tokens", "completion_tokens", "reasoning_tokens",
@@ -116,26 +117,53 @@ def results_row(example: Example) -> dict[str, object]:
 
 
 def write_examples(
-    rows: Sequence[Row], results: Iterable[Result], output_dir: str | Path, teacher: str
+    rows: Sequence[Row], results: Iterable[Result], output_dir: str | Path, teacher: str, text_files: bool = True
 ) -> pd.DataFrame:
     """Write `example_*.txt`, `examples.jsonl` and `results.csv`, and give the last as a table, one line a sample.
 
-    Text files of an earlier, longer run are removed: they would look like results of this one. Raw replies stay in
-    the cache.
+    One example after the other is read from the cache, judged and written, so that memory does not grow with what the
+    teacher wrote. `examples.jsonl` and `results.csv` are the old ones until the new ones are whole. Of more than a
+    thousand examples, the text files lie in folders of a thousand conflicts (`012/example_12345.txt`): file managers
+    choke on more. `text_files=False` writes none; they are there for people, and nothing reads them, but whoever
+    looks for one expects it, so no number of examples leaves them out by itself. Text files of an earlier run are
+    removed: they would look like results of this one. Raw replies stay in the cache.
     """
     import pandas as pd
 
     output_dir = from_root(output_dir)
-    examples = [record(rows[r.index], r, r.index, teacher) for r in results]
-    for example in examples:
-        write_atomic(output_dir / example["output_file"], as_text(example))
-    current = {example["output_file"] for example in examples}
-    for old in output_dir.glob("example_*.txt"):
-        if old.name not in current:
-            old.unlink()
-    write_jsonl(output_dir / "examples.jsonl", examples)
-    table = pd.DataFrame([results_row(e) for e in examples], columns=list(RESULT_COLUMNS))
-    buffer = io.StringIO()
-    table.to_csv(buffer, index=False)
-    write_atomic(output_dir / "results.csv", buffer.getvalue())
+    results = list(results)
+    remove_left(output_dir.glob(".*.tmp"))
+    current: set[str] = set()
+    lines: list[tuple[object, ...]] = []
+
+    def examples() -> Iterator[Example]:
+        for result in results:
+            example = record(rows[result.index], result, result.index, teacher)
+            if not text_files:
+                example["output_file"] = ""
+            elif len(results) > IN_ONE_FOLDER:
+                example["output_file"] = f"{result.index // IN_ONE_FOLDER:03d}/{example['output_file']}"
+            if text_files:
+                write_atomic(output_dir / example["output_file"], as_text(example), lasting=False)
+            current.add(example["output_file"])
+            # most values come again and again
+            line = results_row(example)
+            lines.append(tuple(intern(v) if type(v := line[name]) is str else v for name in RESULT_COLUMNS))
+            yield example
+
+    write_jsonl(output_dir / "examples.jsonl", examples())
+    table = pd.DataFrame(lines, columns=list(RESULT_COLUMNS))
+    with atomic_file(output_dir / "results.csv") as file:
+        table.to_csv(file, index=False, errors="surrogatepass")
+    _remove_others(output_dir, current)
     return table
+
+
+def _remove_others(folder: Path, current: set[str]) -> None:
+    """Remove the text files that are not `current`, and the folders that are empty then."""
+    for pattern in ("example_*.txt", "[0-9][0-9][0-9]*/example_*.txt"):
+        for old in folder.glob(pattern):
+            if old.relative_to(folder).as_posix() not in current:
+                old.unlink()
+                if old.parent != folder and not any(old.parent.iterdir()):
+                    old.parent.rmdir()

@@ -8,7 +8,9 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -38,10 +40,34 @@ def request_key(body: Mapping[str, object], base_url: str, sample: int) -> str:
     >>> a == request_key({"max_tokens": 9, "model": "m"}, "https://host", 1)
     False
     """
+    return hashlib.sha256(_canonical(body, base_url, sample).encode("ascii")).hexdigest()
+
+
+def request_keys(body: Mapping[str, object], base_url: str, sample: int) -> Callable[[str], str]:
+    """`request_key` of requests that differ in the text of their last message only: many of them in half the time.
+
+    >>> body = {"model": "m", "messages": [{"role": "user", "content": "a"}]}
+    >>> request_keys(body, "https://host", 0)("a") == request_key(body, "https://host", 0)
+    True
+    """
+    *before, last = body["messages"]
+    here = "\0" + hashlib.sha256(repr(body).encode("utf-8", "surrogatepass")).hexdigest()  # nothing else in it reads so
+    text = _canonical({**body, "messages": [*before, {**last, "content": here}]}, base_url, sample)
+    head, _, tail = text.partition(encode_basestring_ascii(here))
+    start, end = hashlib.sha256(head.encode("ascii")), tail.encode("ascii")
+
+    def key(content: str) -> str:
+        digest = start.copy()
+        digest.update(encode_basestring_ascii(content).encode("ascii") + end)
+        return digest.hexdigest()
+
+    return key
+
+
+def _canonical(body: Mapping[str, object], base_url: str, sample: int) -> str:
     what = {"base_url": base_url.rstrip("/"), "body": body, "sample": sample, "schema": SCHEMA}
     # ASCII on purpose: a lone surrogate in a conflict has no UTF-8 form, but it has a key
-    text = json.dumps(what, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+    return json.dumps(what, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 class Record(TypedDict, total=False):
@@ -136,6 +162,23 @@ class Ledger:
         if not whole:
             return self._set_aside(path, "lacks the request or the reply")
         return record
+
+    def listing(self) -> Callable[[str], bool]:
+        """A function that says whether there is a file for a key; each folder is listed once, when first asked for.
+
+        A file that comes later may be missed: a hundred thousand failed openings take far longer.
+        """
+
+        @cache
+        def names(folder: str) -> frozenset[str] | None:
+            try:
+                return frozenset(os.listdir(f"{self._prefix}/{folder}"))
+            except FileNotFoundError:
+                return frozenset()
+            except OSError:
+                return None  # `get` says what is wrong
+
+        return lambda key: (found := names(key[:2])) is None or f"{key}.json" in found
 
     def put(self, record: Record) -> None:
         """Write a record that carries its `key`, atomically."""

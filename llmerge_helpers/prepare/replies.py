@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from llmerge_helpers import merges
 from llmerge_helpers.conflicts import Row
@@ -17,6 +17,8 @@ from llmerge_helpers.run.files import read_jsonl
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
+
+T = TypeVar("T")
 
 
 DEFAULT = "outputs/deepseek_sft"  # where 01 writes unless told otherwise
@@ -169,8 +171,9 @@ def _dataset_of(record: Mapping[str, dict[str, str]]) -> str:
 
 def check_same_conflicts(examples: Sequence[Example], dataset: DatasetDict, where: str, name: str) -> None:
     """Raise `LlmergeError` unless every example's conflict is a row of `dataset`, with the same question."""
-    known = {row for part in dataset.values() for row in zip(part["id"], part["question"], strict=True)}
-    foreign = [e for e in examples if (e["id"], e["row"].get("question")) not in known]
+    # hashes, since the questions of a large data set would be in memory twice
+    known = {(n, hash(q)) for part in dataset.values() for n, q in zip(part["id"], part["question"], strict=True)}
+    foreign = [e for e in examples if (e["id"], hash(e["row"].get("question"))) not in known]
     if foreign:
         raise LlmergeError(
             f"{len(foreign)} of {len(examples)} examples in {where} are not of the dataset {name} (the first: "
@@ -181,19 +184,36 @@ def check_same_conflicts(examples: Sequence[Example], dataset: DatasetDict, wher
 def load_examples(path: str | Path) -> list[Example]:
     """The examples that 01 wrote, from its output folder or its `examples.jsonl`.
 
-    A missing file, a torn line or a file of another kind is an `LlmergeError`.
+    A missing file, a torn line or a file of another kind is an `LlmergeError`. Texts that come again are in memory
+    once: the file holds reasoning, answer and question twice.
     """
     path = from_root(path)
     if path.is_dir():
         path = path / "examples.jsonl"
     if not path.exists():
         raise LlmergeError(f"{shown(path)} is not there: run `papermill notebooks/01_generate.ipynb out.ipynb` first.")
-    examples = list(read_jsonl(path))
+    examples: list[Example] = []
     needed = {"example_id", "row", "message", "verdict"}
-    for number, example in enumerate(examples, 1):
+    small: dict[str, str] = {}
+    before: dict[str, str] = {}  # the texts of the example before this one: of another sample they are the same
+    for number, example in enumerate(read_jsonl(path), 1):
         if not isinstance(example, dict) or needed - set(example):
             raise LlmergeError(
                 f"{shown(path)}, line {number} is not an example of 01 (it needs {', '.join(sorted(needed))}): "
                 "point `examples` at the output folder of 01_generate."
             )
+        texts: dict[str, str] = {}
+        examples.append(_shared(example, small, before, texts))
+        before = texts
     return examples
+
+
+def _shared(value: T, small: dict[str, str], before: Mapping[str, str], texts: dict[str, str]) -> T:
+    """The same value with each of its texts, and each name of a field, taken from those that were met earlier."""
+    if isinstance(value, str):
+        if len(value) < 100:
+            return small.setdefault(value, value)
+        return texts.setdefault(value, before.get(value, value))
+    if isinstance(value, dict):
+        return {small.setdefault(k, k): _shared(v, small, before, texts) for k, v in value.items()}
+    return [_shared(v, small, before, texts) for v in value] if isinstance(value, list) else value

@@ -17,19 +17,19 @@ from typing import Any, BinaryIO
 from llmerge_helpers.errors import LlmergeError
 
 
-def write_atomic(path: str | os.PathLike, data: str | bytes) -> None:
+def write_atomic(path: str | os.PathLike, data: str | bytes, *, lasting: bool = True) -> None:
     """Write `data` to `path` so that a reader, or a crash, sees the old file or the new one, never a part.
 
-    Missing parent folders are made. Text is written as UTF-8 with its line ends kept.
+    Missing parent folders are made. Text is written as UTF-8 with its line ends kept. What is not `lasting` may be
+    empty after a power cut: of a thousand small files, waiting for the disk would be most of the time.
     """
-    blob = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-    with open_atomic(path) as file:
-        file.write(blob)
+    with atomic_file(path, lasting=lasting) as file:
+        file.write(data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data)
 
 
 @contextmanager
-def open_atomic(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """A file to write to, which is at `path`, whole, once the block has ended without an error."""
+def atomic_file(path: str | os.PathLike, *, lasting: bool = True) -> Iterator[BinaryIO]:
+    """A file to write piece by piece, which is at `path` once the block ends well; until then, the old one is."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
@@ -37,8 +37,8 @@ def open_atomic(path: str | os.PathLike) -> Iterator[BinaryIO]:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
-            # the new name may reach the disk before the bytes do
-            os.fsync(file.fileno())
+            if lasting:  # the new name may reach the disk before the bytes do
+                os.fsync(file.fileno())
         # mkstemp makes a file that only its owner reads
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
@@ -63,8 +63,11 @@ def read_json(path: str | os.PathLike) -> Any:
 
 
 def write_jsonl(path: str | os.PathLike, rows: Iterable[object]) -> None:
-    """Write JSON lines atomically, one row a line."""
-    write_atomic(path, "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows))
+    """Write JSON lines atomically, one row a line and one after the other: of a generator, none stays in memory."""
+    with atomic_file(path) as file:
+        for row in rows:
+            line = json.dumps(row, ensure_ascii=False, default=str) + "\n"
+            file.write(line.encode("utf-8", "surrogatepass"))
 
 
 def read_jsonl(path: str | os.PathLike) -> Iterator[dict]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,9 +19,10 @@ from fault_server import KEY, FaultServer, make_rows, take_ours
 
 from llmerge_helpers.conflicts.prompts import PROMPT_VERSION
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.generate import Budget, RunStopped, generate, quote
+from llmerge_helpers.generate import Budget, RunStopped, asking, generate, one, quote, write_examples
 from llmerge_helpers.generate.reply_cache import Ledger
 from llmerge_helpers.generate.request import _paired
+from llmerge_helpers.verdict import verify
 
 ROOT = Path(__file__).resolve().parents[2]
 SUPPORT = ROOT / "tests" / "support"
@@ -138,6 +141,10 @@ def test_an_error_of_the_caller_stays_loud_and_loses_nothing(run):
         ([], {"max_tokens": 0}, "max_tokens must be at least 1"),
         ([], {"max_cost_usd": -1.0}, "must not be negative"),
         ([], {"samples": 2, "until_correct": 3}, "raise samples"),
+        *(
+            ([], {"shard": bad}, "is no share of the rows")
+            for bad in ("9/8", "0/8", "1/0", "2", "a/b", "-1/2", "1/2/3", 2)
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_asked(run, rows, options, word):
@@ -150,6 +157,146 @@ def test_what_makes_no_sense_is_refused_before_anything_is_asked(run, rows, opti
 def test_no_rows_are_no_results(run):
     with FaultServer() as server:
         assert run([], server.teacher()) == []
+
+
+# ---- a big run
+
+
+def long_winded(body):
+    reasoning, content = take_ours(body)
+    return reasoning + " So it is." * 1_000, content
+
+
+def test_a_result_holds_no_reply_and_reads_it_when_it_is_looked_at(run, tmp_path):
+    rows = make_rows(6)
+    with FaultServer(long_winded) as server:
+        asked, teacher = run(rows, server.teacher()), server.teacher()
+    for results in (asked, run(rows, teacher, offline=True)):
+        assert all(len(pickle.dumps((r.record, r.judge(), r.key))) < 2_000 for r in results)
+        for result, row in zip(results, rows, strict=True):
+            assert result.verdict == verify(result.message, row) and result.verdict.answer.count("a") >= 1
+            assert result.finish_reason == "stop" and len(result.reply.reasoning) > 10_000 and result.answered
+    Ledger(tmp_path / "cache").path(results[0].key).unlink()
+    with pytest.raises(LlmergeError, match="is gone from the cache .*: run the same command again"):
+        results[0].text()
+
+
+@pytest.fixture
+def piecemeal(monkeypatch):
+    """Rows are looked up one at a time, as if each were two thousand."""
+    monkeypatch.setattr(asking, "AT_ONCE", 1)
+    monkeypatch.setattr(asking, "SLICE_S", 0.0)
+
+
+def test_the_first_request_is_sent_before_all_rows_are_looked_up(run, piecemeal, monkeypatch):
+    looked, listing = [], Ledger.listing
+
+    def slowly(ledger):
+        is_known = listing(ledger)
+        return lambda key: time.sleep(0.001) or looked.append(key) or is_known(key)
+
+    def respond(body):
+        seen.append(len(looked))
+        return take_ours(body)
+
+    seen: list[int] = []
+    monkeypatch.setattr(Ledger, "listing", slowly)
+    with FaultServer(respond) as server:
+        results = run(make_rows(300), server.teacher(**UNPRICED))
+        assert seen[0] < 250 and len(looked) == 300
+        seen.clear(), looked.clear()
+        run(make_rows(600), server.teacher(**UNPRICED))  # the first half is on disk
+        assert seen[0] < 250 and len(seen) == 300
+    assert [r.index for r in results] == list(range(300)) and all(r.verdict.is_correct for r in results)
+
+
+@pytest.mark.parametrize("priced", [{}, UNPRICED], ids=["with a pilot", "without"])
+def test_what_is_looked_up_on_the_way_is_asked_and_paid_once(run, piecemeal, priced):
+    rows = make_rows(60)
+    rows += [row | {"id": f"again {row['id']}"} for row in rows[:20]]
+    with FaultServer(take_ours, latency="uniform", latency_s=0.01) as server:
+        run(rows[10:30], server.teacher(**priced), samples=2)
+        results = run(rows, server.teacher(**priced), samples=2)
+        assert server.books.requests == 120 and sum(r.cached for r in results) == 160 - 80
+    assert [(r.index, r.sample) for r in results] == [(n, s) for n in range(80) for s in range(2)]
+    assert all(r.verdict.is_correct for r in results) and not results.not_asked
+    if not priced:  # then it has a price
+        assert results.report["quote"].rows_to_ask <= 120
+        assert sum(r.cost_usd for r in results) == pytest.approx(server.books.billed_usd)
+
+
+def test_a_question_that_failed_is_not_asked_again_for_another_row(run, piecemeal):
+    rows = [*make_rows(40), *make_rows(1)]
+    with FaultServer(take_ours) as server:
+        server.fault_for = lambda body: "status_422" if "a0\n" in body["messages"][-1]["content"] else None
+        results = run(rows, server.teacher(**UNPRICED), max_concurrency=2)
+        assert server.books.requests == 40
+    assert [r.index for r in results if not r.answered] == [0, 40] and results[40].error == results[0].error
+
+
+@pytest.mark.parametrize(("options", "faults"), [({}, {"status_401": 1.0}), ({"max_cost_usd": 1e-6}, {})])
+def test_a_run_that_stops_early_tells_what_is_there_and_what_is_left(run, piecemeal, options, faults):
+    with FaultServer(take_ours) as server:
+        run(make_rows(50)[40:], server.teacher())
+        server.options.faults = faults
+        if faults:
+            with pytest.raises(RunStopped, match="10 answers are on disk, 40 are left") as stopped:
+                run(make_rows(50), server.teacher())
+            results = stopped.value.results
+        else:
+            results = run(make_rows(50), server.teacher(), **options)
+    assert [r.index for r in results] == list(range(40, 50)) and len(results.not_asked) == 40
+
+
+def test_an_error_in_a_later_row_stays_loud(run, piecemeal):
+    class Broken(dict):
+        def get(self, name, default=None):
+            return 1 // 0
+
+    rows = make_rows(200)
+    with FaultServer(take_ours, latency_s=0.02) as server:
+        with pytest.raises(ZeroDivisionError):
+            run([*rows, Broken(rows[0])], server.teacher(**UNPRICED), max_concurrency=2)
+        assert server.books.answered == server.books.requests
+
+
+def test_a_cut_off_reply_on_disk_is_asked_again_in_its_turn(run, piecemeal, tmp_path):
+    with FaultServer(take_ours, answer_tokens=(150, 150)) as server:
+        teacher = server.teacher(**UNPRICED)
+        run(make_rows(1), teacher, max_tokens=100)
+        second_try = run(make_rows(1), teacher, max_tokens=100)[0].key
+        Ledger(tmp_path / "cache").path(second_try).unlink()
+        assert server.books.requests == 2
+        results = run(make_rows(3), teacher, max_tokens=100)
+        assert [body["max_tokens"] for body in server.bodies[2:]].count(200) == 3 and server.books.requests == 7
+    assert all(r.verdict.is_correct and len(r.truncated) == 1 for r in results)
+
+
+# ---- shards
+
+
+def test_shards_share_the_rows_and_their_caches_make_a_whole(run, tmp_path):
+    rows = make_rows(40)
+    rows += [row | {"id": f"again {row['id']}"} for row in rows[:5]]
+    shards, whole = [], tmp_path / "whole"
+    with FaultServer(take_ours) as server:
+        teacher = server.teacher()
+        for number in (1, 2, 3):
+            cache = tmp_path / f"cache {number}"
+            common = {"shard": f"{number}/3", "cache_dir": str(cache)}
+            shards.append(run(rows, teacher, max_cost_usd=1.0, **common))
+            shutil.copytree(cache, whole, dirs_exist_ok=True)
+        assert server.books.requests == 40
+        backwards = run(rows[::-1], teacher, shard="2/3", cache_dir=str(whole), offline=True)
+        first = asyncio.run(one(rows[0], teacher, shard="2/3", cache_dir=str(whole)))
+    places = [{r.index for r in results} for results in shards]
+    assert all(places) and sum(map(len, places)) == 45 == len(set.union(*places))
+    assert {r.id for r in backwards} == {r.id for r in shards[1]} and first.verdict.is_correct
+    results = run(rows, teacher, cache_dir=str(whole), offline=True)  # the server is gone
+    table = write_examples(rows, results, tmp_path / "sft", "deepseek")
+    assert (
+        len(table) == 45 and table.is_correct.all() and table.cost_usd.sum() == pytest.approx(server.books.billed_usd)
+    )
 
 
 # ---- samples

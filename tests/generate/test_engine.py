@@ -167,7 +167,7 @@ TOO_LONG = "This model's maximum context length is 4096 tokens, however you requ
 @pytest.mark.parametrize(
     ("fault", "text", "cure"),
     [
-        ("status_400", TOO_LONG, "lower max_tokens"),
+        ("status_400", TOO_LONG, "lower `max_tokens`"),
         ("status_400", "max_tokens 9 is no number", "change what it names"),
         ("status_401", "Authentication fails", "API key"),
         ("unknown_model", "", "set another `model`"),

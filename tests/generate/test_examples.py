@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +8,9 @@ from llmerge_helpers import prepare as replies
 from llmerge_helpers import verdict
 from llmerge_helpers.conflicts import Conflict, prompts
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.generate import examples
+from llmerge_helpers.generate import Result, examples
+from llmerge_helpers.generate.asking import Shelf
+from llmerge_helpers.generate.reply_cache import Ledger
 
 ROW = {
     "id": "shop@0123456789ab:src/Cart.java#0",
@@ -106,3 +109,61 @@ def test_the_results_know_the_merge_of_each_conflict(folder):
     rows = [ROW | {"merge_commit": "01234567"}, ROW | {"id": "other"}]
     table = examples.write_examples(rows, [result(RIGHT), result(RIGHT, index=1)], folder, "rules")
     assert table["merge_commit"].tolist() == ["01234567", ""]
+
+
+def texts(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.txt"))
+
+
+def test_many_text_files_lie_in_folders_of_a_thousand_and_can_be_left_out(folder, monkeypatch):
+    monkeypatch.setattr(examples, "IN_ONE_FOLDER", 3)
+    rows = [ROW | {"id": str(n)} for n in range(8)]
+    some = [result(RIGHT, index=n) for n in range(8) if n != 4] + [result(RIGHT, index=7, sample=1)]
+    table = examples.write_examples(rows, some, folder, "rules")
+    assert texts(folder) == [
+        *(f"000/example_000{n}.txt" for n in range(3)), "001/example_0003.txt", "001/example_0005.txt",
+        "002/example_0006.txt", "002/example_0007.txt", "002/example_0007_1.txt",
+    ] == list(table.output_file)  # fmt: skip
+    examples.write_examples(rows, some[:3], folder, "rules")
+    assert texts(folder) == [f"example_000{n}.txt" for n in range(3)] and not (folder / "000").exists()
+    table = examples.write_examples(rows, some, folder, "rules", text_files=False)
+    assert texts(folder) == [] and set(table.output_file) == {""} and len(replies.load_examples(folder)) == 8
+
+
+def test_what_breaks_off_leaves_the_old_files_whole(folder):
+    rows = [ROW, ROW | {"id": "other"}]
+    examples.write_examples(rows, [result(RIGHT), result(RIGHT, index=1)], folder, "rules")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    broken = result("no code", index=1)
+    del broken.verdict
+    with pytest.raises(AttributeError):
+        examples.write_examples(rows, [result(RIGHT), broken], folder, "rules")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_memory_does_not_grow_with_the_replies(folder, tmp_path):
+    ledger, thoughts, results = Ledger(tmp_path / "cache"), "Both changed one line. " * 5_000, []
+    shelf = Shelf(ledger)
+    for sample in range(24):
+        message = {"role": "assistant", "content": RIGHT, "reasoning_content": thoughts}
+        record = {"key": f"{sample:064x}", "request": {}, "finish_reason": "stop", "usage": {}}
+        ledger.put(record | {"response": {"choices": [{"message": message}]}})
+        results.append(Result(0, ROW["id"], sample, record["key"], record, rows=[ROW], shelf=shelf))
+    tracemalloc.start()
+    table = examples.write_examples([ROW], results, folder, "rules")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert table.is_correct.all() and (folder / "examples.jsonl").stat().st_size > 40 * len(thoughts)
+    assert most < 20 * len(thoughts)
+
+
+def test_a_text_that_comes_again_is_in_memory_once(folder):
+    row = ROW | {"prefix": "// head\n" * 30}
+    examples.write_examples([row], [result(RIGHT, reasoning="So. " * 50 + "."), result(RIGHT, sample=1)], folder, "m")
+    first, second = replies.load_examples(folder)
+    assert first["reasoning"] is first["message"]["reasoning_content"]
+    assert first["prompt"][-1]["content"] is first["row"]["question"]
+    assert (
+        first["row"]["prefix"] is second["row"]["prefix"]
+        and first["prompt"][0]["content"] is second["prompt"][0]["content"]
+    )

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.generate.reply_cache import Ledger, request_key
+from llmerge_helpers.generate.reply_cache import Ledger, request_key, request_keys
 
 BODY = {"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "merge\nthis é"}]}
 URL = "https://host/v1"
@@ -59,6 +59,32 @@ def test_one_byte_of_the_question_changes_the_key():
     other = json.loads(json.dumps(BODY))
     other["messages"][0]["content"] += " "
     assert request_key(other, URL, 0) != request_key(BODY, URL, 0)
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(bodies, st.lists(st.text(), min_size=1, max_size=3), st.text(st.characters(categories=None), max_size=20))
+def test_keys_made_in_a_row_are_those_made_one_by_one(body, system, text):
+    def body_of(text):
+        chat = [{"role": "system", "content": each} for each in system] + [{"role": "user", "content": text}]
+        return {**body, "messages": chat}
+
+    key_of = request_keys(body_of(system[0]), URL + "/", 3)
+    for each in (text, system[0], json.dumps(text), f"\ud800{text}"):
+        assert key_of(each) == request_key(body_of(each), URL, 3)
+
+
+def test_a_listing_knows_what_is_there(tmp_path):
+    ledger, kept = Ledger(tmp_path), record()
+    absent = next(key for n in range(9) if (key := request_key(BODY, URL, n)) != kept["key"])
+    ledger.put(kept)
+    ledger.put_attempt(record(absent))
+    is_known = ledger.listing()
+    assert is_known(kept["key"]) and not is_known(absent) and not is_known("00" + absent[2:])
+    assert Ledger(tmp_path / "none").listing()(absent) is False
+    (tmp_path / "ab").write_text("")
+    assert ledger.listing()("ab" + absent[2:])  # nobody can tell: whoever opens it says why
+    with pytest.raises(LlmergeError, match="cannot be read"):
+        ledger.get("ab" + absent[2:])
 
 
 def test_a_record_comes_back_as_it_was(tmp_path):

@@ -14,7 +14,7 @@ from providers import PROVIDERS, Provider, Refusal, Tokens, error, plain_usage, 
 
 from llmerge_helpers.conflicts import messages, split_reply
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.generate import Budget, RunStopped, generate, pick, prices, quote
+from llmerge_helpers.generate import Budget, RunStopped, generate, one, pick, prices, quote
 from llmerge_helpers.generate.refusals import kind_of_status
 from llmerge_helpers.generate.reply_cache import Ledger
 from llmerge_helpers.generate.request import FAULTS, Fault, _checked, _read
@@ -522,9 +522,8 @@ def test_what_would_be_the_same_is_paid_once(tmp_path):
     with FaultServer() as server:
         whole = choice(content=None, reasoning="ours") | {"usage": plain_usage(Tokens(100, 0, 5, 5))}
         server.raw_for = lambda body: Raw(200, {}, (json.dumps(whole).encode(),))
-        (result,) = asyncio.run(
-            generate(make_rows(1), PROVIDERS["vllm"].teacher(server.url), cache_dir=str(tmp_path), progress=False)
-        )
+        (row,) = make_rows(1)
+        result = asyncio.run(one(row, PROVIDERS["vllm"].teacher(server.url), cache_dir=str(tmp_path)))
         assert server.books.requests == 1 and "reasoning parser" in result.error and result.cost_usd > 0
 
 
