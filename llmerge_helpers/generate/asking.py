@@ -22,6 +22,7 @@ from llmerge_helpers.conflicts import Message, Reply, Row, messages, split_reply
 from llmerge_helpers.conflicts.prompts import PROMPT_VERSION
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import prices
+from llmerge_helpers.generate.batch import Batches, check_has_batches, check_not_in_batch, open_keys
 from llmerge_helpers.generate.engine import ESCALATION, Engine, Job, is_cut_off, say, sdk_version
 from llmerge_helpers.generate.interrupts import Interrupts
 from llmerge_helpers.generate.limiter import Limiter
@@ -57,7 +58,8 @@ class Options:
     idle_s: float = 300.0  # the longest silence within an answer
     deadline_s: float = 1800.0  # the longest answer
     patience_s: float = 300.0  # how long a service may answer nobody before the run stops
-    patience: str = ""  # off-peak: send only while the service's lower price holds
+    # off-peak: send only while the service's lower price holds; batch: by files of requests, within a day and for less
+    patience: str = ""
     max_failed_share: float = 0.5  # stop when more of the last rows fail (50 to 200 of them count); 0: never
     budget: Budget | None = None  # one purse for several calls; its cap then counts, not `max_cost_usd`
     shard: str = ""  # "2/8": only the second eighth of the rows, for one of eight machines; empty: all
@@ -69,8 +71,10 @@ class Options:
         for name in ("until_correct", "min_delay_s", "max_cost_usd", "max_tokens_total"):
             if getattr(self, name) < 0:
                 raise LlmergeError(f"{name} must not be negative, got {getattr(self, name)}.")
-        if self.patience not in ("", "off-peak"):
-            raise LlmergeError(f"patience is off-peak or empty, got '{self.patience}'.")
+        if self.patience not in ("", "off-peak", "batch"):
+            raise LlmergeError(f"patience is off-peak, batch or empty, got '{self.patience}'.")
+        if self.patience == "batch" and (self.max_tokens_total or (self.budget and self.budget.max_tokens_total)):
+            raise LlmergeError("patience is batch, which keeps to max_cost_usd: leave max_tokens_total at 0.")
         if not 0 <= self.max_failed_share <= 1:
             raise LlmergeError(f"max_failed_share is a share from 0 (off) to 1, got {self.max_failed_share}.")
         if self.until_correct > self.samples:
@@ -339,6 +343,8 @@ class _Run:
         self.drawn: dict[int, _Drawn] = {}
         self.ids: dict[int, str] = {}
         self.failed: dict[str, tuple[Job, str | None]] = {}  # keys that were asked in vain, and how it ended
+        # questions that a batch answers: asked one by one as well, they would be paid twice
+        self.held = set() if self.by_batch else open_keys(self.ledger, teacher)
         self.looking: Iterator[None] | None = self._look()  # the rows that are not looked up yet
         self.known: list[dict[str, int]] = []  # usage of some answers: what the rest will need, too
         self.seen, self.rng = 0, random.Random(0)  # how many were seen of which these are a sample
@@ -349,6 +355,8 @@ class _Run:
         self.line: Progress | None = None
         self.quoted: Quote | None = None
         self.began = self.asking_since = time.monotonic()
+        if self.by_batch:
+            check_has_batches(teacher)
         if self.budget.cap and self._dollars({"completion_tokens": 1}) is None:
             raise LlmergeError(
                 f"max_cost_usd is set, but no price is known for {teacher.model} at {teacher.endpoint}: give price_in "
@@ -358,7 +366,9 @@ class _Run:
         _check_rows(self.rows)
         self.priced = bool(self._dollars({"completion_tokens": 10**6}))
 
-        if options.patience and not self._cheaper_in(datetime(2026, 11, 24, 2, tzinfo=UTC)):  # a peak of DeepSeek's
+        if options.patience == "off-peak" and not self._cheaper_in(
+            datetime(2026, 11, 24, 2, tzinfo=UTC)
+        ):  # a peak of DeepSeek's
             raise LlmergeError(
                 f"patience is {options.patience}, but no off-peak price is known for {teacher.model} at "
                 f"{teacher.endpoint}: leave patience empty."
@@ -369,6 +379,11 @@ class _Run:
         if await self.something_to_ask():
             await self.ask()
         return self.results()
+
+    @property
+    def by_batch(self) -> bool:
+        """True if the questions go out by the file."""
+        return self.options.patience == "batch"
 
     # ------------------------------------------------------------------------------------------------- planning
 
@@ -485,6 +500,8 @@ class _Run:
             body = self.teacher.body(chat or messages(self.rows[index]), 1)
             self.worst_prompt[index] = prices.worst_usage(body)["prompt_tokens"]
         if job.first_key not in self.pending:
+            if job.first_key in self.held:
+                check_not_in_batch(self.ledger, self.teacher, {job.first_key})
             self.pending.add(job.first_key)
             self.queue.append(job)
 
@@ -547,7 +564,7 @@ class _Run:
             self.engine = engine = Engine(
                 teacher, client, self.ledger, Limiter(options.max_concurrency), self.budget, self._body, self._ended,
                 self._tick, options.min_delay_s, options.deadline_s, options.patience_s, options.max_failed_share,
-                self._cheaper_in if options.patience else float,
+                self._cheaper_in if options.patience == "off-peak" else float,
             )  # fmt: skip
             stack.callback(engine.close)
             planning = asyncio.create_task(self._fill(engine))
@@ -563,8 +580,12 @@ class _Run:
                     money = await balance(teacher, client)
                     say(f"{self.quoted}" + (f"; balance {money}" if money else ""))
             if not only_pilot:
-                await engine.run(self.queue, lambda: self.looking is not None)
-                await planning  # a run that stops early still tells what is on disk, and what is left
+                if self.by_batch:
+                    await planning
+                    await Batches(engine, self.line).run(self.queue)
+                else:
+                    await engine.run(self.queue, lambda: self.looking is not None)
+                    await planning  # a run that stops early still tells what is on disk, and what is left
                 for job in engine.unfinished():
                     if job.cut_off:  # the second try with more room was not made: the first one stands
                         await self._ended(job, job.cut_off, None, False)
@@ -599,6 +620,8 @@ class _Run:
         few = self.options.pilot
         if not self.looking and (len(self.known) >= few or len(self.queue) <= few):
             return
+        if self.by_batch and open_keys(self.ledger, self.teacher) & {job.key for job in self.queue}:
+            return  # the run that sent them had its pilot
         jobs = list(self.queue)
         # of a queue that is still filling, the first are from all over the rows
         chosen = {n if self.looking else n * len(jobs) // few for n in range(few)}
@@ -631,7 +654,8 @@ class _Run:
         return (change - now).total_seconds() if cheaper else 0.0
 
     def _dollars(self, usage: Mapping[str, int], when: datetime | None = None) -> float | None:
-        return self.teacher.cost(usage, when)
+        dollars = self.teacher.cost(usage, when)
+        return dollars * self.teacher.batch.share if dollars and self.by_batch else dollars
 
     # -------------------------------------------------------------------------------------------------- answers
 
@@ -743,7 +767,7 @@ class _Run:
             "right": counts["right"],
             "from disk": counts["cached"],
             "failed": counts["failed"],
-            "in flight": f"{engine.limiter.in_flight}/{engine.limiter.limit}" if left else None,
+            "in flight": f"{engine.limiter.in_flight}/{engine.limiter.limit}" if left and not self.by_batch else None,
             "tokens/s": f"{engine.tokens / seconds:.0f}" if left else None,
             "so far": f"${spent:.4f}" if spent else None,
             "in all": f"about ${expected:.4f}" if expected else None,

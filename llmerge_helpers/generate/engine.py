@@ -270,7 +270,7 @@ class Engine:
             return False
         body = self.body(job.index, job.max_tokens)
         usage = worst_usage(body)
-        worst = self.budget.worst(self._price(usage, dear=True) or 0.0)
+        worst = self.budget.worst(self.price(usage, dear=True) or 0.0)
         tokens = math.ceil(self.budget.worst(usage["prompt_tokens"] + usage["completion_tokens"]))
         room = self.budget.reserve_tokens(tokens)
         if room and not self.budget.reserve(worst):
@@ -372,7 +372,7 @@ class Engine:
                 used = 0
             if response is not None and (fault is None or usage):
                 said = self.teacher.dialect.fit(body)
-                record = self._record(job, said, response, usage, dollars, began, time.monotonic() - clock)
+                record = self.record(job, said, response, usage, dollars, began, time.monotonic() - clock)
                 if fault is None:
                     await self._on_disk(self.ledger.put, record)
                     answered = True
@@ -517,7 +517,8 @@ class Engine:
                 )
         await self._ended(job, None, error, cached=False)
 
-    def _price(self, usage: Mapping[str, int], when: datetime | None = None, dear: bool = False) -> float | None:
+    def price(self, usage: Mapping[str, int], when: datetime | None = None, dear: bool = False) -> float | None:
+        """What the tokens cost at that time; with `dear`, at the dearest time before the request must have ended."""
         when = when or datetime.now(UTC)
         dollars = self.teacher.cost(usage, when)
         if dear and dollars:  # the price may change while the request runs
@@ -525,9 +526,10 @@ class Engine:
             dollars = max(dollars, self.teacher.cost(usage, end) or 0.0)
         return dollars
 
-    def _record(
+    def record(
         self, job: Job, body: dict, response: dict, usage: dict, dollars: float | None, began: datetime, took: float
     ) -> Record:
+        """What the ledger keeps of a reply."""
         kept = ("error", "usage", "cost_usd", "started_at")
         return {
             "key": job.key,

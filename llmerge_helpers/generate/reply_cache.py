@@ -95,6 +95,7 @@ class Record(TypedDict, total=False):
     sdk: str
     prompt_version: str
     error: str
+    batch: float  # it came by batch, at this share of the price; `request` then lacks the fields of streaming
 
 
 class Ledger:

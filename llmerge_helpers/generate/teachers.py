@@ -47,19 +47,38 @@ OUR_FIELDS = (
 _PATHS = ("/chat/completions", "/completions", "/responses", "/messages", "/models", "/embeddings")
 
 
+class Batch(NamedTuple):
+    """OpenAI's batch interface at a service: the share of the price that it asks, and the largest file it takes."""
+
+    share: float = 0.5
+    most_bytes: int = 200_000_000
+    most_requests: int = 50_000
+
+
 class Service(NamedTuple):
-    """A teacher with a name: its address, its model of today, the variable of its key, and fields of its own."""
+    """A teacher with a name: its address, its model of today, its key's variable, its own fields, its batches."""
 
     base_url: str
     model: str
     key: str
     extra_body: Mapping[str, object] = {}
+    batch: Batch | None = None
 
 
 SERVICES = {
     "deepseek": Service(
         "https://api.deepseek.com", "deepseek-flash", "DEEPSEEK_API_KEY", {"thinking": {"type": "enabled"}}
     ),
+}
+
+# Services that copy OpenAI's files and batches, for teachers that are named by their address only.
+BATCHES = {
+    "api.openai.com": Batch(),
+    "api.groq.com": Batch(),
+    "dashscope.aliyuncs.com": Batch(),
+    "dashscope-intl.aliyuncs.com": Batch(),
+    "api.moonshot.ai": Batch(0.6, 100_000_000),
+    "api.moonshot.cn": Batch(0.6, 100_000_000),
 }
 
 
@@ -69,7 +88,8 @@ class Teacher:
 
     `params` are sampling parameters, `extra_body` fields of this service only; both are part of the request and so of
     the cache key. `cache_url` stands for the endpoint in the key where its address is not stable. `price_in` and
-    `price_out` are US dollars per million tokens, given by hand; 0 leaves the price to the table.
+    `price_out` are US dollars per million tokens, given by hand; 0 leaves the price to the table. `batch` is there
+    where the endpoint takes whole files of requests.
     """
 
     name: str
@@ -82,6 +102,7 @@ class Teacher:
     price_in: float = 0.0
     price_out: float = 0.0
     dialect: Dialect = field(default_factory=Dialect, repr=False, compare=False)  # what the service has taught us
+    batch: Batch | None = None
 
     @property
     def endpoint(self) -> str:
@@ -219,7 +240,8 @@ def pick(
         )
     _check_not_retired(model, base_url)
     _check_key(key, "OPENAI_API_KEY")
-    return Teacher("openai", model, base_url or OPENAI_URL, key, **more)
+    address = base_url or OPENAI_URL
+    return Teacher("openai", model, address, key, batch=BATCHES.get(_host(address)), **more)
 
 
 def _of_service(name: str, model: str, base_url: str, more: Mapping[str, object]) -> Teacher:
@@ -234,7 +256,8 @@ def _of_service(name: str, model: str, base_url: str, more: Mapping[str, object]
         )
     _check_key(key, service.key)
     more = {**more, "extra_body": {**service.extra_body, **more["extra_body"]}}
-    return Teacher(name, model, base_url or service.base_url, key, **more)
+    batch = BATCHES.get(_host(base_url)) if base_url else service.batch
+    return Teacher(name, model, base_url or service.base_url, key, batch=batch, **more)
 
 
 def _fields(request: Mapping[str, object] | str) -> dict[str, object]:

@@ -141,6 +141,6 @@ def test_the_lower_price_is_that_of_the_service(tmp_path):
         assert tuesday == {0: 0.0, 2: 5400.0, 5: 0.0, 9: 1800.0, 12: 0.0}
         with pytest.raises(LlmergeError, match="no off-peak price is known for m at http"):
             run(make_rows(1), server.teacher(**UNPRICED), tmp_path, patience="off-peak")
-        with pytest.raises(LlmergeError, match="off-peak or empty"):
+        with pytest.raises(LlmergeError, match="off-peak, batch or empty"):
             run(make_rows(1), server.teacher(), tmp_path, patience="later")
         assert server.books.requests == 0
