@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from llmerge_helpers.conflicts import Conflict, Message, Row, render_answer, render_reply, split_reply
+from llmerge_helpers.conflicts.plans import is_plan
 from llmerge_helpers.conflicts.prompts import tags_outside_code
 from llmerge_helpers.verdict import Verdict, verify
 
@@ -38,7 +39,7 @@ class Rewarded(Row, total=False):
 
 
 def format_reward(completions: Sequence[Completed], *, end_ids: Collection[int] = (), **columns: object) -> list[float]:
-    """1 for a reply of one thinking block, one fenced block, neither empty, and its end; 0 for any other.
+    """1 for a reply of one thinking block, one fenced block or plan, none empty, and its end; 0 for any other.
 
     White space is free, and an opening `<think>` that the template wrote counts as the model's. Thinking is asked for
     unless the row's column `thinking` says otherwise.
@@ -58,12 +59,14 @@ def format_reward(completions: Sequence[Completed], *, end_ids: Collection[int] 
             text = f"<think>\nnone asked for\n</think>\n{text}"
         parts = split_reply(text)
         match = _ANSWER.fullmatch(parts.answer)
-        good = bool(match) and text.lstrip().startswith("<think>") and bool(parts.reasoning.strip())
+        plan = is_plan(parts.answer)
+        good = bool(match or plan) and text.lstrip().startswith("<think>") and bool(parts.reasoning.strip())
         good = good and tags_outside_code(text) == 2  # what code quotes ends no reasoning
         good = good and not _cut_off(row, end_ids)
-        # an empty block is right only where the developer left nothing
-        good = good and bool((match["code"] or "").strip() or not str(row.get("answer", "x")).strip())
-        rewards.append(1.0 if good and _one_block(parts.answer, match["fence"]) else 0.0)
+        if good and match:  # an empty block is right only where the developer left nothing
+            good = bool((match["code"] or "").strip() or not str(row.get("answer", "x")).strip())
+            good = good and _one_block(parts.answer, match["fence"])
+        rewards.append(float(good))
     return rewards
 
 

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
-from llmerge_helpers.baselines.threeway import merge_tokens
 from llmerge_helpers.conflicts import Conflict, split_lines
 from llmerge_helpers.conflicts.changes import changes
 from llmerge_helpers.conflicts.conflict import CODE, NAME
+from llmerge_helpers.conflicts.threeway import merge_tokens
 
 _NUMBER = re.compile(r"\d+")
 _VERSION = re.compile(r"\d+(?:\.\d+)+[\w.\-]*|\d+")

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from llmerge_helpers.baselines.rules import decide, joined
-from llmerge_helpers.baselines.threeway import merge_tokens
 from llmerge_helpers.conflicts import Conflict, Row
+from llmerge_helpers.conflicts.threeway import merge_tokens
 from llmerge_helpers.errors import LlmergeError
 
 MERGIRAF_SECONDS = 10

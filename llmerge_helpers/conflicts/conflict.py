@@ -14,7 +14,16 @@ from typing import NamedTuple, TypedDict
 from llmerge_helpers.conflicts.changes import changes, too_slow
 from llmerge_helpers.conflicts.languages import language_named, language_of
 from llmerge_helpers.conflicts.markers import MARKER_SIZE, Hunk, make_hunk, split_lines
-from llmerge_helpers.conflicts.prompts import SYSTEM_PROMPT, TEXTS, Message, newline_of, parse_question, render_question
+from llmerge_helpers.conflicts.prompts import (
+    FULL,
+    SYSTEM_PROMPT,
+    TEXTS,
+    Form,
+    Message,
+    newline_of,
+    parse_question,
+    render_question,
+)
 from llmerge_helpers.errors import LlmergeError
 
 CODE = re.compile(r"\d+(?:\.\d+)+|\w+|[^\w\s]")  # a dotted number, a word, or a sign
@@ -113,16 +122,16 @@ class Conflict:
         """The snippet with `hunk` in place of the conflict."""
         return self.before + hunk + self.after
 
-    def marked(self, marker_size: int = MARKER_SIZE) -> str:
+    def marked(self, marker_size: int = MARKER_SIZE, newline: str = "") -> str:
         """The snippet as git leaves it, with markers; like git, a text without a final line end gets one."""
-        newline = newline_of(self)
+        newline = newline or newline_of(self)
         before, after = (text + newline if text and text[-1] != "\n" else text for text in (self.before, self.after))
         hunk = make_hunk(self.ours, self.base, self.theirs, newline=newline, marker_size=marker_size)
         return f"{before}{hunk}{after}"
 
-    def question(self) -> str:
+    def question(self, form: Form = FULL, hints: str = "") -> str:
         """The user message in which a model is asked to resolve it."""
-        return render_question(self)
+        return render_question(self, form, hints)
 
     def cut(self, answer: str) -> str | None:
         """What stands in place of the conflict in `answer`; None where the lines around it are not what they were.
@@ -254,9 +263,19 @@ def question_of(row: Mapping[str, object]) -> str:
     return str(row.get("question") or "") or Conflict.of(row).question()
 
 
-def messages(row: Mapping[str, object]) -> list[Message]:
-    """The chat in which a row is asked: system prompt and question."""
-    return [{"role": "system", "content": SYSTEM_PROMPT}, {"role": "user", "content": question_of(row)}]
+def messages(row: Mapping[str, object], form: Form = FULL, hints: str = "") -> list[Message]:
+    """The chat in which a row is asked: system prompt and question, in the compact style the question alone.
+
+    >>> row = {"ours": "a\\n", "base": "", "theirs": "b\\n", "path": "x.py"}
+    >>> [turn["role"] for turn in messages(row)], [turn["role"] for turn in messages(row, Form("compact"))]
+    (['system', 'user'], ['user'])
+    """
+    plain = form[:2] == FULL[:2] and not hints
+    question: Message = {
+        "role": "user",
+        "content": question_of(row) if plain else Conflict.of(row).question(form, hints),
+    }
+    return [question] if form.style == "compact" else [{"role": "system", "content": SYSTEM_PROMPT}, question]
 
 
 def _is_blank(line: str) -> bool:

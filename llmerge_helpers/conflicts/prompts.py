@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
+from llmerge_helpers.conflicts.changes import changes
 from llmerge_helpers.conflicts.languages import fence_of, language_named, language_of, language_of_fence
-from llmerge_helpers.conflicts.markers import MARKER_SIZE, Hunk, marker_sizes, parse
+from llmerge_helpers.conflicts.markers import MARKER_SIZE, Hunk, marker_sizes, parse, split_lines
 from llmerge_helpers.errors import LlmergeError
 
 if TYPE_CHECKING:  # a conflict is built on this room, and handed to it
@@ -25,6 +26,7 @@ SYSTEM_PROMPT = (
     "conflict as it is."
 )
 TEXTS = ("before", "ours", "base", "theirs", "after")  # what makes a conflict, in the order of the file
+STYLES, INPUTS = ("full", "compact"), ("sides", "diffs")
 
 
 class Message(TypedDict):
@@ -34,11 +36,35 @@ class Message(TypedDict):
     content: str
 
 
+class Form(NamedTuple):
+    """How a conflict is put to a model, and in which form its reply is expected.
+
+    `full` says what to do, and wants the whole snippet; `compact`, for small models that are trained on it, shows path
+    and conflict only, and wants a plan or the resolution (`plans.py`). `diffs` shows each side as a diff from the base
+    where that is known. With `hints` the question says what the free baselines would do.
+    """
+
+    style: str = "full"
+    input: str = "sides"
+    hints: bool = False
+
+    def checked(self) -> Form:
+        """Itself; an `LlmergeError` if there is no such style or input."""
+        if self.style not in STYLES:
+            raise LlmergeError(f"style is {self.style!r}: use {' or '.join(STYLES)}.")
+        if self.input not in INPUTS:
+            raise LlmergeError(f"input is {self.input!r}: use {' or '.join(INPUTS)}.")
+        return self
+
+
+FULL = Form()
+
+
 # ---- the question
 
 
-def render_question(conflict: Conflict) -> str:
-    """The user message: the conflict in its context, in one fenced block.
+def render_question(conflict: Conflict, form: Form = FULL, hints: str = "") -> str:
+    """The user message: the conflict in its context, in one fenced block, and a line of hints where they are given.
 
     A base of None gives a conflict in merge style. What a fenced block cannot show is said in words, so that
     `parse_question` returns the same texts.
@@ -53,23 +79,50 @@ def render_question(conflict: Conflict) -> str:
     taken = set().union(*map(marker_sizes, texts.values()))
     size = next(size for size in range(MARKER_SIZE, MARKER_SIZE + len(taken) + 1) if size not in taken)
     open_ended = [name for name, text in texts.items() if text and not text.endswith("\n")]
-    body = conflict.marked(size)
-    fence = _fence_around(body)
-    path = conflict.path
-    head = [f"Resolve the merge conflict in {_quote(path)}:" if path else "Resolve the merge conflict:"]
+    asked = "Conflict" if form.style == "compact" else "Resolve the merge conflict"
+    head = [f"{asked} in {_quote(conflict.path)}:" if conflict.path else f"{asked}:"]
     if size != MARKER_SIZE:
         head.append(f"The conflict markers are {size} characters long.")
     if open_ended:
         head.append(f"No line end at the end of: {', '.join(open_ended)}.")
-    language = conflict.language or language_of(path)
-    return "\n".join(head) + f"\n\n{fence}{fence_of(language)}\n{body}{fence}"
+    language = conflict.language or language_of(conflict.path)
+    newline = newline_of(conflict)
+    if form.input == "diffs" and conflict.base is not None:
+        head.append(_AS_DIFFS)
+        ours, base, theirs = (texts[name] + newline * (name in open_ended) for name in ("ours", "base", "theirs"))
+        conflict = replace(conflict, base=None, ours=_diff(base, ours), theirs=_diff(base, theirs))
+    body = conflict.marked(size, newline)
+    fence = _fence_around(body)
+    tail = f"\n\n{_HINTS}{hints}" if hints else ""
+    return "\n".join(head) + f"\n\n{fence}{fence_of(language)}\n{body}{fence}{tail}"
 
 
+def _diff(base: str, side: str) -> str:
+    """All lines of both, each behind the sign of a diff, so that both can be read back."""
+    old, new = split_lines(base), split_lines(side)
+    lines: list[str] = []
+    done = 0
+    for _, i, j, k, m in changes(old, new):
+        lines += [f" {line}" for line in old[done:i]]
+        lines += [f"-{line}" for line in old[i:j]] + [f"+{line}" for line in new[k:m]]
+        done = j
+    return "".join([*lines, *(f" {line}" for line in old[done:])])
+
+
+def _undo(diff: str, sign: str) -> str:
+    """The lines of a diff that are common, and those behind `sign`."""
+    return "".join(line[1:] for line in split_lines(diff) if line[0] in (" ", sign))
+
+
+_AS_DIFFS = "Each side is a diff from the base."
+_HINTS = "Hints: "
 _QUESTION = re.compile(
-    r"Resolve the merge conflict(?: in (?P<path>[^\n]+))?:\n"
+    r"(?:Resolve the merge conflict|Conflict)(?: in (?P<path>[^\n]+))?:\n"
     r"(?:The conflict markers are (?P<size>\d{1,6}) characters long\.\n)?"
     r"(?:No line end at the end of: (?P<open>[a-z, ]+)\.\n)?"
-    r"\n(?P<fence>`{3,})(?P<info>[^`\n]*)\n(?P<body>(?s:.*)\n)(?P=fence)\s*\Z"
+    rf"(?P<diffs>{re.escape(_AS_DIFFS)}\n)?"
+    r"\n(?P<fence>`{3,})(?P<info>[^`\n]*)\n(?P<body>(?s:.*)\n)(?P=fence)"
+    rf"(?:\n\n{_HINTS}[^\n]*)?\s*\Z"
 )
 
 
@@ -83,7 +136,7 @@ def parse_question(question: str) -> dict[str, str | None]:
     found = _QUESTION.match(question) if "\n\n```" in question else None
     if found:
         parts = parse(found["body"], int(found["size"] or MARKER_SIZE))
-        texts = _texts(parts, open_ended=(found["open"] or "").split(", "))
+        texts = _texts(parts, (found["open"] or "").split(", "), bool(found["diffs"]))
         if texts:
             return texts | {"language": language_of_fence(found["info"]), "path": _unquote(found["path"] or "")}
     blocks = [(fence.info, parse(fence.body)) for fence in fences(question)]
@@ -94,7 +147,9 @@ def parse_question(question: str) -> dict[str, str | None]:
     raise LlmergeError("There is no complete conflict (<<<<<<<, =======, >>>>>>>) in this question.")
 
 
-def _texts(parts: list[str | Hunk], open_ended: list[str] = ()) -> dict[str, str | None] | None:
+def _texts(
+    parts: list[str | Hunk], open_ended: Sequence[str] = (), diffs: bool = False
+) -> dict[str, str | None] | None:
     hunks = [n for n, part in enumerate(parts) if isinstance(part, Hunk)]
     if not hunks:
         return None
@@ -107,6 +162,8 @@ def _texts(parts: list[str | Hunk], open_ended: list[str] = ()) -> dict[str, str
         "theirs": hunk.theirs,
         "after": "".join(map(str, parts[at + 1 :])),
     }
+    if diffs:
+        texts |= {"base": _undo(hunk.ours, "-"), "ours": _undo(hunk.ours, "+"), "theirs": _undo(hunk.theirs, "+")}
     newline = "\r\n" if hunk.separator.endswith("\r\n") else "\n"
     return {name: text and text.removesuffix(newline) if name in open_ended else text for name, text in texts.items()}
 
@@ -293,9 +350,14 @@ def render_reply(reasoning: str, answer_text: str) -> str:
 
 def render_answer(code: str, language: str) -> str:
     """The code in a fenced block that nothing in it can close."""
+    return fenced(code, fence_of(language))
+
+
+def fenced(code: str, info: str) -> str:
+    """The code in a fenced block with this info string."""
     fence = _fence_around(code)
     code = code if not code or code.endswith("\n") else code + "\n"
-    return f"{fence}{fence_of(language)}\n{code}{fence}"
+    return f"{fence}{info}\n{code}{fence}"
 
 
 # ---- fenced code blocks

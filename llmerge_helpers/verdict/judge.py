@@ -22,6 +22,7 @@ from typing import NamedTuple, TypedDict
 
 from llmerge_helpers.conflicts import Conflict, Row, fences, language_of, split_reply
 from llmerge_helpers.conflicts.languages import language_named
+from llmerge_helpers.conflicts.plans import is_plan, read_compact
 from llmerge_helpers.conflicts.prompts import TEXTS, Fence, parse_question
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.verdict.syntax import Cut, Like, Word, end_of
@@ -169,6 +170,14 @@ class _Case:
     language: str
     sides: tuple[str, ...]  # ours, base, theirs; "" is also one that is not known
     has_sides: bool  # ours and theirs are known
+    has_base: bool
+
+    @cached_property
+    def conflict(self) -> Conflict:
+        """The conflict, as far as the row tells it."""
+        ours, base, theirs = self.sides
+        known = base if self.has_base else None
+        return Conflict(before=self.before, ours=ours, base=known, theirs=theirs, after=self.after)
 
     @cached_property
     def head(self) -> str:
@@ -311,6 +320,7 @@ def _build_case(row: _Known) -> _Case:
         language=language or language_of(row.path or ""),
         sides=tuple(sides),
         has_sides=row.ours is not None and row.theirs is not None,
+        has_base=row.base is not None,
     )
 
 
@@ -332,7 +342,10 @@ def _open_comment(text: str) -> str:
 
 
 def _read(answer: str, case: _Case) -> tuple[str | None, int | None, bool]:
-    """The code, the number of its block, and whether the last block is closed."""
+    """The code, the number of its block, and whether the last block is closed; a plan stands for its code."""
+    hunk = read_compact(answer, case.conflict) if case.has_sides or not is_plan(answer) else None
+    if hunk is not None:
+        return case.conflict.with_(hunk), None if is_plan(answer) else 0, True
     blocks = fences(answer)
     whole = _between_ends(answer, blocks) if case.has_fences and len(blocks) > 1 else None
     if len(blocks) > 1 and not blocks[-1].closed and not blocks[-1].body.strip():

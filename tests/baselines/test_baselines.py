@@ -18,10 +18,10 @@ from llmerge_helpers.baselines import explain as explaining
 from llmerge_helpers.baselines import simple as baselines
 from llmerge_helpers.baselines.explain import inline
 from llmerge_helpers.baselines.rules import RULES, decide, merge_imports, statement
-from llmerge_helpers.baselines.threeway import merge_tokens
 from llmerge_helpers.conflicts import Conflict
 from llmerge_helpers.conflicts.changes import changes
 from llmerge_helpers.conflicts.prompts import parse_question
+from llmerge_helpers.conflicts.threeway import merge_tokens
 from llmerge_helpers.errors import LlmergeError
 
 MARKER = re.compile(r"^(<{7}|>{7}|={7}|\|{7})", re.MULTILINE)

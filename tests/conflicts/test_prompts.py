@@ -18,7 +18,7 @@ from llmerge_helpers.conflicts import (
     render_reply,
     split_reply,
 )
-from llmerge_helpers.conflicts.prompts import SYSTEM_PROMPT, parse_question
+from llmerge_helpers.conflicts.prompts import INPUTS, STYLES, SYSTEM_PROMPT, Form, parse_question
 from llmerge_helpers.errors import LlmergeError
 
 SETTINGS = settings(deadline=None, derandomize=True, max_examples=300)
@@ -83,15 +83,18 @@ text = (
     text,
     st.sampled_from(sorted(languages.TABLE)),
     st.text() | st.sampled_from(["a/b.py", '"x', "a:", "``` x", "a b", "", "ü.c", ":\n\n```x\na\n```"]),
+    st.builds(Form, st.sampled_from(STYLES), st.sampled_from(INPUTS)),
+    st.sampled_from(["", "rules ours; token merge none"]),
 )
-def test_parse_question_undoes_render_question(before, ours, base, theirs, after, language, path):
+def test_parse_question_undoes_render_question(before, ours, base, theirs, after, language, path, form, hints):
     row = {"before": before, "ours": ours, "base": base, "theirs": theirs, "after": after}
     row |= {"language": language, "path": path}
-    question = Conflict.of(row).question()
+    question = Conflict.of(row).question(form, hints)
     assert parse_question(question) == row
     assert parse_question(question + "\n") == row
     blocks = fences(question)  # a person, or a model, sees one closed block with all of it
-    assert len(blocks) == 1 and blocks[0].closed and ours in blocks[0].body and after in blocks[0].body
+    assert len(blocks) == 1 and blocks[0].closed and after in blocks[0].body
+    assert ours in blocks[0].body or form.input == "diffs"
 
 
 def test_what_a_code_block_cannot_show_is_said():

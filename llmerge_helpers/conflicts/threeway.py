@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from llmerge_helpers.conflicts import split_lines
 from llmerge_helpers.conflicts.changes import _Matcher, too_slow
+from llmerge_helpers.conflicts.markers import split_lines
 
 Overlap = Callable[[list[str], list[str], list[str]], "str | None"]  # tokens of ours, base, theirs -> text or no answer
 
