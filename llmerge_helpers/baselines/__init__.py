@@ -7,6 +7,7 @@ read. The rules are the rule teacher as well: `baselines.explain` tells, in word
 'a\\nb\\n'
 """
 
+from llmerge_helpers.baselines.hints import ask
 from llmerge_helpers.baselines.simple import NAMES, resolve
 
-__all__ = ["NAMES", "resolve"]
+__all__ = ["NAMES", "ask", "resolve"]
