@@ -11,11 +11,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
+from llmerge_helpers.baselines import ask
 from llmerge_helpers.collect.repository import git_environment
-from llmerge_helpers.conflicts import Conflict, Hunk, language_of, messages, parse, render, split_lines
+from llmerge_helpers.conflicts import Conflict, Hunk, language_of, parse, render, split_lines
 from llmerge_helpers.conflicts.conflict import context_of
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.verdict import proposal
@@ -145,9 +146,10 @@ def answers(conflicts: Sequence[Conflict], model: str, max_new_tokens: int = 0) 
     from llmerge_helpers import models
     from llmerge_helpers.training import completion_budget
 
-    budget = max_new_tokens or completion_budget(models.read_lineage(model) if models.is_adapter(model) else {})
+    lineage = models.read_lineage(model) if models.is_adapter(model) else {}
+    budget, form = max_new_tokens or completion_budget(lineage), models.form_learned(lineage)
     network, tokenizer, _ = models.load_for_evaluation(model)
-    prompts = [models.render_prompt(tokenizer, messages({"question": conflict.question()})) for conflict in conflicts]
+    prompts = [models.render_prompt(tokenizer, ask(asdict(conflict), form)) for conflict in conflicts]
     replies = models.complete(network, tokenizer, prompts, max_new_tokens=budget, batch_size=4)
     return [
         proposal(reply.text, conflict, finish_reason=reply.finish_reason)

@@ -79,7 +79,7 @@ def render_question(conflict: Conflict, form: Form = FULL, hints: str = "") -> s
     taken = set().union(*map(marker_sizes, texts.values()))
     size = next(size for size in range(MARKER_SIZE, MARKER_SIZE + len(taken) + 1) if size not in taken)
     open_ended = [name for name, text in texts.items() if text and not text.endswith("\n")]
-    asked = "Conflict" if form.style == "compact" else "Resolve the merge conflict"
+    asked = _ASKED[form.style]
     head = [f"{asked} in {_quote(conflict.path)}:" if conflict.path else f"{asked}:"]
     if size != MARKER_SIZE:
         head.append(f"The conflict markers are {size} characters long.")
@@ -114,15 +114,16 @@ def _undo(diff: str, sign: str) -> str:
     return "".join(line[1:] for line in split_lines(diff) if line[0] in (" ", sign))
 
 
+_ASKED = {"full": "Resolve the merge conflict", "compact": "Conflict"}
 _AS_DIFFS = "Each side is a diff from the base."
 _HINTS = "Hints: "
 _QUESTION = re.compile(
-    r"(?:Resolve the merge conflict|Conflict)(?: in (?P<path>[^\n]+))?:\n"
+    rf"(?:{_ASKED['full']}|(?P<compact>{_ASKED['compact']}))(?: in (?P<path>[^\n]+))?:\n"
     r"(?:The conflict markers are (?P<size>\d{1,6}) characters long\.\n)?"
     r"(?:No line end at the end of: (?P<open>[a-z, ]+)\.\n)?"
     rf"(?P<diffs>{re.escape(_AS_DIFFS)}\n)?"
     r"\n(?P<fence>`{3,})(?P<info>[^`\n]*)\n(?P<body>(?s:.*)\n)(?P=fence)"
-    rf"(?:\n\n{_HINTS}[^\n]*)?\s*\Z"
+    rf"(?:\n\n(?P<hints>{_HINTS})[^\n]*)?\s*\Z"
 )
 
 
@@ -145,6 +146,21 @@ def parse_question(question: str) -> dict[str, str | None]:
         if texts:
             return texts | {"language": language_of_fence(info), "path": ""}
     raise LlmergeError("There is no complete conflict (<<<<<<<, =======, >>>>>>>) in this question.")
+
+
+def form_of(prompt: str | Sequence[Mapping[str, str]]) -> Form:
+    """The form in which a chat, or a question, asks; that of every teacher where it is none of ours.
+
+    >>> conflict = {"ours": "a\\n", "base": "", "theirs": "b\\n"}
+    >>> from llmerge_helpers.conflicts import messages
+    >>> form_of(messages(conflict, Form("compact", "diffs")))
+    Form(style='compact', input='diffs', hints=False)
+    """
+    question = prompt if isinstance(prompt, str) else prompt[-1]["content"] if prompt else ""
+    found = _QUESTION.match(question) if "\n\n```" in question else None
+    if not found:
+        return FULL
+    return Form("compact" if found["compact"] else "full", "diffs" if found["diffs"] else "sides", bool(found["hints"]))
 
 
 def _texts(

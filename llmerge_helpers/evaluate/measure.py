@@ -14,9 +14,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
-from llmerge_helpers.baselines import resolve
+from llmerge_helpers.baselines import ask, resolve
 from llmerge_helpers.baselines.explain import explain
-from llmerge_helpers.conflicts import Conflict, Row, messages, render_answer, render_reply
+from llmerge_helpers.conflicts import Conflict, Form, Row, render_answer, render_reply
+from llmerge_helpers.conflicts.prompts import FULL
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.models import Completion, Loaded, complete, load_for_evaluation, render_prompt
 from llmerge_helpers.rewards import format_reward
@@ -92,11 +93,12 @@ def evaluate(
     max_new_tokens: int = 512,
     batch_size: int = 0,
     plan: Plan | None = None,
+    form: Form = FULL,
     output_dir: str | Path = OUTPUT_DIR,
 ) -> pd.DataFrame:
     """One line a conflict: its verdict and what the model wrote; greedy, so that a second run says the same.
 
-    `model` is a folder, a hub id, or what `load_for_evaluation` gave; `plan` is the plan of its run, and
+    `model` is a folder, a hub id, or what `load_for_evaluation` gave; `plan` and `form` are those of its run, and
     `batch_size=0` is four times its batch (a reply takes far less memory than a step of training), 16 at most. Only
     prompts without a reply of this model at this `max_new_tokens` are asked: the journal `<name>.jsonl` keeps replies,
     and verdicts are made anew, so a corrected row counts at once. Writes `<name>.csv`.
@@ -106,7 +108,7 @@ def evaluate(
         raise LlmergeError(f"there are no conflicts to evaluate {name} on: the test split is empty.")
     batch_size = batch_size or min(16, 4 * plan.batch_size if plan else 16)
     network, tokenizer, identity = model if isinstance(model, tuple) else load_for_evaluation(model, plan=plan)
-    prompts = [render_prompt(tokenizer, messages(row)) for row in rows]
+    prompts = [render_prompt(tokenizer, ask(row, form)) for row in rows]
     keys = [_key(identity, prompt, max_new_tokens) for prompt in prompts]
     journal = from_root(output_dir) / f"{name}.jsonl"
     known: dict[str, Replied] = {}

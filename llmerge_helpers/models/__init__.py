@@ -14,6 +14,8 @@ imported before a function needs it, and templates and token counts need no torc
 from llmerge_helpers.models.adapter import (
     Lineage,
     Policy,
+    form_learned,
+    in_words,
     is_adapter,
     load_policy,
     merge_adapter,
@@ -35,7 +37,7 @@ from llmerge_helpers.models.device import Device, ModelSize, Plan, found_device
 
 __all__ = [
     "ChatTokenizer", "Completion", "Device", "Lineage", "Loaded", "ModelSize", "Plan", "Policy", "base_identity",
-    "choose_base_model", "complete", "found_device", "is_adapter", "load_base", "load_chat_tokenizer",
-    "load_for_evaluation", "load_policy", "load_tokenizer", "locate", "merge_adapter", "model_size", "new_policy",
-    "read_lineage", "render_prompt", "stages", "trainable_parameters", "training_text",
+    "choose_base_model", "complete", "form_learned", "found_device", "in_words", "is_adapter", "load_base",
+    "load_chat_tokenizer", "load_for_evaluation", "load_policy", "load_tokenizer", "locate", "merge_adapter",
+    "model_size", "new_policy", "read_lineage", "render_prompt", "stages", "trainable_parameters", "training_text",
 ]  # fmt: skip

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
+from llmerge_helpers.conflicts import Form
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.models.base import base_identity, load_base, locate
 from llmerge_helpers.models.chat import load_tokenizer
@@ -38,6 +39,7 @@ class Lineage(TypedDict, total=False):
     completion_tokens_95: int
     steps: int
     split: str
+    form: Sequence[object]  # style, input and hints: how it was asked in training
     merged: bool
 
 
@@ -190,6 +192,24 @@ def stages(lineage: Lineage) -> str:
     'base → sft → grpo'
     """
     return " → ".join([parent["stage"] for parent in lineage["parents"]] + [lineage["stage"]])
+
+
+def form_learned(lineage: Lineage) -> Form:
+    """The form in which an adapter was asked in training; that of every teacher where its lineage does not say.
+
+    >>> form_learned({"stage": "sft", "form": ["compact", "sides", True]}).hints
+    True
+    """
+    return Form(*lineage.get("form", ()))
+
+
+def in_words(form: Form) -> str:
+    """A form as it stands in a sentence.
+
+    >>> in_words(Form("compact", "diffs", True))
+    'in style compact (diffs, with hints)'
+    """
+    return f"in style {form.style} ({form.input}{', with hints' if form.hints else ''})"
 
 
 # ---- its weights: that they will learn, and that they did

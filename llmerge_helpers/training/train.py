@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmerge_helpers import merges, models
+from llmerge_helpers.conflicts import Form
+from llmerge_helpers.conflicts.prompts import FULL, form_of
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.models import Plan, Policy, render_prompt, trainable_parameters
 from llmerge_helpers.models.adapter import (
@@ -125,6 +127,7 @@ class Ready:
     accumulation: int
     output_dir: Path
     split: str  # fingerprint of what is held out, "" for data made elsewhere
+    form: Form = FULL  # how the rows ask, and so how the model is asked from now on
     facts: dict[str, object] = field(repr=False)
     policy: Policy | None = field(default=None, repr=False)  # once a trainer was made
     checkpoint: str | None = None  # to go on from, once a config was made
@@ -259,6 +262,7 @@ def prepare_sft(values: Mapping[str, object] | SftSettings) -> ReadySft:
         accumulation=settings.gradient_accumulation_steps,
         output_dir=from_root(settings.output_dir),
         split=split.fingerprint if split else "",
+        form=form_of(data["train"][0]["prompt"]),
         facts=_facts(settings, planned, base=models.base_identity(folder), data=tokens, **chosen),
         max_length=max_length,
         validation=validation,
@@ -285,6 +289,12 @@ def prepare_grpo(values: Mapping[str, object] | GrpoSettings) -> ReadyGrpo:
     lineage = models.read_lineage(adapter)
     split = merges.split_of(settings.dataset)
     merges.check_same_split(lineage.get("split"), split, adapter, settings.dataset)
+    form = form_of(data["train"][0].get("prompt") or [])
+    if form != (learned := models.form_learned(lineage)):
+        raise LlmergeError(
+            f"{settings.sft_model} has learned to answer {models.in_words(learned)}, and {settings.dataset} asks "
+            f"{models.in_words(form)}: run 03_sft_train on the data set that 02 wrote beside it."
+        )
     device = models.found_device()
     name = settings.base_model or lineage["base_model"]
     folder = models.locate(name)
@@ -324,6 +334,7 @@ def prepare_grpo(values: Mapping[str, object] | GrpoSettings) -> ReadyGrpo:
         accumulation=accumulation,
         output_dir=from_root(settings.output_dir),
         split=split.fingerprint if split else lineage.get("split", ""),
+        form=form,
         facts=_facts(settings, planned, **chosen),
         max_completion_length=budget,
         reply_tokens=completion_budget(lineage),
@@ -548,7 +559,12 @@ def _save(trainer: Trainer, ready: Ready, learned: dict[str, float], seconds: fl
     stage = "grpo" if isinstance(ready, ReadyGrpo) else "sft"
     used = ready.chosen() | {"max_steps": trainer.args.max_steps}
     needed = ready.rows.get("completion_tokens_95") or policy.lineage.get("completion_tokens_95", 0)
-    facts = {"completion_tokens_95": needed, "steps": trainer.state.global_step, "split": ready.split}
+    facts = {
+        "completion_tokens_95": needed,
+        "steps": trainer.state.global_step,
+        "split": ready.split,
+        "form": ready.form,
+    }
     lineage = save_adapter(policy, ready.output_dir, stage, main_process=main_process(), **facts)
     if main_process():
         write_atomic(ready.output_dir / "README.md", model_card(lineage, used, history, stage))

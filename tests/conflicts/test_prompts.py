@@ -18,7 +18,7 @@ from llmerge_helpers.conflicts import (
     render_reply,
     split_reply,
 )
-from llmerge_helpers.conflicts.prompts import INPUTS, STYLES, SYSTEM_PROMPT, Form, parse_question
+from llmerge_helpers.conflicts.prompts import INPUTS, STYLES, SYSTEM_PROMPT, Form, form_of, parse_question
 from llmerge_helpers.errors import LlmergeError
 
 SETTINGS = settings(deadline=None, derandomize=True, max_examples=300)
@@ -92,6 +92,9 @@ def test_parse_question_undoes_render_question(before, ours, base, theirs, after
     question = Conflict.of(row).question(form, hints)
     assert parse_question(question) == row
     assert parse_question(question + "\n") == row
+    assert form_of([{"role": "user", "content": question}]) == form._replace(
+        input="sides" if base is None else form.input, hints=bool(hints)
+    )
     blocks = fences(question)  # a person, or a model, sees one closed block with all of it
     assert len(blocks) == 1 and blocks[0].closed and after in blocks[0].body
     assert ours in blocks[0].body or form.input == "diffs"
