@@ -155,6 +155,24 @@ def test_a_model_answers_a_file_with_two_conflicts(tmp_path, monkeypatch, capfdb
     assert b"1 of 2 conflicts resolved by" in err and path.read_text() == text
 
 
+def test_an_adapter_is_asked_as_it_was_trained(tmp_path, monkeypatch, capfdbinary):
+    (tmp_path / "a.py").write_text("<<<<<<< a\nx = 1\n||||||| b\nx = 0\n=======\nx = 2\n>>>>>>> c\n")
+    (tmp_path / "adapter_config.json").write_text("{}")
+    (tmp_path / "lineage.json").write_text('{"form": ["compact", "diffs", true]}')
+    asked = []
+
+    def complete(model, tokenizer, prompts, **how):
+        asked.extend(prompts)
+        return [models.Completion("<think>\ntheirs\n</think>\n\nTheirs.", "stop", 9)]
+
+    monkeypatch.setattr(models, "complete", complete)
+    monkeypatch.setattr(models, "load_for_evaluation", lambda model: ("model", None, ""))
+    monkeypatch.setattr(models, "render_prompt", lambda tokenizer, prompt: prompt[0]["content"])
+    assert resolver.main([str(tmp_path / "a.py"), "--model", str(tmp_path)]) == 0
+    assert capfdbinary.readouterr().out == b"x = 2\n"
+    assert asked[0].startswith("Conflict in ") and "\n-x = 0\n+x = 1\n" in asked[0] and "\n\nHints: rules " in asked[0]
+
+
 def test_the_rules_need_no_model(tmp_path):
     (tmp_path / "a.py").write_text("a = 1\n<<<<<<< x\nb = 2\n=======\nb = 2\n>>>>>>> y\n")
     command = [sys.executable, "-m", "llmerge_helpers.resolver", "a.py", "--model", "rules"]

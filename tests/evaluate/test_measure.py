@@ -10,7 +10,8 @@ import pytest
 from tiny import CHATML, conflict_row, tiny_model
 
 from llmerge_helpers import show
-from llmerge_helpers.conflicts import messages, render_answer, render_reply
+from llmerge_helpers.baselines import ask
+from llmerge_helpers.conflicts import Form, messages, render_answer, render_reply
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.evaluate import (
     asked_rows,
@@ -141,6 +142,20 @@ def saying(*texts):
 
 def right_reply(row):
     return render_reply("both", render_answer(row["answer"], "Java"))
+
+
+def test_a_model_is_asked_in_the_form_it_knows(loaded, tmp_path, monkeypatch):
+    asked = []
+
+    def complete(model, tokenizer, prompts, *, on_batch, **how):
+        asked.extend(prompts)
+        on_batch(range(len(prompts)), [Completion("<think>\nours\n</think>\n\nOurs.", "stop", 3)] * len(prompts))
+
+    monkeypatch.setattr(measure, "complete", complete)
+    form = Form("compact", hints=True)
+    found = evaluate(loaded, ROWS[:3], "compact", form=form, output_dir=tmp_path)
+    assert asked == [render_prompt(loaded.tokenizer, ask(row, form)) for row in ROWS[:3]]
+    assert found["is_correct"].tolist() == [row["kind"] == "ours" for row in ROWS[:3]] and found["format"].all()
 
 
 def test_two_conflicts_with_one_prompt_keep_their_own_lines(loaded, tmp_path, monkeypatch):

@@ -15,6 +15,8 @@ from tiny import conflict_row, save_grpo, save_sft, tiny_model, tiny_tokenizer
 
 from llmerge_helpers import models as devices
 from llmerge_helpers import rewards
+from llmerge_helpers.conflicts import Conflict, Form, messages
+from llmerge_helpers.conflicts.plans import render_compact
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.models import adapter as models
 from llmerge_helpers.training import GrpoSettings, SftSettings, callbacks
@@ -798,3 +800,34 @@ def test_a_run_without_validation_rows_has_no_samples_and_no_error(tmp_path):
     assert trained.samples().empty and list(trained.samples()) == ["step", "finish_reason", "reply"]
     (tmp_path / "samples.jsonl").write_text('{"step": 3, "question": "?", "reply": "abc", "finish_reason": "stop"}\n')
     assert trained.samples(longest=2).to_dict("records") == [{"step": 3, "finish_reason": "stop", "reply": "ab"}]
+
+
+# ---- how a model is asked
+
+
+def compact(folder: Path, rows: list[dict], name: str) -> Path:
+    """A data set with these rows, asked in the compact style."""
+    from datasets import Dataset, DatasetDict
+
+    form = Form("compact")
+    asked = [row | {"prompt": messages(conflict_row(i), form)} for i, row in enumerate(rows)]
+    DatasetDict(train=Dataset.from_list(asked)).save_to_disk(str(folder / name))
+    return folder / name
+
+
+def test_an_adapter_says_how_it_was_asked_and_goes_on_in_no_other_form(here, sft_run, tmp_path):
+    rows = [conflict_row(i) | {"pass_rate": 0.5} for i in range(4)]
+    replies = [render_compact(Conflict.of(row), row["resolution"]) for row in rows]
+    learned = [{"completion": [{"role": "assistant", "content": reply}]} for reply in replies]
+    data = compact(tmp_path, learned, "sft")
+    trained = training.sft(sft_settings(here, tmp_path / "model", dataset=str(data), max_steps=1))
+    assert models.form_learned(trained.lineage) == Form("compact")
+    asked = compact(tmp_path, rows, "grpo")
+    ready = training.prepare_grpo(
+        grpo_settings(here, tmp_path / "out", dataset=str(asked), sft_model=str(tmp_path / "model"))
+    )
+    assert ready.form == Form("compact")
+    for model, rows_of in ((here / "sft_model", asked), (tmp_path / "model", here / "grpo_data")):
+        settings = grpo_settings(here, tmp_path / "out", dataset=str(rows_of), sft_model=str(model))
+        with pytest.raises(LlmergeError, match=r"has learned to answer in style .* asks in style .*: run 03_sft_train"):
+            training.prepare_grpo(settings)
