@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import struct
 import tempfile
@@ -46,6 +47,16 @@ def choose_base_model(base_model: str, gpu_gib: float) -> str:
     if base_model != "auto":
         return base_model
     return next(name for least, name in AUTO_MODELS if gpu_gib >= least)
+
+
+def is_small(name: str) -> bool:
+    """True if the name of a model says that it has 600 million parameters or fewer.
+
+    >>> is_small("HuggingFaceTB/SmolLM2-135M-Instruct"), is_small("Qwen/Qwen3-0.6B"), is_small("Qwen/Qwen3-8B")
+    (True, True, False)
+    """
+    sizes = re.findall(r"(?<![\w.])(\d+(?:\.\d+)?)([MB])(?![a-zA-Z0-9])", name.upper())
+    return any(float(number) * {"M": 1e6, "B": 1e9}[unit] <= 6e8 for number, unit in sizes[:1])
 
 
 def locate(base_model: str) -> Path:

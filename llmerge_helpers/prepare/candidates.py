@@ -8,8 +8,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from llmerge_helpers.baselines import ask
 from llmerge_helpers.baselines.explain import explain_change, explain_result
-from llmerge_helpers.conflicts import Conflict, messages, render_reply
+from llmerge_helpers.conflicts import Conflict, Form, messages, render_reply, split_reply
+from llmerge_helpers.conflicts.plans import render_compact
+from llmerge_helpers.conflicts.prompts import FULL
 from llmerge_helpers.generate import Example
 from llmerge_helpers.merges.splits import group_by_shared_keys, group_near_duplicates, merge_of
 from llmerge_helpers.models import ChatTokenizer, training_text
@@ -21,6 +24,7 @@ STEPS = {
     "invalid": "no code in the reply",
     "test": "conflict of the test split, or nearly one",
     "again": "the same reply to the same conflict",
+    "around": "it changes the lines around, which a compact reply does not show",
     "long": "longer than max_tokens",
     "duplicate": "nearly the same conflict is kept",
     "near_equal": "nearly the same change in its merge is kept",
@@ -38,6 +42,7 @@ FLAGS = {
     "harness": "special tokens, think tags or words about the grading stand in it",
 }
 FROM_FACTS = "facts"  # the source of a reasoning that no teacher wrote
+FROM_PLAN = "plan"  # that of one which names what was done, in compact replies
 _HARNESS = re.compile(
     r"</?think>|<\|[\w.-]{2,40}\|>|<｜[^｜\n]{2,40}｜>|\[/?INST\]|ground[- ]truth|system prompt|match_type|exact_match"
     r"|(?:developer|reference|gold|expected)(?:'s)? (?:resolution|solution|answer|output) (?:is|says|given|shows)",
@@ -93,14 +98,25 @@ class Candidate:
         return {**self.sft_row(), "dropped_from": sets, "flags": list(self.thinking.flags), "split": self.split}
 
 
-def candidate_of(example: Example) -> Candidate:
-    """The reply in one record of `examples.jsonl`, with the reasoning that it would be trained on."""
+def candidate_of(example: Example, form: Form = FULL) -> Candidate:
+    """The reply in one record of `examples.jsonl` as a student is to write it, with the question in the same form.
+
+    In compact style it names its plan, or gives the resolution alone; `completion` is empty where the reply has no code
+    that could be said so.
+    """
     row = example["row"]
     conflict = Conflict.of(row)
+    if form.style == "compact":
+        code = example["verdict"].get("answer")
+        hunk = conflict.cut(code) if code is not None else None
+        completion = render_compact(conflict, hunk) if hunk is not None else ""
+        thinking = Thinking(split_reply(completion).reasoning, FROM_PLAN)
+        return Candidate(example, conflict, thinking, list(map(dict, ask(row, form))), completion)
     prompt = [{"role": m["role"], "content": m["content"]} for m in example.get("prompt") or messages(row)]
     thinking = thinking_of({**example, "prompt": prompt}, conflict)
     answer = (example.get("answer") or "").strip()
     completion = render_reply(thinking.text, answer) if answer or example.get("reasoning") else ""
+    prompt = list(map(dict, ask(row, form))) if form != FULL else prompt
     return Candidate(example, conflict, thinking, prompt, completion)
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmerge_helpers import merges
-from llmerge_helpers.conflicts import Conflict, Row
+from llmerge_helpers import merges, models
+from llmerge_helpers.conflicts import Conflict, Form, Row
 from llmerge_helpers.conflicts.prompts import TEXTS
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import Example
@@ -122,6 +122,9 @@ def prepare(
     max_tokens: int = 8192,
     max_near_equal: int = 1,
     base_model: str = "auto",
+    style: str = "auto",
+    input: str = "sides",
+    hints: bool = False,
     validation_size: float = 0.1,
     keep: str = "shortest",
     drop_flagged: bool = False,
@@ -133,9 +136,10 @@ def prepare(
 
     `held_out` are the test rows of the merges dataset: nothing near one of them is used, and they are laid beside the
     data sets, where 03 and 04 read them. Of conflicts of one merge that are nearly the same change, `max_near_equal`
-    are used (0: all that are no near-duplicates with the lines around them). `keep` is `shortest` (of several right
-    replies to a conflict, whoever wrote them, the one with the shortest reasoning) or `all`. `facts` go on the data
-    cards. `runs` are the folders of 01: what their teachers said of the reader's conflicts is laid beside the data.
+    are used (0: all that are no near-duplicates with the lines around them). `style`, `input` and `hints` say how the
+    student is asked (`conflicts.Form`; auto is compact for a small `base_model`). `keep` is `shortest` (of several
+    right replies to a conflict, whoever wrote them, the one with the shortest reasoning) or `all`. `facts` go on the
+    data cards. `runs` are the folders of 01: what their teachers said of the reader's conflicts is laid beside the data.
     Nothing is written before everything is built; the same input gives the same bytes. Raises `LlmergeError` where a
     dataset would be empty, with the parameter to change.
     """
@@ -143,7 +147,9 @@ def prepare(
     accept = _check(accept, max_tokens, max_near_equal, validation_size, keep)
     tokenizer, notes = load_chat_tokenizer(base_model), []
     names = ["correct_only"] if correct_only else ["full", "correct_only"]
-    candidates = [candidate_of(example) for example in examples]
+    style = ("compact" if models.is_small(tokenizer.name) else "full") if style == "auto" else style
+    form = Form(style, input, hints).checked()
+    candidates = [candidate_of(example, form) for example in examples]
     if not candidates:
         raise LlmergeError("there are no examples: run 01_generate with a larger limit.")
     if tokenizer.estimated:
@@ -152,6 +158,7 @@ def prepare(
     drop(candidates, "failed", lambda c: c.match_type == "failed")
     drop(candidates, "truncated", lambda c: c.match_type == "truncated")
     drop(candidates, "invalid", lambda c: c.match_type == "invalid_output")
+    drop(candidates, "around", lambda c: not c.completion)
     held_out_keys = number_groups(candidates, test)
     drop(candidates, "test", lambda c: c.group in held_out_keys)
     seen: set[tuple[str, str]] = set()

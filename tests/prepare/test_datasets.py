@@ -16,7 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from replies_by_hand import THOUGHT, conflict, example, right, twelve, wrong
 
-from llmerge_helpers.conflicts import Conflict, render_answer, render_reply, split_reply
+from llmerge_helpers.baselines import ask
+from llmerge_helpers.conflicts import Conflict, Form, render_answer, render_reply, split_reply
+from llmerge_helpers.conflicts.plans import render_compact
+from llmerge_helpers.conflicts.prompts import form_of
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.merges.splits import group_by_shared_keys, held_out_groups
 from llmerge_helpers.models import chat
@@ -80,6 +83,41 @@ def test_what_is_learned_is_judged_as_the_reply_was(tmp_path):
         replies = [render_reply("because", render_answer(answer, "Java")) for answer in columns["answer"]]
         completions = [[{"role": "assistant", "content": reply}] for reply in replies]
         assert resolution_reward(completions=completions, **columns) == [1.0] * len(part)
+
+
+@pytest.mark.parametrize("form", [Form("compact"), Form("compact", "diffs", True), Form("full", "diffs")])
+def test_a_student_may_be_asked_in_another_form(form, tmp_path):
+    """Question and reply change, and whether the reply is right does not; what a form cannot say is dropped."""
+    row = conflict(99)
+    around = {"content": right(row | {"answer": row["answer"].replace("public class", "final class")})}
+    examples = [*(e for _, e, _ in twelve()), example(row, around, 99)]
+    rows = {e["example_id"]: e["row"] for e in examples}
+    prepared = prepare(examples, tmp_path / "sft_dataset", **form._asdict())
+    for name in ("full", "correct_only"):
+        for row in (row for part in prepared.datasets[name].values() for row in part):
+            text, asked = row["completion"][0]["content"], rows[row["example_id"]]
+            assert row["prompt"] == ask(asked, form) and form_of(row["prompt"]) == form
+            verdict = verify(text, asked)
+            assert verdict.is_correct == (row["match_type"] in ("exact_match", "normalized_match"))
+            if form.style == "compact":
+                hunk = Conflict.of(asked).cut(verdict.answer)
+                assert text == render_compact(Conflict.of(asked), hunk) and row["thinking_source"] == "plan"
+    assert {
+        row["prompt"][-1]["content"].partition(":")[0].split()[0] for row in prepared.datasets["grpo"]["train"]
+    } == {"Conflict" if form.style == "compact" else "Resolve"}
+    (changed,) = (c for c in prepared.candidates if c.match_type == "context_changed")
+    assert changed.dropped.get("full") == ("around" if form.style == "compact" else None)
+
+
+def test_small_models_are_asked_in_compact_style(tmp_path, monkeypatch):
+    rows = [conflict(i) for i in range(4)]
+    for name, asked in (("SmolLM2-135M-Instruct", "Conflict in"), ("Qwen3-8B", "Resolve the")):
+        tokenizer = chat.ChatTokenizer(name, chat.CHATML, None, {"eos_token": "<|im_end|>"})
+        monkeypatch.setattr("llmerge_helpers.prepare.datasets.load_chat_tokenizer", lambda _, t=tokenizer: t)
+        prepared = prepare(answered(rows), tmp_path / "sft_dataset")
+        assert prepared.datasets["correct_only"]["train"][0]["prompt"][-1]["content"].startswith(asked)
+    with pytest.raises(LlmergeError, match="style is 'short': use full or compact"):
+        prepare(answered(rows), tmp_path / "sft_dataset", style="short")
 
 
 def test_flagged_reasoning_is_dropped_from_correct_only_if_asked(tmp_path):
