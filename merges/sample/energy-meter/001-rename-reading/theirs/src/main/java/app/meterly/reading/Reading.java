@@ -1,0 +1,26 @@
+package app.meterly.reading;
+
+import static java.time.temporal.ChronoUnit.SECONDS;
+
+import java.time.Instant;
+
+/** One value that a household's meter sent. */
+public record Reading(String meterId, Instant at, long units) {
+
+    public boolean isFrom(String id) {
+        return meterId.equals(id);
+    }
+
+    /** What was used between two values. */
+    public long since(Reading earlier) {
+        return units - earlier.units;
+    }
+
+    public Reading withUnits(long value) {
+        // a corrected value keeps its time
+        var when = at;
+        var meter = meterId;
+
+        return new Reading(meter, when.truncatedTo(SECONDS), value);
+    }
+}

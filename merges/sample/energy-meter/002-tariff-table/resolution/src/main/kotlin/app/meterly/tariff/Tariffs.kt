@@ -1,0 +1,18 @@
+package app.meterly.tariff
+
+/** The tariffs on sale, by their short name; old ones are in [ClosedTariffs]. */
+object Tariffs {
+    private val all = listOf(
+        Tariff("day", centsPerKwh = 31),
+        Tariff("night", centsPerKwh = 24),
+        Tariff("solar-back", centsPerKwh = 9),
+        Tariff("heat-pump", centsPerKwh = 26),
+        Tariff("wallbox", centsPerKwh = 22, weekdaysOnly = true),
+    )
+
+    fun named(name: String): Tariff =
+        all.firstOrNull { it.name == name }
+            ?: throw UnknownTariff(name)
+
+    fun names(): List<String> = all.map { it.name }.sorted()
+}

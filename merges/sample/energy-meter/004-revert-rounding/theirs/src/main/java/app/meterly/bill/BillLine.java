@@ -1,0 +1,25 @@
+package app.meterly.bill;
+
+import java.math.BigDecimal;
+import java.math.MathContext;
+import java.math.RoundingMode;
+
+/** A line of a bill: what was used, and at which price. */
+public record BillLine(String text, BigDecimal kwh, BigDecimal price) {
+
+    public BillLine {
+        if (price.signum() < 0) {
+            throw new IllegalArgumentException("price of " + text);
+        }
+    }
+
+    public boolean isEmpty() {
+        return kwh.signum() == 0;
+    }
+
+    /** The amount in euros, not rounded yet. */
+    public BigDecimal amount() {
+        var exact = kwh.multiply(price, MathContext.DECIMAL64);
+        return exact.setScale(2, RoundingMode.HALF_EVEN);
+    }
+}

@@ -1,0 +1,24 @@
+package app.meterly.meter;
+
+/** Units in which a meter counts. */
+public final class Units {
+
+    private Units() {}
+
+    public static String of(MeterKind kind) {
+        return switch (kind) {
+            case POWER -> "kWh";
+            case GAS -> "m³";
+        };
+    }
+
+    public static boolean isVolume(MeterKind kind) {
+        // only what flows has a volume
+        String unit = of(kind);
+        return unit == "m³";
+    }
+
+    public static String plural(MeterKind kind, long count) {
+        return count + " " + of(kind);
+    }
+}
