@@ -1,0 +1,15 @@
+import { defineConfig } from "loaf";
+import { icons } from "loaf-plugin-icons";
+
+export default defineConfig({
+  root: "src",
+  entry: ["main.ts", "print.ts"],
+  base: "/",
+  plugins: [icons({ folder: "icons" })],
+  css: { modules: false },
+  define: {
+    __BUILD__: JSON.stringify(process.env.BUILD ?? "local"),
+  },
+  server: { port: 4100 },
+  output: { folder: "dist", sourceMaps: true },
+});

@@ -1,0 +1,20 @@
+const KEY = "recipe-box.settings.v2";
+const MODES = ["light", "dark", "system"] as const;
+
+export interface Settings {
+  units: "metric" | "cups";
+  keepAwake: boolean;
+  language: string;
+  mode: (typeof MODES)[number];
+}
+
+export function load(storage: Storage): Settings {
+  const saved = storage.getItem(KEY);
+  const known = saved === null ? {} : JSON.parse(saved);
+  const first = { units: "metric", keepAwake: true, language: "en", mode: "system" };
+  return { ...first, ...known };
+}
+
+export function save(storage: Storage, settings: Settings): void {
+  storage.setItem(KEY, JSON.stringify(settings));
+}

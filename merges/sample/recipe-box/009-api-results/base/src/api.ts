@@ -1,0 +1,23 @@
+import type { Recipe } from "./model/recipe";
+
+const ROOT = "/api/v3";
+
+async function get<T>(path: string): Promise<T> {
+  const answer = await fetch(ROOT + path);
+  const length = Number(answer.headers.get("content-length") ?? 0);
+  if (length > 2_000_000) {
+    console.warn("large answer", path, length);
+  }
+  if (!answer.ok) throw new Error(String(answer.status));
+  return answer.json();
+}
+
+export const api = {
+  recipe: (id: string) => get<Recipe>(`/recipes/${id}`),
+  tags: () => get<string[]>("/tags"),
+  units: () => get<string[]>("/units"),
+  me: () => get<{ name: string }>("/me"),
+
+  titles: (text: string): Promise<string[]> =>
+    get(`/titles?q=${text}`),
+};
