@@ -1,0 +1,11 @@
+"""The command `tidetables`."""
+
+import argparse
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="tidetables")
+    made.add_argument("harbour", help="its code, such as SKAR or VEND")
+    made.add_argument("--days", type=int, default=7)
+    made.add_argument("--format", choices=["text", "csv", "ics"])
+    return made

@@ -1,0 +1,24 @@
+"""High and low waters of a day."""
+
+from tidetables.curve import Curve
+from tidetables.search import best_minute
+from tidetables.smooth import vertex
+
+STEP = 6  # minutes
+
+
+def high_waters(curve: Curve, day: int) -> list[float]:
+    """The minutes at which the water turns from rising to falling."""
+    found = []
+    for minute in range(0, 1440, STEP):
+        before, here, after = (curve.height(day, minute + d) for d in (-STEP, 0, STEP))
+        if before < here >= after:
+            minute = best_minute(curve, day, minute - STEP, minute + STEP)
+            found.append(float(minute))
+    return found
+
+
+def range_of(curve: Curve, day: int) -> float:
+    """The height between the highest and the lowest water."""
+    heights = [curve.height(day, minute) for minute in range(0, 1440, 10)]
+    return max(heights) - min(heights)

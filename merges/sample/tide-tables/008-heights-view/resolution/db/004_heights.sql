@@ -1,0 +1,20 @@
+-- Predicted heights, one row for each ten minutes
+CREATE TABLE height (
+    station char(4) NOT NULL,
+    at timestamp NOT NULL,
+    metres numeric(5, 3) NOT NULL,
+    model int NOT NULL,
+    PRIMARY KEY (station, at, model)
+);
+
+CREATE VIEW newest_height AS
+SELECT station, at, metres FROM height
+WHERE model = (SELECT max(model) FROM height);
+
+CREATE TABLE model (
+    id int PRIMARY KEY,
+    made timestamp NOT NULL,
+    note text NOT NULL DEFAULT ''
+);
+
+INSERT INTO model (id, made, note) VALUES (1, '2023-11-04 12:00', 'first');

@@ -1,0 +1,27 @@
+"""Curves that were computed before."""
+
+import hashlib
+
+from tidetables import MODEL
+
+FOLDER = "/var/cache/tidetables"
+
+
+def key(station: str, year: int) -> str:
+    """A name for a file."""
+    text = f"{station}/{year}"
+    return hashlib.sha256(f"{MODEL}/{text}".encode()).hexdigest()[:16]
+
+
+def is_fresh(path, now: float) -> bool:
+    """Whether the file may still be used."""
+    age = now - path.stat().st_mtime
+    return path.stat().st_size > 0 and age < 30 * 86400
+
+
+def clear(folder) -> int:
+    """Deletes all files, and says how many there were."""
+    files = sorted(folder.glob("*.curve"))
+    for file in files:
+        file.unlink(missing_ok=True)
+    return len(files)

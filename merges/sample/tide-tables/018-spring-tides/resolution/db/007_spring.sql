@@ -1,0 +1,20 @@
+-- Spring and neap tides of the next two years
+ALTER TABLE station ADD COLUMN mean_spring numeric(5, 3);
+ALTER TABLE station ADD COLUMN mean_neap numeric(5, 3) DEFAULT 0;
+
+UPDATE station SET mean_spring = 3.21 WHERE code = 'SKAR';
+UPDATE station SET mean_spring = 1.87 WHERE code = 'VEND';
+UPDATE station SET mean_spring = 0.94 WHERE code = 'OLDE';
+
+CREATE TABLE spring (
+    station char(4) NOT NULL,
+    day date NOT NULL
+);
+INSERT INTO spring (station, day) VALUES ('SKAR', '2025-03-30');
+INSERT INTO spring (station, day) VALUES ('VEND', '2025-03-31');
+
+DELETE FROM height WHERE model < 4;
+DELETE FROM model WHERE id < 4;
+
+UPDATE setting SET value = 'spring,neap' WHERE name = 'columns';
+UPDATE setting SET value = '7' WHERE name = 'schema';
