@@ -1,0 +1,14 @@
+-- Fines of the readers, one row for each late medium.
+CREATE TABLE fines (
+    id        bigint PRIMARY KEY,
+    reader    text NOT NULL,
+    euros     numeric(6, 2) NOT NULL CHECK (euros > 0),
+    since     date NOT NULL,
+    loan_id   bigint NOT NULL REFERENCES loans (id),
+    note      text
+);
+
+CREATE INDEX fines_reader ON fines (reader);
+CREATE INDEX fines_since ON fines (since);
+
+COMMENT ON TABLE fines IS 'open amounts in euros';

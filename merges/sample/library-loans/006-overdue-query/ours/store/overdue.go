@@ -1,0 +1,41 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Late loans are read once a night, and when somebody opens
+// the list at a desk.
+
+const overdueSQL = `SELECT l.id, l.reader, r.mail
+FROM loans l JOIN readers r ON r.id = l.reader
+WHERE l.due < $1 AND l.returned IS NULL
+ORDER BY l.due`
+
+// Overdue streams the loans that are late at that time.
+// It stops at the first error of each.
+func (s *Store) Overdue(ctx context.Context, at time.Time, each func(Late) error) error {
+	rows, err := s.reader.Query(ctx, overdueSQL, at)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var late Late
+		if err := rows.Scan(&late.ID, &late.Reader, &late.Mail); err != nil {
+			return err
+		}
+		if err := each(late); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// Late is one row of the reminders.
+type Late struct {
+	ID     int64
+	Reader string
+	Mail   string
+}

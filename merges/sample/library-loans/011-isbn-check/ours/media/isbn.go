@@ -1,0 +1,31 @@
+package media
+
+import "strings"
+
+// Valid checks the digits of an ISBN.
+func Valid(isbn string) bool {
+	isbn = strings.NewReplacer("-", "", " ", "").Replace(strings.ToUpper(isbn))
+	if len(isbn) == 10 {
+		return valid10(isbn)
+	}
+	if len(isbn) != 13 {
+		return false
+	}
+	sum := 0
+	for i, c := range isbn {
+		sum += int(c-'0') * (1 + i%2*2)
+	}
+	return sum%10 == 0
+}
+
+// Group is the part that names the language area.
+func Group(isbn string) string {
+	switch {
+	case strings.HasPrefix(isbn, "97887"):
+		return "Danish"
+	case strings.HasPrefix(isbn, "97882"):
+		return "Norwegian"
+	default:
+		return "other"
+	}
+}
