@@ -1,0 +1,30 @@
+namespace TrailMaps.Drawing;
+
+public sealed class ContourLayer : ILayer
+{
+    private readonly Pen pen = new("#a0703c", width: 0.7);
+
+    public void Draw(Canvas canvas, Tile tile)
+    {
+        foreach (var line in tile.Contours)
+        {
+            canvas.Line(pen, line.Select(p => canvas.PixelRounded(p)));
+        }
+
+        var box = tile.Bounds;
+        canvas.Clip(box);
+
+        foreach (var label in tile.Labels)
+        {
+            canvas.Text(label, pen);
+        }
+    }
+
+    public int Order => 3;
+
+    public string Name => "contours";
+
+    public bool Visible { get; set; } = true;
+
+    public int FromZoom => 11;
+}

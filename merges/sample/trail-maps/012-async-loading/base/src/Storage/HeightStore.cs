@@ -1,0 +1,28 @@
+namespace TrailMaps.Storage;
+
+public sealed class HeightStore
+{
+    private readonly Dictionary<string, short[]> sheets = new();
+
+    public double Height(Position at)
+    {
+        // sheets are read once and kept; the whole
+        // country has eighty of them
+        var (sheet, row, column) = Place(at);
+        if (!sheets.TryGetValue(sheet, out var cells))
+        {
+            cells = Read(sheet);
+        }
+        int index = row * Columns + column;
+        return cells[index];
+    }
+
+    public const int Columns = 1201;
+
+    private static (string, int, int) Place(Position at)
+    {
+        int row = (int)((at.Latitude % 1) * 1200);
+        int column = (int)((at.Longitude % 1) * 1200);
+        return ($"{(int)at.Latitude}_{(int)at.Longitude}", row, column);
+    }
+}
