@@ -1,0 +1,34 @@
+//! When a puzzle comes back.
+
+use std::time::Duration;
+
+/// What is known about one puzzle of one player.
+#[derive(Clone, Debug, Default)]
+pub struct Card {
+    /// 0 to 5
+    pub level: u8,
+    pub days: u32,
+    pub seen: u32,
+    pub failed: u32,
+    pub last: Option<u64>,
+}
+
+impl Card {
+    /// A solved puzzle waits longer.
+    pub fn solved(&mut self) {
+        self.level = (self.level + 1).min(5);
+        self.days = BOXES[self.level as usize];
+        self.seen += 1;
+    }
+
+    /// A failed one comes back tomorrow.
+    pub fn missed(&mut self) {
+        self.level = 0;
+        self.days = 1;
+        self.failed += 1;
+    }
+
+    pub fn pause(&self) -> Duration {
+        Duration::from_secs(86_400 * self.days as u64)
+    }
+}

@@ -1,0 +1,23 @@
+//! Puzzles from files with one position a line.
+
+use crate::puzzle::Puzzle;
+
+pub const SEPARATOR: char = ';';
+
+pub fn import(text: &str) -> Result<Vec<Puzzle>, ClinicError> {
+    let lines = text.lines().enumerate();
+    lines.map(|(n, line)| parse(line).map_err(|e| at(n, e))).collect()
+}
+
+/// The position comes first, then the solution.
+fn parse(line: &str) -> crate::Result<Puzzle> {
+    let mut parts = line.split(SEPARATOR);
+    let position = parts.next().unwrap_or_default().trim();
+    let solution = parts.next().unwrap_or("");
+    Puzzle::new(position, solution)
+}
+
+/// Lines count from one, as editors show them.
+fn at(line: usize, error: ClinicError) -> ClinicError {
+    ClinicError::Line(line + 1, error.into())
+}

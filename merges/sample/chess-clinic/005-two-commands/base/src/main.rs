@@ -1,0 +1,20 @@
+mod cli;
+mod store;
+
+use cli::Command;
+
+fn main() -> std::process::ExitCode {
+    let args = cli::parse();
+    let mut store = store::open_or_exit(&args);
+    match args.command {
+        Command::Train { theme } => store.train(theme),
+        Command::Import { file } => store.import(&file),
+        Command::Reset { theme } => store.reset(&theme),
+    }
+    if args.quiet {
+        return 0.into();
+    }
+    println!();
+    println!("{} cards", store.len());
+    0.into()
+}

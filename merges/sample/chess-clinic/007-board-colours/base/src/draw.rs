@@ -1,0 +1,27 @@
+use anstyle::RgbColor;
+
+/// Chosen with players who cannot tell green from red; do not change by eye.
+pub const LIGHT: RgbColor = RgbColor(235, 225, 200);
+pub const DARK: RgbColor = RgbColor(80, 110, 170);
+
+pub fn square(file: u8, rank: u8) -> RgbColor {
+    if (file + rank) % 2 == 0 { DARK } else { LIGHT }
+}
+
+/// The letter of a piece, white ones in capitals.
+pub fn letter(kind: Kind, white: bool) -> char {
+    let letter = match kind {
+        Kind::Pawn => 'p',
+        Kind::Knight => 'k',
+        Kind::Bishop => 'b',
+        Kind::Rook => 'r',
+        Kind::Queen => 'q',
+        Kind::King => 'k',
+    };
+    if white { letter.to_ascii_uppercase() } else { letter }
+}
+
+/// Letters under the board.
+pub fn files() -> impl Iterator<Item = char> {
+    "abcdefgh".chars()
+}

@@ -1,0 +1,32 @@
+use std::io::Write;
+
+use crate::draw::Screen;
+
+pub struct Session<W: Write> {
+    pub screen: Screen<W>,
+    pub solved: u32,
+    /// A bell for each answer.
+    pub bell: Bell,
+    pub missed: u32,
+    pub paused: bool,
+}
+
+impl<W: Write> Session<W> {
+    /// Takes the answer and tells whether it was right.
+    pub fn answer(&mut self, text: &str, solution: &str) -> bool {
+        let right = text.trim() == solution;
+        if right {
+            self.solved += 1;
+        } else {
+            self.missed += 1;
+        }
+        self.bell.ring(right);
+        self.screen.mark(right);
+        right
+    }
+
+    /// The clock stops meanwhile.
+    pub fn pause(&mut self) {
+        self.paused = true;
+    }
+}
