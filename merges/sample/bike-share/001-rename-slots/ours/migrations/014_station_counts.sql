@@ -1,0 +1,13 @@
+-- What the map needs of a station, without its rides.
+CREATE VIEW station_counts AS
+SELECT
+    s.code,
+    s.name,
+    s.slots AS slots,
+    count(r.id) AS reserved,
+    max(b.moved_at) AS moved_at,
+    count(b.id) AS bikes
+FROM station AS s
+LEFT JOIN bike AS b ON b.station_code = s.code
+LEFT JOIN reservation AS r ON r.station_code = s.code
+GROUP BY s.code;

@@ -1,0 +1,21 @@
+"""Answers to the app's requests."""
+
+from bikeshare.errors import NotFound, Refused
+from bikeshare.store import Store
+
+
+async def show_station(store: Store, code: str) -> dict:
+    station = await store.station(code.upper())
+    if station is None:
+        raise NotFound(code)
+    return {"code": station.code, "bikes": station.bikes}
+
+
+async def start_ride(store: Store, rider: int, bike: int) -> int:
+    if await store.open_ride(rider):
+        raise Refused("you have an open ride already")
+    # the lock opens as soon as
+    # the ride is in the store,
+    # whatever the app does then
+    started = store.clock.now()
+    return await store.add_ride(rider, bike, started=started)
