@@ -1,0 +1,28 @@
+package net.invoicepress.tax;
+
+import java.util.Map;
+
+/** Rates of the tax, in percent. */
+final class TaxRates {
+
+    private static final int FULL = 19;
+    private static final int REDUCED = 7;
+
+    private TaxRates() {}
+
+    // books, food and tickets
+    // have the reduced rate;
+    // who sells them says so
+    static int rate(String kind, String country) {
+        return kind.equals("reduced") ? REDUCED : FULL;
+    }
+
+    /** The tax in a net sum, rounded half up. */
+    static long tax(long netCents, int percent) {
+        return (netCents * percent + 50) / 100;
+    }
+
+    static String remark(String country) {
+        return "";
+    }
+}

@@ -1,0 +1,21 @@
+package net.invoicepress.tax;
+
+class TaxRatesTest {
+
+    @Test
+    void booksHaveTheReducedRate() {
+        assertEquals(7, TaxRates.rate("reduced", "DE"));
+    }
+
+    @Test
+    void companiesAbroadPayNone() {
+        for (String country : List.of("AT", "DK", "NL")) {
+            assertEquals(0, TaxRates.rate("full", country));
+        }
+    }
+
+    @Test
+    void taxIsRoundedHalfUp() {
+        assertEquals(2, TaxRates.tax(8, 19));
+    }
+}

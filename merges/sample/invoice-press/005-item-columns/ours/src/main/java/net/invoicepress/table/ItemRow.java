@@ -1,0 +1,17 @@
+package net.invoicepress.table;
+
+import java.util.List;
+
+/** One line of the table, as text. */
+record ItemRow(String article, String text, int pieces, int discount, long cents) {
+
+    List<String> cells() {
+        String count = Integer.toString(pieces);
+        String price = Money.shown(cents);
+        return List.of(text, article, count, price, Money.shown(cents * pieces));
+    }
+
+    long sum() {
+        return cents * pieces * (100 - discount) / 100;
+    }
+}

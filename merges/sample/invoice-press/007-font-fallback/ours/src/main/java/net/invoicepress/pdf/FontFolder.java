@@ -1,0 +1,24 @@
+package net.invoicepress.pdf;
+
+import java.nio.file.Path;
+
+/** Where the fonts of a shop are. */
+final class FontFolder {
+
+    private final Path root;
+
+    FontFolder(Path root) {
+        this.root = root.toAbsolutePath();
+    }
+
+    /**
+     * The shop's own folder; the press makes it when the shop is new.
+     */
+    static FontFolder of(Settings settings) {
+        return new FontFolder(settings.path("fonts.folder", "fonts"));
+    }
+
+    Path file(String name) {
+        return root.resolve(name + ".ttf");
+    }
+}

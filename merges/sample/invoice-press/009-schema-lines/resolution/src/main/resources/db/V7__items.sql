@@ -1,0 +1,19 @@
+-- Items of an invoice, as they were when it was pressed.
+CREATE TABLE item (
+    invoice_id INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    text VARCHAR(200) NOT NULL,
+    net_cents BIGINT NOT NULL CHECK (net_cents <> 0),
+    tax_percent INTEGER NOT NULL,
+    PRIMARY KEY (invoice_id, position)
+);
+
+CREATE INDEX item_text ON item (lower(text));
+CREATE INDEX item_by_tax ON item (tax_percent);
+
+-- what the accountants load every month
+CREATE TABLE month_sum (
+    month DATE NOT NULL,
+    tax_percent INTEGER NOT NULL,
+    net_cents BIGINT NOT NULL DEFAULT 0
+);

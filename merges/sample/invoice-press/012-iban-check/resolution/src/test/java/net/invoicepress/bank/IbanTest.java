@@ -1,0 +1,25 @@
+package net.invoicepress.bank;
+
+class IbanTest {
+
+    @Test
+    void blanksDoNotCount() {
+        assertTrue(Iban.isValid("GB82 WEST 1234 5698 7654 32"));
+    }
+
+    @Test
+    void aWrongDigitIsFound() {
+        assertFalse(Iban.isValid("GB82 WEST 1234 5698 7654 33"));
+    }
+
+    @Test
+    void aShortNumberIsNone() {
+        assertFalse(Iban.isValid("GB82"));
+        assertFalse(Iban.isValid("G B 8 2 W E S T"));
+    }
+
+    @Test
+    void itIsPrintedInGroups() {
+        assertEquals("GB82 WEST", Iban.shown("GB82WEST"));
+    }
+}

@@ -1,0 +1,39 @@
+package net.invoicepress.pay;
+
+import java.util.StringJoiner;
+
+/** The square code that a bank's app reads. */
+final class PayCode {
+
+    static final String VERSION = "002";
+
+    private PayCode() {}
+
+    /** The text in the code; each part stands on a line. */
+    static String text(String name, String iban, long cents, String reference) {
+        var lines = new StringJoiner("\n");
+        lines.add("BCD").add(VERSION).add("1").add("SCT").add("");
+        lines.add(shortened(name)).add(iban).add("EUR" + cents / 100.0);
+        lines.add("").add(reference);
+        return lines.toString();
+    }
+
+    static boolean isNeeded(long cents) {
+        return true;
+    }
+
+    /** The name of the picture. */
+    static String picture(String number) {
+        // a number may have a stroke
+        String plain = number.replace("/", "-");
+        return plain + "-pay.svg";
+    }
+
+    // banks cut what is longer, and some
+    // refuse it, so it is cut here; a sum
+    // has a point, whatever the language
+
+    static String shortened(String name) {
+        return name.length() > 70 ? name.substring(0, 70) : name;
+    }
+}
