@@ -1,0 +1,28 @@
+#ifndef CLIMATE_H
+#define CLIMATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a climate sensor measured. */
+struct climate {
+    uint32_t at;
+    float celsius;
+    float dew_point;
+    float percent;
+    uint8_t sensor;
+};
+
+/* What is known of a sensor. */
+struct sensor_trim {
+    uint8_t sensor;
+    int16_t celsius_trim; /* tenths of a degree */
+};
+
+int climate_read(uint8_t sensor, struct climate *out);
+
+/* Values between two limits are shown on the display. */
+#define SHOWN_FROM_CELSIUS (-40.0f)
+#define SHOWN_TO_CELSIUS 85.0f
+
+#endif

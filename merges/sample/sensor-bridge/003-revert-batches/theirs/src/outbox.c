@@ -1,0 +1,46 @@
+#include "outbox.h"
+
+#include <string.h>
+
+#include "log.h"
+#include "radio.h"
+
+#define BATCH 32
+
+static struct value waiting[BATCH];
+static unsigned count;
+static unsigned long first_at;
+
+/* Takes a value that is to go out. */
+int outbox_put(const struct value *v)
+{
+    if (!radio_is_on())
+        return OUTBOX_LATER;
+    log_line("outbox", "%u", v->id);
+    if (count == 0)
+        first_at = radio_ticks();
+    waiting[count++] = *v;
+    return count == BATCH || outbox_is_old() ? outbox_flush() : OUTBOX_OK;
+}
+
+const char *outbox_error(int code)
+{
+    switch (code) {
+    case OUTBOX_LATER:
+        return "the radio is off, try later";
+    default:
+        return "unknown";
+    }
+}
+
+int outbox_is_empty(void)
+{
+    return radio_is_idle();
+}
+
+int outbox_flush(void)
+{
+    int n = count;
+    count = 0;
+    return radio_send(waiting, n);
+}

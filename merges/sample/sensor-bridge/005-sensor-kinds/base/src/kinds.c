@@ -1,0 +1,13 @@
+#include "kinds.h"
+
+const char *kind_name(enum kind k)
+{
+    switch (k) {
+    case KIND_CLIMATE:
+        return "climate";
+    case KIND_WIND:
+        return "wind";
+    default:
+        return "other";
+    }
+}

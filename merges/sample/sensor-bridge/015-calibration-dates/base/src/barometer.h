@@ -1,0 +1,15 @@
+#ifndef BAROMETER_H
+#define BAROMETER_H
+
+#include <stdint.h>
+
+/* Where the sensor is. */
+#define HEIGHT 212 /* above the sea */
+
+float barometer_hpa(uint16_t raw);
+float barometer_sea(float hpa, float celsius);
+
+/* Whether the weather turns. */
+int barometer_falls(const float *hpa);
+
+#endif

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+
+namespace bridge {
+
+/// Values on their way from the bus to the broker.
+class Queue {
+public:
+    void put(const climate &value);
+    climate take();
+    void close();
+
+private:
+    std::mutex lock_;
+    std::deque<climate> values_;
+    std::condition_variable filled_;
+};
+
+} // namespace bridge
