@@ -1,0 +1,39 @@
+# frozen_string_literal: true
+
+require "net/smtp"
+require "time"
+
+module GardenPlan
+  # Warns of cold nights.
+  class Frost
+    def initialize(settings, forecast)
+      @settings = settings
+      @forecast = forecast
+    end
+
+    def cold_nights
+      limit = @settings.fetch("threshold_celsius")
+      raise ArgumentError, "threshold: #{limit}" unless limit.between?(-5, 10)
+
+      nights = @forecast.select { |night| night.low <= limit }
+      nights.each { |night| mail(night) } if @settings["mail"]
+      nights
+    end
+
+    # for the notice on the start page
+    def notice
+      night = cold_nights.first
+      night && "Frost on #{night.date}, cover the beds."
+    end
+
+    def mail(night)
+      Net::SMTP.start("localhost", 587) do |smtp|
+        smtp.send_message(text(night), FROM, @settings.fetch("to"))
+      end
+    end
+
+    def text(night)
+      "On #{night.date} it gets #{night.low} degrees."
+    end
+  end
+end

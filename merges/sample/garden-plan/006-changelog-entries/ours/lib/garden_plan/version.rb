@@ -1,0 +1,11 @@
+# frozen_string_literal: true
+
+module GardenPlan
+  VERSION = "2.6.1"
+
+  # files of plans carry this number
+  PLAN_FORMAT = 3
+
+  # older formats that are still read
+  READABLE = [2, 3].freeze
+end

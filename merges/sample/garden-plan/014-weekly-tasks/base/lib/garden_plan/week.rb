@@ -1,0 +1,32 @@
+# frozen_string_literal: true
+
+module GardenPlan
+  # What is to be done in one week.
+  class Week
+    def initialize(number, plan)
+      @number = number
+      @plan = plan
+    end
+
+    # tasks for the board
+    def tasks
+      @plan.tasks.select { |task| task.in?(@number) }
+    end
+
+    def quiet?
+      tasks.empty?
+    end
+
+    def title
+      "Week #{@number}"
+    end
+
+    def previous
+      self.class.new(@number - 1, @plan)
+    end
+
+    def next
+      self.class.new(@number + 1, @plan)
+    end
+  end
+end

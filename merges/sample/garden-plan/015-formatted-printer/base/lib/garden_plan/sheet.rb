@@ -1,0 +1,25 @@
+# frozen_string_literal: true
+
+module GardenPlan
+  # A sheet of paper.
+  class Sheet
+    SIZES = { a4: [210, 297], a3: [297, 420] }.freeze
+
+    def initialize(size=:a4, margins: [10,10])
+      @size = SIZES.fetch(size)
+      @margins = margins
+    end
+
+    def printable
+      [@size[0]-2*@margins[0], @size[1]-2*@margins[1]]
+    end
+
+    def name
+      SIZES.key(@size)
+    end
+
+    def to_s
+      name.to_s
+    end
+  end
+end
