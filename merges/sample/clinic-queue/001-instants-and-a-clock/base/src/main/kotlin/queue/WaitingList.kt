@@ -1,0 +1,17 @@
+package queue
+
+/** Who waits, and for how long already. */
+class WaitingList(private val entries: MutableList<Entry>) {
+    fun size() = entries.count { !it.isCalled() }
+
+    fun isEmpty() = size() == 0
+
+    fun longest(): Entry? =
+        entries.maxByOrNull { it.waited(LocalDateTime.now()) }
+
+    fun call(ticket: Int, room: String) {
+        val at = entries.indexOfFirst { it.ticket == ticket }
+        require(at >= 0) { "no ticket $ticket" }
+        entries[at] = entries[at].copy(room = room)
+    }
+}

@@ -1,0 +1,21 @@
+package queue
+
+import kotlin.test.Test
+import kotlin.test.assertEquals
+
+class WaitingListTest {
+    private val now = LocalDateTime.now()
+
+    private fun entry(ticket: Int, level: Level = Level.NORMAL) =
+        Entry(ticket, nine, null, level)
+
+    @Test
+    fun `an empty list has no longest wait`() {
+        assertEquals(null, WaitingList(mutableListOf()).longest())
+    }
+
+    @Test
+    fun `a ticket stands for itself`() {
+        assertEquals("#12", entry(12).toString())
+    }
+}

@@ -1,0 +1,15 @@
+package queue
+
+/** Keeps entries in the database. */
+class SqlStore(private val database: Database) : Store {
+    override fun load(): List<Entry> =
+        database.query("SELECT * FROM entries WHERE NOT closed") { it.entry() }
+
+    override fun save(entry: Entry) {
+        database.update(UPSERT, entry.ticket, entry.level.name, entry.room)
+    }
+
+    private companion object {
+        const val UPSERT = "MERGE INTO entries KEY (ticket, day) VALUES (?, ?, ?, CURRENT_DATE)"
+    }
+}

@@ -1,0 +1,22 @@
+package queue
+
+/** How urgent it is; the most urgent comes first. */
+enum class Level(val minutes: Int) {
+    NOW(0),
+    NORMAL(90),
+    LATER(180);
+
+    /** How long a patient of this level may wait. */
+    val limit get() = java.time.Duration.ofMinutes(minutes.toLong())
+
+    fun isUrgent() = this == NOW
+
+    companion object {
+        fun of(code: Char): Level =
+            values().firstOrNull { it.name[0] == code }
+                ?: error("no level $code")
+
+        val DEFAULT = NORMAL
+
+    }
+}

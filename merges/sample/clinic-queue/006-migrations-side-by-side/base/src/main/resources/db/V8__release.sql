@@ -1,0 +1,25 @@
+-- changes of release 8, table by table
+ALTER TABLE entries ADD COLUMN level VARCHAR(16) NOT NULL DEFAULT 'NORMAL';
+
+-- numbers start again each morning
+CREATE SEQUENCE tickets START WITH 1 MAXVALUE 999 CYCLE;
+
+CREATE TABLE calls (
+    ticket INTEGER NOT NULL,
+    room VARCHAR(20) NOT NULL,
+    called_at TIMESTAMP NOT NULL
+);
+
+-- who waits longest is asked every second
+CREATE INDEX entries_waiting ON entries (came);
+
+CREATE VIEW waiting AS
+SELECT ticket, level
+FROM entries
+WHERE room IS NULL
+ORDER BY level;
+
+UPDATE rooms
+SET name = TRIM(name)
+WHERE name LIKE ' %';
+
