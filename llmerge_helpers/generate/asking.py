@@ -359,9 +359,9 @@ class _Run:
             check_has_batches(teacher)
         if self.budget.cap and self._dollars({"completion_tokens": 1}) is None:
             raise LlmergeError(
-                f"max_cost_usd is set, but no price is known for {teacher.model} at {teacher.endpoint}: give price_in "
-                "and price_out in US dollars per million tokens, or set it to 0 and cap the tokens with "
-                "max_tokens_total."
+                f"max_cost_usd is set, but no price is known for {teacher.model} at {teacher.endpoint}: give it in US "
+                "dollars per million tokens (price_in and price_out, in 01 as price 0.14,0.28), or set the cap to 0 "
+                "and cap the tokens with max_tokens_total."
             )
         _check_rows(self.rows)
         self.priced = bool(self._dollars({"completion_tokens": 10**6}))
@@ -540,7 +540,7 @@ class _Run:
             # who has no progress line prints for a program: there it goes to the log, or to stderr
             (say if self.options.progress else logger.warning)(
                 f"note: no price is known for {self.teacher.model}, and nothing caps what this run spends: give "
-                "price_in and price_out in US dollars per million tokens, or max_tokens_total."
+                "price_in and price_out (in 01: price 0.14,0.28) in US dollars per million tokens, or max_tokens_total."
             )
         with Interrupts(lambda: self.engine is not None and self.engine.interrupt()) as self.interrupts:
             try:

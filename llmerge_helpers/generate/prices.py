@@ -219,7 +219,7 @@ class Quote:
             return f"{cached}, nothing to ask, nothing to pay"
         head = f"{cached}, {self.rows_to_ask} to ask"
         if self.worst is None:
-            return f"{head}; no price is known for this model: give price_in and price_out, or a cap in tokens"
+            return f"{head}; no price is known for this model: give its price, or a cap in tokens"
         if not self.worst:
             return f"{head}, for nothing"
         if self.expected is None:

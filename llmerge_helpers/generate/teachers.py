@@ -195,20 +195,22 @@ def pick(
     request: Mapping[str, object] | str = "",
     price_in: float = 0.0,
     price_out: float = 0.0,
+    price: str = "",
     **params: object,
 ) -> Teacher:
     """The teacher called `name`; `auto` is DeepSeek where DEEPSEEK_API_KEY is set, else the rule teacher.
 
     `model` and `base_url` replace the teacher's own. `request`, a mapping or the text of a JSON object, is merged into
     every request (temperature, reasoning_effort, a provider's options), as are `params`. `price_in` and `price_out`
-    are US dollars per million tokens, for a model whose price is not known. A missing key, an unknown name or a model
-    that is retired is an `LlmergeError`.
+    are US dollars per million tokens, for a model whose price is not known; `price` is both in one text, "0.14,0.28".
+    A missing key, an unknown name or a model that is retired is an `LlmergeError`.
     """
     if name not in (names := ("auto", *SERVICES, "openai", "rules")):
         raise LlmergeError(f"teacher '{name}' is not known: choose one of {', '.join(names)}.")
     _check_address(base_url)
     if model != model.strip() or not model.isprintable():
         raise LlmergeError(f"model {model!r} has blanks around it, or a character that cannot be seen: take them out.")
+    price_in, price_out = _read_price(price) if price else (price_in, price_out)
     more = {"extra_body": _fields(request), **_prices(price_in, price_out), "params": params}
     if name == "auto":
         if not secret("DEEPSEEK_API_KEY") and (base_url or model):
@@ -283,6 +285,17 @@ def _fields(request: Mapping[str, object] | str) -> dict[str, object]:
     except (TypeError, ValueError) as error:
         raise LlmergeError(f"request holds what JSON cannot say ({error}): give numbers, texts and lists.") from None
     return dict(fields)
+
+
+def _read_price(text: str) -> tuple[float, float]:
+    """The two prices in a text like `0.14,0.28`."""
+    try:
+        first, second = (float(part) for part in text.split(","))
+    except ValueError:
+        raise LlmergeError(
+            f"price {text!r} is no price: give US dollars per million tokens in and out, such as 0.14,0.28."
+        ) from None
+    return first, second
 
 
 def _prices(price_in: float, price_out: float) -> dict[str, float]:

@@ -139,7 +139,7 @@ def prepare(
     are used (0: all that are no near-duplicates with the lines around them). `style`, `input` and `hints` say how the
     student is asked (`conflicts.Form`; auto is compact for a small `base_model`). `keep` is `shortest` (of several
     right replies to a conflict, whoever wrote them, the one with the shortest reasoning) or `all`. `facts` go on the
-    data cards. `runs` are the folders of 01: what their teachers said of the reader's conflicts is laid beside the data.
+    data cards. `runs` are the folders of 01: what their teachers said of the reader's conflicts goes beside the data.
     Nothing is written before everything is built; the same input gives the same bytes. Raises `LlmergeError` where a
     dataset would be empty, with the parameter to change.
     """

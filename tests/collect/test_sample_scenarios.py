@@ -167,19 +167,18 @@ def test_every_kind_and_difficulty_occurs_in_a_plausible_mix(hunks):
     assert min(difficulties.values()) >= len(SCENARIOS) / 5
 
 
-def test_two_services_one_for_training_and_one_for_the_test():
+def test_many_services_in_several_languages_each():
     services = Counter(scenario.parent.name for scenario in SCENARIOS)
-    assert set(services) == {"parcel-tracking", "seat-booking"}
-    assert 0.2 <= services["seat-booking"] / len(SCENARIOS) <= 0.35
+    assert len(services) >= 12 and min(services.values()) >= 12
     for service in services:
         languages = {language_of(str(path)) for s in SCENARIOS if s.parent.name == service for path in files(s)}
-        assert languages == {"Java", "Python", "TypeScript", "Go", "C"}, service
+        assert len(languages) >= 3, service
 
 
-def test_most_hunks_are_java(hunks):
+def test_the_hunks_are_of_many_languages(hunks):
     languages = Counter(language_of(str(path)) for _, path, *_ in hunks)
-    assert set(languages) == {"Java", "Python", "TypeScript", "Go", "C"}
-    assert languages["Java"] >= 0.6 * len(hunks)
+    assert len(languages) >= 15 and len(hunks) >= 300
+    assert max(languages.values()) <= 0.35 * len(hunks)
 
 
 def test_hard_files_are_there():
@@ -205,10 +204,14 @@ def test_git_keeps_every_byte_of_the_scenarios():
 
 
 def test_every_side_parses():
+    known = Counter()
     for scenario in SCENARIOS:
         for side in SIDES:
             for path in files(scenario, side):
-                assert parses(text(scenario / side / path), language_of(str(path))) is True, (scenario.name, side, path)
+                found = parses(text(scenario / side / path), language_of(str(path)))
+                assert found is not False, (scenario.name, side, path)
+                known[found] += 1
+    assert known[True] > 0.6 * known.total()  # the others are in languages without a grammar that is always right
 
 
 def test_no_two_hunks_are_near_duplicates(hunks):

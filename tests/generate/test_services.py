@@ -391,6 +391,7 @@ def test_a_price_by_hand_goes_before_the_table_and_is_no_part_of_the_key(tmp_pat
     with FaultServer() as server:
         server.raw_for = answers(PROVIDERS["vllm"])
         by_hand = pick("openai", model="m", base_url=server.url, price_in=3, price_out=15)
+        assert by_hand == pick("openai", model="m", base_url=server.url, price="3, 15")
         (result,) = asyncio.run(generate(make_rows(1), by_hand, cache_dir=str(tmp_path), progress=False))
         expected = (server.books.prompt_tokens * 3 + server.books.completion_tokens * 15) / 1e6
         assert result.cost_usd == pytest.approx(expected, rel=1e-12)
@@ -770,6 +771,8 @@ def test_request_goes_before_what_the_service_would_be_sent(monkeypatch):
         ({"request": {"stop": {1, 2}}}, "JSON cannot say"),
         ({"request": {"": 1}}, "is no JSON object"),
         ({"price_in": 1.0}, "give both"),
+        ({"price": "1"}, "per million tokens in and out"),
+        ({"price": "a,b"}, "per million tokens in and out"),
         ({"price_in": -1.0, "price_out": 1.0}, "0 or more"),
         ({"price_in": float("nan"), "price_out": 1.0}, "0 or more"),
         ({"model": "m "}, "blanks around it"),
