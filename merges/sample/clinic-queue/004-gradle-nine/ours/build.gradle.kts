@@ -1,5 +1,5 @@
 plugins {
-    kotlin("jvm") version "2.1.20"
+    kotlin("jvm") version "2.0.21"
     id("org.flywaydb.flyway") version "11.8.0"
     application
 }

@@ -23,12 +23,16 @@ module GardenPlan
       night && "Frost on #{night.date}, cover the beds."
     end
 
+    def text(night)
+      "On #{night.date} it gets #{night.low} degrees."
+    end
+
     def mail(night)
       Net::SMTP.start("localhost") { |smtp| smtp.send_message(text(night), FROM, TO) }
     end
 
-    def text(night)
-      "On #{night.date} it gets #{night.low} degrees."
+    def quiet?
+      cold_nights.empty?
     end
   end
 end

@@ -23,7 +23,11 @@ module GardenPlan
     # for the notice on the start page
     def notice
       night = cold_nights.first
-      night && "Frost on #{night.date}, cover the beds."
+      night && "Frost on #{Time.parse(night.date).strftime('%A')}, cover the beds."
+    end
+
+    def text(night)
+      "On #{night.date} it gets #{night.low} degrees."
     end
 
     def mail(night)
@@ -32,8 +36,8 @@ module GardenPlan
       end
     end
 
-    def text(night)
-      "On #{night.date} it gets #{night.low} degrees."
+    def quiet?
+      cold_nights.empty?
     end
   end
 end

@@ -23,5 +23,9 @@ module GardenPlan
     def text(night)
       "On #{night.date} it gets #{night.low} degrees."
     end
+
+    def quiet?
+      cold_nights.empty?
+    end
   end
 end

@@ -15,7 +15,7 @@ module GardenPlan
 
     # @return [Array<String>]
     def friends_of(plant)
-      @pairs.select { |pair| pair.include?(plant) }.flatten.uniq - [plant]
+      @pairs.select { |pair| pair.include?(plant) }.to_a.flatten.uniq - [plant]
     end
 
     def friends?(one, other)

@@ -10,7 +10,7 @@ module GardenPlan
 
     # tasks for the board
     def tasks
-      @plan.tasks.select { |task| task.in?(@number) }.sort_by { |task| -task.urgency }
+      @plan.tasks.sort_by { |task| -task.urgency }.select { |task| task.in?(@number) }
     end
 
     def quiet?

@@ -10,7 +10,7 @@ module GardenPlan
 
     # tasks for the board
     def tasks(limit = 20)
-      @plan.tasks.select { |task| task.in?(@number) }.sort_by { |task| -task.urgency }.first(limit)
+      @plan.tasks.sort_by { |task| -task.urgency }.select { |task| task.in?(@number) }.first(limit)
     end
 
     def quiet?

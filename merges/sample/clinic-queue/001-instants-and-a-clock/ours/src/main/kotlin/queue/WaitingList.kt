@@ -1,7 +1,7 @@
 package queue
 
 /** Who waits, and for how long already. */
-class WaitingList(private val entries: MutableList<Entry>, private val log: Log) {
+class WaitingList(private val entries: MutableList<Entry>, private val log: Log = Log.None) {
     fun size() = entries.count { !it.isCalled() }
 
     fun isEmpty() = size() == 0

@@ -11,7 +11,7 @@ class WaitingListTest {
 
     @Test
     fun `an empty list has no longest wait`() {
-        assertNull(WaitingList(mutableListOf(), SilentLog).longest())
+        assertNull(WaitingList(mutableListOf()).longest())
     }
 
     @Test

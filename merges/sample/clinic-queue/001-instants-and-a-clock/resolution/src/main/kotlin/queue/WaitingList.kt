@@ -6,7 +6,7 @@ import java.time.Clock
 class WaitingList(
     private val entries: MutableList<Entry>,
     private val clock: Clock,
-    private val log: Log,
+    private val log: Log = Log.None,
 ) {
     fun size() = entries.count { !it.isCalled() }
 

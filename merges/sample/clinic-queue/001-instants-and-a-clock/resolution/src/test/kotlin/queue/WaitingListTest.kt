@@ -12,7 +12,7 @@ class WaitingListTest {
 
     @Test
     fun `an empty list has no longest wait`() {
-        assertNull(WaitingList(mutableListOf(), clock, SilentLog).longest())
+        assertNull(WaitingList(mutableListOf(), clock).longest())
     }
 
     @Test

@@ -11,7 +11,7 @@ fun main(args: Array<String>) {
     val server = HttpServer(settings.port)
     server.on("/list") { list.waiting() }
     server.on("/rooms") { rooms.free() }
-    server.onStop { store.flush(); println("flushed") }
+    Runtime.getRuntime().addShutdownHook(Thread(store::flush))
     server.start()
 
     Display(list, rooms)

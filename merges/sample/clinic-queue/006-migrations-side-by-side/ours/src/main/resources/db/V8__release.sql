@@ -13,7 +13,7 @@ CREATE TABLE calls (
 );
 
 -- who waits longest is asked every second
-CREATE INDEX entries_waiting ON entries (day, came);
+CREATE INDEX entries_waiting ON entries (came) WHERE room IS NULL;
 
 CREATE VIEW waiting AS
 SELECT ticket, level

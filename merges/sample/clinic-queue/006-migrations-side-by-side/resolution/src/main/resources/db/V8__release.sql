@@ -15,7 +15,7 @@ CREATE TABLE calls (
 );
 
 -- who waits longest is asked every second
-CREATE INDEX entries_waiting ON entries (day, arrived);
+CREATE INDEX entries_waiting ON entries (arrived) WHERE room IS NULL;
 
 CREATE VIEW waiting AS
 SELECT ticket, level

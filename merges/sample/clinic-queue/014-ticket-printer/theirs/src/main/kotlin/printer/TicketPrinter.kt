@@ -16,7 +16,9 @@ class TicketPrinter(private val out: OutputStream) {
         line("")
         line("")
         line("")
-        out.write(byteArrayOf(0x1D, 0x56, 0x01))
+        for (code in intArrayOf(29, 86, 1)) {
+            out.write(code)
+        }
         out.flush()
     }
 

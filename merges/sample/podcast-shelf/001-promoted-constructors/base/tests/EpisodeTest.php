@@ -1,0 +1,21 @@
+<?php
+
+declare(strict_types=1);
+
+use PHPUnit\Framework\TestCase;
+use Shelf\Feed\Episode;
+
+final class EpisodeTest extends TestCase
+{
+    public function testLength()
+    {
+        $episode = Episode::of('Bread', 754);
+        self::assertSame('12:34', $episode->length());
+    }
+
+    public function testBlanks()
+    {
+        $episode = Episode::of(" Bread\n", 7200);
+        self::assertSame('Bread', $episode->title);
+    }
+}

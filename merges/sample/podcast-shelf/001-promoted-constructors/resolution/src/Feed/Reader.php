@@ -1,0 +1,28 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Shelf\Feed;
+
+/** Reads the feed of a show. */
+final class Reader
+{
+    /** @var array<string, array<string, string>> */
+    private array $tags = [];
+
+    public function __construct(private readonly Http $http)
+    {
+    }
+
+    /** @return list<Episode> */
+    public function read(string $url): array
+    {
+        $answer = $this->http->get(url: $url, headers: $this->tags[$url] ?? []);
+        $feed = simplexml_load_string($answer->body);
+        if ($feed === false) {
+            throw new BrokenFeed($url);
+        }
+
+        return array_map($this->episode(...), iterator_to_array($feed->channel->item, false));
+    }
+}

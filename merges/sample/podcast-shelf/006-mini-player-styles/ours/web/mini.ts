@@ -1,0 +1,6 @@
+/** The player in the corner, while one reads. */
+export function mini(player: HTMLElement): void {
+  player.className = "player";
+  player.hidden = false;
+  document.body.append(player);
+}

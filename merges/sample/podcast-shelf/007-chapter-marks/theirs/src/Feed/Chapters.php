@@ -1,0 +1,35 @@
+<?php
+
+namespace Shelf\Feed;
+
+/** Marks in an episode that the player can jump to. */
+final class Chapters
+{
+    public function of(Item $item): array
+    {
+        $file = escapeshellarg($item->file);
+        $marks = json_decode(shell_exec("ffprobe -v 0 -show_chapters -of json $file"));
+
+        $chapters = [];
+        foreach ($marks as $mark) {
+            $chapters[] = Chapter::of($mark);
+        }
+        usort($chapters, fn ($one, $other) => $one->start <=> $other->start);
+
+        return $chapters;
+    }
+
+    /** Marks closer than this are shown as one. */
+    private const CLOSE = 5;
+
+    /** @param Chapter[] $chapters */
+    public function first(array $chapters): ?Chapter
+    {
+        return $chapters[0] ?? null;
+    }
+
+    public function last(array $chapters): ?Chapter
+    {
+        return $chapters === [] ? null : $chapters[array_key_last($chapters)];
+    }
+}

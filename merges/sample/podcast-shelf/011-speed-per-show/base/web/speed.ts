@@ -1,0 +1,18 @@
+/** The speeds that the button goes through. */
+export const SPEEDS = [1, 1.25, 1.5];
+
+const KEY = "shelf.speed";
+
+export function faster(speed: number): number {
+  return SPEEDS.find((each) => each > speed) ?? SPEEDS[0]!;
+}
+
+
+export function label(speed: number): string {
+  return `${speed}x`;
+}
+
+/** Old browsers change the pitch as well. */
+export function apply(audio: HTMLAudioElement, speed: number): void {
+  audio.playbackRate = speed;
+}
