@@ -25,16 +25,18 @@ from llmerge_helpers.conflicts.languages import language_named
 from llmerge_helpers.conflicts.plans import is_plan, read_compact
 from llmerge_helpers.conflicts.prompts import TEXTS, Fence, parse_question
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.verdict.syntax import Cut, Like, Word, end_of
+from llmerge_helpers.verdict.syntax import Cut, Like, Word, end_of, far_cut
 from llmerge_helpers.verdict.tokens import (
     LAYOUT,
     Lexed,
     comparable,
+    counts_brackets,
     indents,
     lex,
     lex_lines,
     optional,
     parses,
+    reached,
     reads,
     state,
 )
@@ -191,6 +193,18 @@ class _Case:
         if lines := lex_lines(text, self.language, code, len(self.head)):
             return lines
         return lex(text, self.language, window, plain=plain, cut=lambda: self.cut, like=self.file)
+
+    def lex_on(self, code: str, more: int, plain: bool) -> Lexed:
+        """The same without a grammar, from some way before the code to so many characters behind it."""
+        start, end = len(self.head), len(self.head) + len(code)
+        cut = far_cut(self.file.text, start) if counts_brackets(self.language) else self.cut
+        text = self.head + code + self.suffix
+        return lex(text, self.language, (start, end + more), plain=plain, cut=lambda: cut)
+
+    def lex_part(self, code: str, start: int, behind: int) -> Lexed:
+        """The same with a grammar, from an offset to where so many characters are left, and what is around in brief."""
+        text = self.head + code + self.suffix
+        return lex(text, self.language, (start, len(text) - behind), spelled=True, like=self.file)
 
     @cached_property
     def file(self) -> Like:
@@ -499,13 +513,49 @@ def _compare(case: _Case, code: str) -> tuple[Lexed, Lexed, Difference | None]:
     strict = comparable(expected, got)
     settled = _settled(expected, got, case, code)
     if not (strict or settled) or _first_difference(expected.rows(strict), got.rows(strict), case, code):
-        # The code alone does not tell, so look at all of the file.
-        expected = case.plain_file if plain else case.expected_file
-        got = case.lex(code, all_words=True, plain=plain)
-        difference = _first_difference(expected.rows(strict), got.rows(strict), case, code)
-        if difference and strict and not _first_difference(expected.suites(), got.suites(), case, code):
-            difference = None
+        for more in _further(expected, got, case, code, plain):  # the code alone does not tell
+            expected, got, seen = more
+            left, right = expected.rows(strict), got.rows(strict)
+            difference = _first_difference(left, right, case, code)
+            if difference and strict and not _first_difference(expected.suites(), got.suites(), case, code):
+                difference = None
+            if difference and _stands_before(seen, right, _parting(left, right)):
+                break
     return expected, got, difference
+
+
+_STEP = 4000  # characters to look at behind the code, at first
+
+
+def _further(expected: Lexed, got: Lexed, case: _Case, code: str, plain: bool) -> Iterator[tuple[Lexed, Lexed, int]]:
+    """The tokens of both files, of more and more of them up to all that can differ; and up to where in the second one a
+    difference is what it would be in the whole files.
+    """
+    text, end = case.head + code + case.suffix, len(case.head) + len(code)
+    part = None
+    if got.grammar and got.grammar == expected.grammar:
+        part = reached(text, case.language, case.file)
+    elif not got.grammar and not expected.grammar and case.cut:
+        more = 0
+        while more < len(case.suffix):
+            pair = case.lex_on(case.answer, more, plain), case.lex_on(code, more, plain)
+            alike = pair[0].reach == pair[1].reach
+            yield *pair, len(text) if alike else end + more
+            if alike:
+                return
+            more = 4 * more or _STEP
+    if part:
+        for stop in sorted({min(part[1], end + _STEP), part[1]}):
+            behind = len(text) - stop
+            pair = case.lex_part(case.answer, part[0], behind), case.lex_part(code, part[0], behind)
+            yield *pair, len(text) if stop == part[1] else end + _STEP // 2
+        return
+    yield case.plain_file if plain else case.expected_file, case.lex(code, all_words=True, plain=plain), len(text)
+
+
+def _stands_before(end: int, words: list[Word], number: int | None) -> bool:
+    """True if there is such a word, and it starts before an offset."""
+    return number is not None and number < len(words) and words[number][1] < end
 
 
 def _settled(expected: Lexed, got: Lexed, case: _Case, code: str) -> bool:
@@ -538,10 +588,15 @@ def _breaks(case: _Case, code: str, expected: Lexed, got: Lexed) -> bool:
     return not parses("".join(pieces) + "\n", case.language)
 
 
-def _first_difference(left: list[Word], right: list[Word], case: _Case, code: str) -> Difference | None:
+def _parting(left: list[Word], right: list[Word]) -> int | None:
+    """The number of words that are the same at the start, or None if all are."""
     pairs = zip(left, right, strict=False)
     same = next((n for n, (a, b) in enumerate(pairs) if a[0] != b[0] or a[2:] != b[2:]), min(len(left), len(right)))
-    if same == len(left) == len(right):
+    return None if same == len(left) == len(right) else same
+
+
+def _first_difference(left: list[Word], right: list[Word], case: _Case, code: str) -> Difference | None:
+    if (same := _parting(left, right)) is None:
         return None
     start = len(case.head)
     first = sum(word[1] < start for word in left[:same])

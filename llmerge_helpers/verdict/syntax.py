@@ -58,11 +58,17 @@ _DESCEND, _KEEP, _DROP, _JSX, _MACRO, _TEXT = range(6)
 
 
 class Parsed(NamedTuple):
-    """A syntax tree; `clean` if it has no error, and the grammar that it was parsed with."""
+    """A syntax tree; `clean` if it has no error, the grammar that it was parsed with, and the tree it was made from."""
 
     tree: Tree
     clean: bool
     grammar: tuple[str, str]
+    old: Tree | None = None
+
+    def changed(self) -> tuple[int, int] | None:
+        """The part in which the tree is not the one it was made from; None if it was made from none."""
+        ranges = self.old.changed_ranges(self.tree) if self.old else []
+        return (ranges[0].start_byte, ranges[-1].end_byte) if ranges else (0, 0) if self.old else None
 
 
 class _SingleByte(dict):
@@ -127,8 +133,12 @@ def parse(
         return None
     first = None
     for grammar in grammars:
-        changed = like is not None and len(text) >= _LONG
-        parsed = _parse_like(text, grammar, clean, like) if changed else _parsed(text, grammar, clean)
+        if like is None or len(text) < _LONG:
+            parsed = _parsed(text, grammar, clean)
+        elif text == like.text:
+            parsed = _known(text, grammar, clean)
+        else:
+            parsed = _parse_like(text, grammar, clean, like)
         if parsed and parsed.clean:
             return parsed
         first = first or parsed
@@ -149,11 +159,12 @@ def _source(text: str) -> bytes:
 _OTHER_LETTERS = re.compile(r"[^\x00-\x7f]+")
 
 
+@lru_cache(maxsize=1)  # one that was compared is often looked at again, more closely
 def _parse_like(text: str, grammar: tuple[str, str], clean: bool, like: Like) -> Parsed | None:
     """The tree of a text from that of another one, of which all is taken that the change between them cannot reach."""
     known = _known(like.text, grammar, clean)
-    if text == like.text or known is None:
-        return known if text == like.text else _parsed(text, grammar, clean)
+    if known is None:
+        return _parsed(text, grammar, clean)
     end = len(text) - len(like.text) + like.end
     tree = known.tree.copy()
     points = [_point(each, at) for each, at in ((text, like.start), (like.text, like.end), (text, end))]
@@ -163,7 +174,7 @@ def _parse_like(text: str, grammar: tuple[str, str], clean: bool, like: Like) ->
 
 def _parsed(text: str, grammar: tuple[str, str], clean: bool, old: Tree | None = None) -> Parsed | None:
     tree = _parse(_source(text), _grammar(*grammar)[0], clean, old)
-    return None if tree is None else Parsed(tree, not tree.root_node.has_error, grammar)
+    return None if tree is None else Parsed(tree, not tree.root_node.has_error, grammar, old)
 
 
 @lru_cache(maxsize=4)  # trees of long files are large
@@ -210,11 +221,13 @@ def leaves(
     obeyed: Parts | None = None,
     nested: bool = False,
     whole: bool = False,
+    spelled: bool = False,
 ) -> Iterator[Word]:
     """The words of a tree; outside the window, a whole subtree is one word of the kind "tree".
 
     Comments are dropped, but for what is `obeyed` in them. What the parser skipped is still there, as words; with
-    `whole`, as it stands. A role is the place in the tree: the parent, the depth, and the depth up
+    `whole`, as it stands. With `spelled`, a subtree outside the window is one word only if its brackets are paired (it
+    has no error) and it is more than a word. A role is the place in the tree: the parent, the depth, and the depth up
     to which it is shared with the word before; together, those of all words tell the shape of the tree.
     """
     actions = _grammar(*parsed.grammar)[1]
@@ -229,7 +242,8 @@ def leaves(
         kind = node.kind_id
         action = actions[kind]
         start, end = node.start_byte, node.end_byte
-        outside = end <= low or start >= high
+        beyond = end <= low or start >= high
+        outside = beyond and not (spelled and (node.has_error or not node.child_count))
         if action == _DESCEND and node.type == "jsx_expression" and _says_nothing(node, obeyed):
             done, action = max(done, end), _DROP
         elif action == _DESCEND and not outside and down():
@@ -357,10 +371,15 @@ class Cut(NamedTuple):
 _LOOK_BACK = 60_000  # characters: whoever begins there is in no string or comment by all odds
 
 
+def far_cut(text: str, before: int) -> Cut:
+    """Where a lexer may begin without a state, to see what stands `before`, and most brackets around it."""
+    start = max(0, before - _LOOK_BACK)
+    return Cut(text.rfind("\n\n", 0, start) + 2 if start and "\n\n" in text[:start] else 0, ("root",))
+
+
 def lexer_state(text: str, name: str, before: int) -> Cut | None:
     """Where a lexer may begin, to see what stands `before`; None where its states do not tell all."""
-    start = max(0, before - _LOOK_BACK)
-    begin = cut = Cut(text.rfind("\n\n", 0, start) + 2 if start and "\n\n" in text[:start] else 0, ("root",))
+    begin = cut = far_cut(text, before)
     limit = before
     for _ in range(3):  # some lines before, for what looks back
         limit = max(text.rfind("\n", 0, limit), 0)

@@ -213,6 +213,11 @@ def indents(language: str) -> bool:
     return _layout(language) == "indent"
 
 
+def counts_brackets(language: str) -> bool:
+    """True if a line end counts outside brackets only."""
+    return _layout(language) in ("indent", "newline", "asi")
+
+
 def comparable(left: Lexed, right: Lexed) -> bool:
     """True if both were parsed cleanly by the same grammar, so that syntax trees can be compared too."""
     return bool(left.clean and right.clean and left.grammar == right.grammar)
@@ -224,12 +229,45 @@ def state(text: str, language: str, before: int) -> syntax.Cut | None:
     return syntax.lexer_state(text, lexer, before) if lexer and language not in _GRAMMARS else None
 
 
+def reached(text: str, language: str, like: syntax.Like) -> tuple[int, int] | None:
+    """The part of a text outside which its tree is that of the one it is like, with the lines around; None where all
+    may differ.
+    """
+    if any(_is_read_otherwise(each, language) for each in (text, like.text)):
+        return None
+    text, like = _unmarked(text), like._replace(text=_unmarked(like.text))
+    if language in _GRAMMARS:
+        parsed = syntax.parse(text, _grammars(text, language), like=like)
+    else:
+        parsed = _clean(text, language, like)
+    if parsed is None or (changed := parsed.changed()) is None:
+        return None
+    start, end = min(changed[0], like.start), max(changed[1], len(text) - len(like.text) + like.end)
+    edges = _ITEM if language == "Haskell" else _LINE  # a block is told by its first column
+    start = max((match.end() for match in edges.finditer(text, 0, max(0, start - _AROUND))), default=0)
+    behind = edges.search(text, end + _AROUND)
+    return start, behind.end() if behind else len(text)
+
+
+_AROUND = 200  # characters on either side, so that the words at the edges do not differ
+_LINE = re.compile(r"\n")
+_ITEM = re.compile(r"\n(?=\S)")
+
+
+def _is_read_otherwise(text: str, language: str) -> bool:
+    """True if a compiler reads another text than the one that is written."""
+    if lexical.decoded(text, language) is not None or lexical.spliced(text, language) != text:
+        return True
+    return lexical.hides_line_ends(text, language)
+
+
 def lex(
     text: str,
     language: str,
     window: tuple[int, int] | None = None,
     *,
     plain: bool = False,
+    spelled: bool = False,
     cut: Callable[[], syntax.Cut | None] | None = None,
     like: syntax.Like | None = None,
 ) -> Lexed:
@@ -242,12 +280,12 @@ def lex(
     ['f', '(', '"//"', ')', ';']
 
     With a window (start, end) and a grammar, whatever lies outside is summed up: one word of the kind "tree" for each
-    subtree. Without a grammar, a `cut` says where to begin, and the lexer stops some lines behind the window. A text
-    that it is `like` makes it faster to parse.
+    subtree; with `spelled`, only where brackets are paired in it. Without a grammar, a `cut` says where to begin, and
+    the lexer stops some lines behind the window. A text that it is `like` makes it faster to parse.
     """
     text = _unmarked(text)
     if (decoded := lexical.decoded(text, language)) is None:
-        known = _Known(cut if window else None, _unmarked_like(like))
+        known = _Known(cut if window else None, _unmarked_like(like), spelled)
         return _lex(text, language, window, plain, known)
     lexed = _lex(decoded.text, language, decoded.window(window), plain)
     return lexed._replace(words=decoded.placed(lexed.words, window))
@@ -258,6 +296,7 @@ class _Known(NamedTuple):
 
     cut: Callable[[], syntax.Cut | None] | None = None
     like: syntax.Like | None = None
+    spelled: bool = False
 
 
 _NOTHING = _Known()
@@ -293,12 +332,12 @@ def _lex_shown(
         if parsed is None:  # no program is like this
             return Lexed(list(syntax.plain_lines(text)), None, False)
         grammar, clean = parsed.grammar, parsed.clean
-        words = list(syntax.leaves(parsed, text, window, obeyed))
+        words = list(syntax.leaves(parsed, text, window, obeyed, spelled=known.spelled))
         if "__has_" in text:
             words = _with_spans(words, text, language)
     elif not plain and (parsed := _clean(text, language, known.like)):
         grammar, clean = parsed.grammar, True
-        words = _read(parsed, text, language, window, obeyed)
+        words = _read(parsed, text, language, window, obeyed, known.spelled)
     elif known.like and optional(language) and _clean(known.like.text, language, known.like):
         return _lex_piece(text, language, window)
     else:
@@ -399,10 +438,10 @@ def _preserves(text: str, language: str) -> bool:
 
 
 def _read(
-    parsed: syntax.Parsed, text: str, language: str, window: tuple[int, int], obeyed: syntax.Parts
+    parsed: syntax.Parsed, text: str, language: str, window: tuple[int, int], obeyed: syntax.Parts, spelled: bool
 ) -> list[syntax.Word]:
     """The words of such a tree, with the blanks that count between them."""
-    words = list(syntax.leaves(parsed, text, window, obeyed, whole=True))
+    words = list(syntax.leaves(parsed, text, window, obeyed, whole=True, spelled=spelled))
     if language not in _FREE:
         words = list(syntax.with_gaps(text, words, _layout(language)))
         words = list(syntax.relax(words, _BLANKS.get(language, syntax.Blanks())))
