@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 from llmerge_helpers.collect.attributes import has_own_merge
 from llmerge_helpers.collect.decisions import WHOLESALE, took_side_whole
@@ -109,6 +110,7 @@ class ConflictedFile:
     def rows(self, facts: Row, context_lines: int) -> Iterator[Row | Drop]:
         """A row for each hunk that has a label, and for each other one the reason why not."""
         lines = split_lines(self.committed)
+        starts = [0, *accumulate(map(len, lines))]
         for number, (hunk, label) in enumerate(zip(self.hunks, self.labels, strict=True)):
             if not label.found:
                 yield Drop(label.reason)
@@ -140,8 +142,8 @@ class ConflictedFile:
                 after=after,
                 resolution=resolution,
                 label=label.found,
-                prefix="".join(lines[:top]),
-                suffix="".join(lines[bottom:]),
+                prefix=self.committed[: starts[top]],
+                suffix=self.committed[starts[bottom] :],
                 answer=conflict.with_(resolution),
                 kind=conflict.kind_of(resolution),
                 white_space_only="".join(conflict.ours.split()) == "".join(conflict.theirs.split()),

@@ -44,7 +44,7 @@ from llmerge_helpers.collect.repository import (
     is_url,
     without_password,
 )
-from llmerge_helpers.collect.sources import Source, find_sources
+from llmerge_helpers.collect.sources import Source, find_sources, listed
 from llmerge_helpers.conflicts import Conflict, Row
 from llmerge_helpers.conflicts.languages import TABLE
 from llmerge_helpers.errors import LlmergeError
@@ -327,11 +327,9 @@ def _part_folders(
     sources: str | os.PathLike | Iterable[str | os.PathLike | Source],
 ) -> tuple[list[Path], list[str | os.PathLike | Source]]:
     """The sources that are folders of part files, and the others."""
-    if isinstance(sources, str):
-        sources = [part.strip() for part in re.split(r"[,\n]", sources) if part.strip()]
-    listed = [sources] if isinstance(sources, os.PathLike) else list(sources)
-    is_folder = [not isinstance(each, Source) and not is_url(os.fspath(each)) and holds_parts(each) for each in listed]
-    pairs = list(zip(listed, is_folder, strict=True))
+    each_source = listed(sources)
+    is_folder = [not isinstance(s, Source) and not is_url(os.fspath(s)) and holds_parts(s) for s in each_source]
+    pairs = list(zip(each_source, is_folder, strict=True))
     return [from_root(each) for each, yes in pairs if yes], [each for each, yes in pairs if not yes]
 
 
@@ -436,9 +434,9 @@ def collect_repository(
                     yield item | _named(item, one.name, one.license)
 
 
-def _named(row: Row, repository: str, listed: str) -> Row:
+def _named(row: Row, repository: str, of_list: str) -> Row:
     """The columns of a row that say where it was found: a part is the same whatever its repository is called."""
-    licence = row["license"] if row["license"] != "unknown" else listed or "unknown"
+    licence = row["license"] if row["license"] != "unknown" else of_list or "unknown"
     return Row(repository=repository, license=licence, id=repository + row["id"].removeprefix(row["repository"]))
 
 

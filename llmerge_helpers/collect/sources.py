@@ -39,17 +39,20 @@ class Source:
             yield Repository.open(self.location)
 
 
+def listed(sources: str | os.PathLike | Iterable[str | os.PathLike | Source]) -> list[str | os.PathLike | Source]:
+    """The sources one by one; a string may hold several, separated by commas or line ends."""
+    if isinstance(sources, str):
+        return [part.strip() for part in re.split(r"[,\n]", sources) if part.strip()]
+    return [sources] if isinstance(sources, os.PathLike) else list(sources)
+
+
 def find_sources(sources: str | os.PathLike | Iterable[str | os.PathLike | Source]) -> list[Source]:
     """What `sources` names: repositories, URLs, repos.csv files and folders of scenarios, with names that differ.
 
     A string may hold several, separated by commas.
     """
-    if isinstance(sources, str):
-        sources = [part for part in re.split(r"[,\n]", sources) if part.strip()]
-    elif isinstance(sources, os.PathLike):
-        sources = [sources]
     found: list[Source] = []
-    for source in sources:
+    for source in listed(sources):
         if isinstance(source, Source):
             found.append(source)
             continue

@@ -11,7 +11,7 @@ from llmerge_helpers.verdict import judge, verify
 
 # language, an item that is repeated, and one with the conflict: what stands before, in place of it and behind it
 ITEMS = [
-    ("Python", "def f{}(a):\n    return g(a,\n        {})\n\n", "def h(\n    a,\n", "    b=f(1),\n    c=3\n", "):\n  x\n"),
+    ("Python", "def f{}(a):\n    return g(a,\n        {})\n\n", "def h(\n    a,\n", "    b=f(1),\n    c\n", "): x\n"),
     ("Python", "def f{}(a):\n    return {}\n\n", "class A:\n  def h(a):\n", "    a(1)\n    if b: c\n", "    d(2)\n"),
     ("Go", "func f{}() int {{\n\treturn {}\n}}\n\n", "func h() int {\n", "\tx := f(1)\n\ty := 3\n", "\treturn x\n}\n"),
     ("JavaScript", "function f{}(a) {{\n  return {}\n}}\n\n", "h(\n  a,\n", "  b + c,\n  () => 3,\n", "  d)\n"),
