@@ -25,6 +25,7 @@ from llmerge_helpers.collect.decisions import BEYOND, UNRELATED, decision, left_
 from llmerge_helpers.collect.licences import is_licence_file, spdx_of
 from llmerge_helpers.collect.parts import (
     Chosen,
+    Duplicates,
     MergeCounts,
     MiningOptions,
     Part,
@@ -415,7 +416,7 @@ def collect_repository(
     report = {} if report is None else report
     counts = report.setdefault("counts", Counter())
     for one in [source] if isinstance(source, Source) else find_sources([source]):
-        seen: set[bytes] = set()
+        duplicates = Duplicates(counts)
         with one.open(cache_dir) as repository, Workshop.open(repository) as workshop:
             report["repository"], report["git"] = one.name, git_name()
             roots, merges = workshop.roots(), workshop.merges(newest)
@@ -427,10 +428,7 @@ def collect_repository(
                     done += 1
                     if on_merge:
                         on_merge(done, len(merges), counts["rows"])
-                elif (key := Conflict.of(item).digest()) in seen:
-                    counts.update({"rows": -1, "hunks: duplicate": 1, f"label: {item['label']}": -1})
-                else:
-                    seen.add(key)
+                elif not duplicates.has(item):
                     yield item | _named(item, one.name, one.license)
 
 

@@ -92,14 +92,30 @@ def _read_head(path: Path) -> Part | None:
         return None
 
 
+class Duplicates:
+    """The rows that came so far; one that comes again is taken out of the counts."""
+
+    def __init__(self, counts: Counter[str]):
+        self._counts, self._seen = counts, set[bytes]()
+
+    def has(self, row: Row) -> bool:
+        """Whether the conflict of a row came before."""
+        known, key = len(self._seen), Conflict.of(row).digest()
+        self._seen.add(key)
+        if len(self._seen) == known:
+            self._counts.update({"rows": -1, "hunks: duplicate": 1, f"label: {row['label']}": -1})
+        return known == len(self._seen)
+
+
 class PartWriter:
     """Rows and counts on their way into a part file, which is there when `finish` returns, and never half."""
 
     def __init__(self, stem: Path):
-        self._stem, self._text, self._seen = stem, "", set()
+        self._stem, self._text = stem, ""
         self._whole: list[str] = []
         self._again: list[str] = []
         self.counts: Counter[str] = Counter()
+        self._duplicates = Duplicates(self.counts)
         self.merges = 0
 
     def __enter__(self) -> PartWriter:
@@ -125,11 +141,8 @@ class PartWriter:
             self._text = text
             self._line({"text": text})
         line = {"row": row, "at": len(prefix)}
-        key = Conflict.of(row).digest()
-        if key in self._seen:
+        if self._duplicates.has(row):
             line["again"] = True  # it counts only where its first place does not
-            self.counts.update({"rows": -1, "hunks: duplicate": 1, f"label: {row['label']}": -1})
-        self._seen.add(key)
         self._line(line)
 
     def _line(self, value: dict[str, object]) -> None:
