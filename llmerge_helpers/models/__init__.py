@@ -33,7 +33,8 @@ from llmerge_helpers.models.chat import (
     render_prompt,
     training_text,
 )
-from llmerge_helpers.models.device import Device, ModelSize, Plan, found_device
+from llmerge_helpers.models.device import Device, Plan, found_device
+from llmerge_helpers.models.memory import ModelSize
 
 __all__ = [
     "ChatTokenizer", "Completion", "Device", "Lineage", "Loaded", "ModelSize", "Plan", "Policy", "base_identity",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from llmerge_helpers.conflicts import Form
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.models.base import base_identity, load_base, locate
 from llmerge_helpers.models.chat import load_tokenizer
-from llmerge_helpers.models.device import Plan
+from llmerge_helpers.models.device import Device, Plan
 from llmerge_helpers.run import from_root, shown
 from llmerge_helpers.run.files import read_json, write_json
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 LINEAGE = "lineage.json"
+# where weights are only added up: twice as many in float32 need not fit
+HALF = Plan(Device("cpu", "this machine", 0.0), "bfloat16", False, False, False, 1, False, 0.0)
+NO_TEXT = r".*(vision|visual|image|audio|multi_modal).*"  # towers that no conflict passes through: no adapter there
 # transformers says this of its own code, at every forward and with the path of the installation
 warnings.filterwarnings("ignore", message=".*activation_checkpointing.*", category=FutureWarning)
 
@@ -40,6 +44,7 @@ class Lineage(TypedDict, total=False):
     steps: int
     split: str
     form: Sequence[object]  # style, input and hints: how it was asked in training
+    load_in_4bit: bool  # the base's weights, while it was trained
     merged: bool
 
 
@@ -62,7 +67,13 @@ def new_policy(base_model: str, plan: Plan | None = None, *, lora_rank: int = 16
     set_seed(seed)  # the adapter starts from random weights
     model = load_base(folder, plan)
     model.config._name_or_path = str(folder)  # PEFT writes it into the adapter's config
-    lora = LoraConfig(r=lora_rank, lora_alpha=2 * lora_rank, target_modules="all-linear", task_type="CAUSAL_LM")
+    lora = LoraConfig(
+        r=lora_rank,
+        lora_alpha=2 * lora_rank,
+        target_modules="all-linear",
+        exclude_modules=NO_TEXT if any(re.fullmatch(NO_TEXT, name) for name, _ in model.named_modules()) else None,
+        task_type="CAUSAL_LM",
+    )
     model = get_peft_model(model, lora)
     lineage: Lineage = {
         "stage": "base",
@@ -137,7 +148,7 @@ def merge_adapter(adapter: str | Path, folder: str | Path) -> Path:
     import torch
 
     folder = from_root(folder)
-    policy = load_policy(adapter, trainable=False)
+    policy = load_policy(adapter, HALF, trainable=False)
     merged = policy.model.merge_and_unload().to(torch.bfloat16)
     merged.config._name_or_path = str(folder)
     merged.save_pretrained(folder)
@@ -232,6 +243,24 @@ def upcast_adapters(model: PeftModel) -> PeftModel:
         if parameter.requires_grad:
             parameter.data = parameter.data.to(torch.float32)
     return model
+
+
+class Pristine:
+    """The base's weights under an adapter, kept on the CPU and put back.
+
+    To hand its weights to vLLM, TRL merges the adapter into them in place and takes it out again, at every step; in 16
+    bit each time rounds a little away (trl#6688).
+    """
+
+    def __init__(self, model: PeftModel) -> None:
+        layers = [module.get_base_layer() for module in model.modules() if hasattr(module, "lora_A")]
+        weights = [weight for layer in layers for weight in layer.parameters() if not weight.requires_grad]
+        self.kept = [(weight, weight.detach().to("cpu", copy=True)) for weight in weights]
+
+    def restore(self) -> None:
+        """Put the weights back as they were."""
+        for weight, kept in self.kept:
+            weight.data.copy_(kept)
 
 
 def _trainable(model: PeftModel) -> PeftModel:

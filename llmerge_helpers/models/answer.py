@@ -37,8 +37,8 @@ def load_for_evaluation(model: str, plan: Plan | None = None) -> Loaded:
     """Model, tokenizer and identity of a LoRA adapter's folder, or of a base model by folder, hub id or `auto`.
 
     `plan` is how the run loads its weights: a model that only fits in 4 bit is measured in 4 bit. Without one, the
-    weights are 32 bit on a CPU and 16 bit on a GPU. An adapter in float32 is merged in memory, which makes decoding
-    about twice as fast on a CPU.
+    weights are 32 bit on a CPU and 16 bit on a GPU. An adapter is merged in memory, which makes decoding 1.3 times as
+    fast and more, except into weights of 4 bit.
     """
     plan = plan or _plan(found_device())
     precision = "+4bit" if plan.load_in_4bit else ""  # other weights, other replies
@@ -46,8 +46,7 @@ def load_for_evaluation(model: str, plan: Plan | None = None) -> Loaded:
     if is_adapter(folder):
         policy = load_policy(folder, plan, trainable=False)
         identity = f"{policy.lineage['base_identity']}+{adapter_hash(policy.model)}{precision}"
-        merged = plan.dtype == "float32" and not plan.load_in_4bit
-        loaded = policy.model.merge_and_unload() if merged else policy.model
+        loaded = policy.model if plan.load_in_4bit else policy.model.merge_and_unload()
         return Loaded(loaded.eval(), policy.tokenizer, identity)
     base = locate(choose_base_model(model, plan.device.gpu_gib))
     return Loaded(load_base(base, plan).eval(), load_tokenizer(base), base_identity(base) + precision)
@@ -68,14 +67,17 @@ def complete(
     right after its prompt. `on_batch(indices, completions)` is called after each batch.
     """
     import torch
+    from transformers import GenerationConfig
 
     # a batch is as long as its longest prompt
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     done: dict[int, Completion] = {}
     device = next(model.parameters()).device
-    was_training, cache = model.training, model.config.use_cache
+    was_training, cache, own = model.training, model.config.use_cache, model.generation_config
     model.eval()  # without dropout; put back below, because a trainer asks for samples in between
     ends = sorted(end_ids(model, tokenizer))
+    # none of what the base was published with: a repetition_penalty punishes who copies code, and GRPO knows of none
+    model.generation_config = GenerationConfig(eos_token_id=ends, pad_token_id=tokenizer.pad_token_id, do_sample=False)
     try:
         for start in range(0, len(order), batch_size):
             indices = order[start : start + batch_size]
@@ -91,10 +93,7 @@ def complete(
                     input_ids=padded.to(device),
                     attention_mask=mask.to(device),
                     max_new_tokens=max_new_tokens,
-                    eos_token_id=ends,
-                    pad_token_id=tokenizer.pad_token_id,
                     use_cache=True,
-                    do_sample=False,
                 )
             fresh = [
                 _completion(tokenizer, prompts[i], out[row, width:].tolist(), ends) for row, i in enumerate(indices)
@@ -104,7 +103,7 @@ def complete(
                 on_batch(indices, fresh)
     finally:
         model.train(was_training)
-        model.config.use_cache = cache
+        model.config.use_cache, model.generation_config = cache, own
     return [done[i] for i in range(len(prompts))]
 
 

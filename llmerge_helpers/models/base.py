@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.models.device import ModelSize, Plan, sharded
+from llmerge_helpers.models.device import Plan, sharded
+from llmerge_helpers.models.memory import ModelSize, size_of
 from llmerge_helpers.run import from_root, root, shown
 
 if TYPE_CHECKING:
@@ -82,9 +83,11 @@ def locate(base_model: str) -> Path:
     def download(cached: bool) -> Path | None:
         from huggingface_hub import snapshot_download
 
-        # no *.bin: a pickle runs code when it is read
+        # no *.bin: a pickle runs code when it is read; no folder: original/ holds the same weights once more
         patterns = ["*.json", "*.jinja", "*.safetensors", "*.model", "*.txt"]
-        folder = Path(snapshot_download(base_model, local_files_only=cached, allow_patterns=patterns))
+        folder = Path(
+            snapshot_download(base_model, local_files_only=cached, allow_patterns=patterns, ignore_patterns="*/*")
+        )
         complete = (folder / "config.json").exists() and any(folder.glob("*.safetensors"))
         return folder if complete else None
 
@@ -124,16 +127,9 @@ def base_identity(folder: str | Path) -> str:
 
 def model_size(folder: str | Path) -> ModelSize:
     """The size of the model in `folder`, from its config alone."""
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(folder)
-    with torch.device("meta"):  # shapes only: nothing is allocated, and nothing read
-        model = AutoModelForCausalLM.from_config(config)
-    text = config.get_text_config()
-    return ModelSize(
-        sum(p.numel() for p in model.parameters()), text.num_hidden_layers, text.hidden_size, text.vocab_size
-    )
+    return size_of(AutoConfig.from_pretrained(folder))
 
 
 # ---- its weights
@@ -154,10 +150,31 @@ def load_base(folder: str | Path, plan: Plan | None = None) -> PreTrainedModel:
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=options["dtype"],
         )
+    elif packed_in(folder) == "mxfp4":  # gpt-oss: nothing can be learned through packed experts
+        from transformers import Mxfp4Config
+
+        options["quantization_config"] = Mxfp4Config(dequantize=True)
     if plan and plan.device.kind == "cuda" and not sharded():  # FSDP places the weights itself
         options["device_map"] = {"": int(os.environ.get("LOCAL_RANK", 0))}
+    if plan and plan.device.kind == "cuda" and (plan.device.capability or (0, 0)) < (8, 0):
+        one_copy_a_head()
     with quiet():
         return AutoModelForCausalLM.from_pretrained(folder, **options)
+
+
+def packed_in(folder: str | Path) -> str:
+    """How the weights in a folder are quantised, as its config says; empty where they are not."""
+    config = Path(folder) / "config.json"
+    values = json.loads(config.read_text(encoding="utf-8")) if config.exists() else {}
+    return (values.get("quantization_config") or {}).get("quant_method", "")
+
+
+def one_copy_a_head() -> None:
+    """Have transformers copy keys and values to every head: before Ampere no kernel but the slow one, which writes the
+    whole table of scores, takes groups of heads (transformers#48633)."""
+    from transformers.integrations import sdpa_attention
+
+    sdpa_attention.use_gqa_in_sdpa = lambda *_, **__: False
 
 
 def convert_gguf(gguf: Path, folder: Path) -> Path:

@@ -7,6 +7,7 @@ torch here: 02 counts tokens with the same functions that 03 trains with.
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 import unicodedata
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 Templated: TypeAlias = "PreTrainedTokenizerBase | ChatTokenizer"
 Completed: TypeAlias = str | Sequence[Message]  # a completion of a data set: its text, or the message that holds it
 
+# in a template that writes the date: a run that goes on after midnight, or an evaluation read back, knows its prompts
+DAY = datetime.datetime(2026, 1, 1)
 IGNORED = -100  # the label that carries no loss
 # For an estimate, on the low side, so that it drops a row rather than lets a long one through. Measured on 1,647 mined
 # Java conflicts and their replies with SmolLM2's tokenizer: 3.6 on average, 2.5 for the densest 1 %.
@@ -154,6 +157,8 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     if not tokenizer.chat_template:
         raise LlmergeError(f"{shown(folder)} has no chat template: choose an instruct model as base_model.")
+    if isinstance(tokenizer.chat_template, str):
+        tokenizer.chat_template = of_one_day(tokenizer.chat_template)
     tokenizer.padding_side = "left"
     tokenizer.eos_token = end_of_turn_token(tokenizer)
     if tokenizer.pad_token is None:
@@ -169,6 +174,15 @@ def encode(
     before = prompt_ids(tokenizer, given)
     after = tokenizer(learned, add_special_tokens=False)["input_ids"]
     return {"input_ids": before + after, "labels": [IGNORED] * len(before) + after}
+
+
+def of_one_day(template: str) -> str:
+    """A template that writes the date of today, with `DAY` in its place.
+
+    >>> of_one_day("Today: {{ strftime_now('%Y-%m-%d') }}")
+    "Today: {{ '2026-01-01' }}"
+    """
+    return re.sub(r"\bstrftime_now\(\s*(['\"])(.*?)\1\s*\)", lambda m: f"'{DAY.strftime(m[2])}'", template)
 
 
 def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompt_text: str) -> list[int]:
@@ -377,8 +391,6 @@ def _from_package(name: str) -> ChatTokenizer | None:
 
 def _compile(template: str) -> Template:
     """The template in jinja's sandbox, with what transformers offers to templates (they come from strangers)."""
-    import datetime
-
     from jinja2 import TemplateError, nodes
     from jinja2.ext import Extension, loopcontrols
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -404,6 +416,5 @@ def _compile(template: str) -> Template:
     )
     environment.filters["tojson"] = tojson
     environment.globals["raise_exception"] = refuse
-    # a date in a prompt would make every run differ: the day is fixed
-    environment.globals["strftime_now"] = datetime.datetime(2026, 1, 1).strftime
+    environment.globals["strftime_now"] = DAY.strftime
     return environment.from_string(template)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.models.memory import GIB, Memory, ModelSize
 
-GIB = 2**30
+ROOM = 0.95  # of a device's memory: drivers and other programs have some, and an allocator never fills its blocks
 
 
 # ---- the machine
@@ -78,16 +79,6 @@ def sharded() -> bool:
 
 
 @dataclass(frozen=True)
-class ModelSize:
-    """The figures of a model that its memory depends on."""
-
-    parameters: int
-    layers: int
-    hidden: int
-    vocabulary: int
-
-
-@dataclass(frozen=True)
 class Plan:
     """How a model is loaded and trained on a device, and the memory that is expected to take."""
 
@@ -99,11 +90,18 @@ class Plan:
     batch_size: int
     gradient_checkpointing: bool
     expected_gib: float
+    memory: Memory | None = field(default=None, repr=False, compare=False)  # what it was counted by
 
     @property
     def use_cpu(self) -> bool:
         """True where there is no GPU; TRL otherwise refuses, or picks bfloat16 on a CPU that only emulates it."""
         return self.device.kind == "cpu"
+
+    def replies_at_once(self, prompt: int, completion: int, most: int = 64) -> int:
+        """How many replies of this length transformers can write at once beside the trainer, 1 at least."""
+        room = self.device.memory_gib * ROOM
+        fits = (n for n in range(most, 1, -1) if self.memory.sampling(n, prompt, completion) <= room)
+        return next(fits, 1)
 
     def training_arguments(self) -> dict[str, bool]:
         """The part of `SFTConfig` and `GRPOConfig` that depends on the device; none of it is left to a default."""
@@ -132,29 +130,13 @@ class Plan:
         }
 
 
-def training_memory(
-    size: ModelSize,
-    *,
-    bytes_per_weight: float,
-    lora_rank: int,
-    batch_size: int,
-    max_length: int,
-    checkpointing: bool,
-    cpu: bool = False,
-) -> float:
-    """Expected GiB: weights, adapters with gradients and Adam's two moments, activations, TRL's head, and the runtime.
+@dataclass(frozen=True)
+class Sampled:
+    """What GRPO writes at once on one device: the rows of its groups, and how long question and reply may be."""
 
-    A coarse estimate. Activations: 34 bytes a hidden unit, token and layer without checkpointing (Korthikanti et al.
-    2022, without the attention matrix, that no kernel keeps today), 2 with it and one layer in full. A CPU computes in
-    float32 (76 bytes, counted), and without Triton TRL's head holds eight tables at once, all tokens by 32,768 words.
-    """
-    weights = size.parameters * bytes_per_weight
-    adapters = 16 * (14 * lora_rank * size.hidden * size.layers)  # 7 matrices a layer, two factors each, float32 x 4
-    tokens = batch_size * max_length
-    full, kept = (size.hidden * tokens * bytes_ for bytes_ in ((76, 4) if cpu else (34, 2)))
-    activations = full + kept * size.layers if checkpointing else full * size.layers
-    chunk = 33 * min(tokens, 4096) * min(size.vocabulary, 32_768) if cpu else 8 * min(tokens, 1024) * size.vocabulary
-    return (weights + adapters + activations + chunk) / GIB + (1.0 if cpu else 0.5)
+    rows: int
+    prompt: int
+    completion: int
 
 
 def plan(
@@ -165,14 +147,18 @@ def plan(
     lora_rank: int = 16,
     batch_size: int = 0,
     max_length: int = 1024,
+    sampled: Sampled | None = None,
     name: str = "the model",
 ) -> Plan:
     """The plan for a model of `size` on `device`; `batch_size=0` takes the largest of 8, 4, 2, 1 that fits (CPU: 2, 1).
 
-    Decides by compute capability: a T4 says it can do bfloat16 and emulates it. Raises `LlmergeError` where even
+    Decides by compute capability: a T4 says it can do bfloat16 and emulates it. What it takes is counted on the
+    model's own layers (`memory.py`), in shards under FSDP; `sampled` has to fit too. Raises `LlmergeError` where even
     batch 1 with gradient checkpointing does not fit.
 
-    >>> size = ModelSize(1_800_000_000, 28, 1536, 151_936)
+    >>> from transformers import Qwen2Config
+    >>> from llmerge_helpers.models.memory import size_of
+    >>> size = size_of(Qwen2Config(vocab_size=500, hidden_size=64, intermediate_size=96, num_hidden_layers=3))
     >>> t4 = plan(Device("cuda", "Tesla T4", 14.7, (7, 5)), size)
     >>> t4.dtype, t4.fp16, t4.bf16
     ('float16', True, False)
@@ -180,36 +166,32 @@ def plan(
     if device.kind == "cpu":
         if load_in_4bit:
             raise LlmergeError("load_in_4bit needs a CUDA GPU: run with load_in_4bit False on this CPU.")
-        dtype, bf16, fp16, width = "float32", device.bfloat16, False, 4.0  # in bfloat16 it computes, by autocast
+        dtype, bf16, fp16 = "float32", device.bfloat16, False  # in bfloat16 it computes, by autocast
     elif (device.capability or (0, 0)) >= (8, 0):
-        dtype, bf16, fp16, width = "bfloat16", True, False, 2.0
+        dtype, bf16, fp16 = "bfloat16", True, False
     else:
-        dtype, bf16, fp16, width = "float16", False, True, 2.0
-    width = 0.6 if load_in_4bit else width  # half a byte, the scales of its blocks, and the layers that stay 16 bit
-
-    def expected(batch: int, checkpointing: bool) -> float:
-        return training_memory(
-            size,
-            bytes_per_weight=width,
-            lora_rank=lora_rank,
-            batch_size=batch,
-            max_length=max_length,
-            checkpointing=checkpointing,
-            cpu=device.kind == "cpu",
-        )
-
-    room = device.memory_gib * 0.95  # the estimate is coarse, and an allocator never fills its memory
+        dtype, bf16, fp16 = "float16", False, True
+    computed = "bfloat16" if bf16 else dtype
+    memory = Memory(size, dtype, computed, load_in_4bit, lora_rank, world_size() if sharded() else 1)
+    writing = memory.sampling(sampled.rows, sampled.prompt, sampled.completion) if sampled else 0.0
+    room = device.memory_gib * ROOM
     candidates = [2, 1] if device.kind == "cpu" else [8, 4, 2, 1]  # a CPU gains nothing from a larger batch
     for batch in [batch_size] if batch_size else candidates:
         for checkpointing in (False, True):
-            need = expected(batch, checkpointing)
+            need = max(writing, memory.training(batch, max_length, checkpointing))
             if need <= room:
-                return Plan(device, dtype, bf16, fp16, load_in_4bit, batch, checkpointing, need)
-    need = expected(batch_size or 1, True)
-    way = (
-        "a smaller base_model" if load_in_4bit or device.kind == "cpu" else "load_in_4bit True or a smaller base_model"
-    )
+                return Plan(device, dtype, bf16, fp16, load_in_4bit, batch, checkpointing, need, memory)
+    need = memory.training(batch_size or 1, max_length, True)
+    ways = ["a smaller base_model", "a shorter max_length"]
+    if device.kind == "cuda" and not load_in_4bit and memory.shards == 1:
+        ways.insert(0, "load_in_4bit True")
+    if sampled and writing > max(need, room):
+        raise LlmergeError(
+            f"{name} needs about {writing:.1f} GiB to write {sampled.rows} replies at once, and {device.name} has "
+            f"{device.memory_gib:.1f} GiB: choose fewer num_generations, shorter max_prompt_tokens or "
+            f"max_completion_length, or {ways[0]}."
+        )
     raise LlmergeError(
-        f"{name} needs about {need:.1f} GiB to train at max_length {max_length} and batch {batch_size or 1}, and "
-        f"{device.name} has {device.memory_gib:.1f} GiB: choose {way}, or a shorter max_length."
+        f"{name} needs about {need:.1f} GiB{' a device' * (memory.shards > 1)} to train at max_length {max_length} and "
+        f"batch {batch_size or 1}, and {device.name} has {device.memory_gib:.1f} GiB: choose {', or '.join(ways)}."
     )

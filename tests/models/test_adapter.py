@@ -6,12 +6,12 @@ import json
 import os
 
 import pytest
+from known_models import config
 from tiny import tiny_model
 
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.models import (
     Device,
-    ModelSize,
     adapter,
     base_identity,
     choose_base_model,
@@ -23,15 +23,16 @@ from llmerge_helpers.models import (
 )
 from llmerge_helpers.models.base import convert_gguf, packaged_gguf
 from llmerge_helpers.models.device import GIB, gpu_memory_gib, plan
+from llmerge_helpers.models.memory import size_of
 
 CPU = Device("cpu", "CPU, 2 cores", 16.0)
 T4 = Device("cuda", "Tesla T4", 14.7, (7, 5))
 L4 = Device("cuda", "NVIDIA L4", 22.5, (8, 9))
 A100 = Device("cuda", "NVIDIA A100", 79.3, (8, 0))
-SMALL = ModelSize(134_515_008, 30, 576, 49_152)
-QWEN_1B5 = ModelSize(1_777_000_000, 28, 1536, 151_936)
-QWEN_7B = ModelSize(7_600_000_000, 28, 3584, 152_064)
-QWEN_14B = ModelSize(14_800_000_000, 48, 5120, 152_064)
+SMALL = size_of(config("SmolLM2-135M"))
+QWEN_1B5 = size_of(config("R1-Distill-Qwen-1.5B"))
+QWEN_7B = size_of(config("R1-Distill-Qwen-7B"))
+QWEN_14B = size_of(config("R1-Distill-Qwen-14B"))
 
 
 # ------------------------------------------------------------------------------------------------------- the device
@@ -89,8 +90,8 @@ def test_precision_goes_by_compute_capability(device, dtype):
 def test_trl_takes_the_plan_as_it_is(tmp_path):
     from trl import GRPOConfig, SFTConfig
 
-    for config in (SFTConfig, GRPOConfig):
-        arguments = config(output_dir=str(tmp_path), report_to="none", **plan(CPU, SMALL).training_arguments())
+    for kind in (SFTConfig, GRPOConfig):
+        arguments = kind(output_dir=str(tmp_path), report_to="none", **plan(CPU, SMALL).training_arguments())
         assert not arguments.bf16 and not arguments.fp16 and arguments.use_cpu
 
 
