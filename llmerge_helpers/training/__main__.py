@@ -3,7 +3,8 @@
     accelerate launch -m llmerge_helpers.training sft params.yaml
     accelerate launch -m llmerge_helpers.training grpo params.yaml
 
-A params file holds the names of `SftSettings` or `GrpoSettings`; every run leaves its own in `output_dir`. Everything
+A params file holds the names of `SftSettings` or `GrpoSettings`; every run leaves its own in `output_dir`. Any
+argument of TRL goes below `trl:`, such as `trl: {neftune_noise_alpha: 5}`, and comes before all others. Everything
 that can be wrong is checked before a model is loaded; a run that was killed goes on where its last checkpoint is, if
 its settings are the same.
 

@@ -20,10 +20,15 @@ FINISHED = "history.json"  # written when the adapter is on disk, and removed wh
 
 
 def tracking(report_to: str, output_dir: Path, name: str) -> str:
-    """What to give TRL as `report_to`, with W&B set up: offline without a key, one run id for the life of a folder."""
+    """What to give TRL as `report_to`, with W&B set up: offline without a key, one run id for the life of a folder.
+
+    What trackio and TensorBoard draw stays on this machine.
+    """
     check_report_to(report_to)
+    if report_to == "tensorboard":
+        os.environ["TENSORBOARD_LOGGING_DIR"] = str(output_dir / "tensorboard")
     if report_to != "wandb":
-        return "none"
+        return report_to or "none"
     import transformers.integrations.integration_utils  # noqa: F401 (prints a notice if it finds the mode set already)
 
     key = secret("WANDB_API_KEY")

@@ -32,7 +32,7 @@ class SftSettings:
     epochs: float = 1.0
     max_steps: int = 0  # 0: by device (CPU: a short run; GPU: all epochs), -1: all epochs
     batch_size: int = 0  # a device; 0: by plan
-    gradient_accumulation_steps: int = 1
+    gradient_accumulation_steps: int = 0  # 0: as many as make 16 rows a step on a GPU, where the rows are many
     learning_rate: float = 0.0  # 0: by size of the model
     lora_rank: int = 16
     max_length: int = 0  # tokens, 0: by device; longer rows are left out and counted, never cut
@@ -44,6 +44,7 @@ class SftSettings:
     packing: bool = False
     save_steps: int = 0  # 0: a quarter of the run (half on a CPU)
     samples: int = 2  # held-out conflicts answered at every evaluation
+    trl_arguments: dict[str, object] = dataclasses.field(default_factory=dict)  # of SFTConfig, before all above
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class GrpoSettings:
     similarity: float = 0.0
     patience: int = 10
     save_steps: int = 0
+    trl_arguments: dict[str, object] = dataclasses.field(default_factory=dict)  # of GRPOConfig, before all above
 
 
 Settings = TypeVar("Settings", SftSettings, GrpoSettings)
@@ -87,6 +89,7 @@ def settings_from(kind: type[Settings], values: Mapping[str, object]) -> Setting
     llmerge_helpers.errors.LlmergeError: unknown setting 'learning_rat': did you mean 'learning_rate'?
     """
     fields = {f.name: f for f in dataclasses.fields(kind)}
+    values = {"trl_arguments" if name == "trl" else name: value for name, value in values.items()}  # as a file has it
     for name, value in values.items():
         if name not in fields:
             close = difflib.get_close_matches(name, fields, 1)
@@ -94,7 +97,8 @@ def settings_from(kind: type[Settings], values: Mapping[str, object]) -> Setting
                 f"unknown setting {name!r}: "
                 + (f"did you mean {close[0]!r}?" if close else "it is no field of SftSettings or GrpoSettings.")
             )
-        check_type(name, type(fields[name].default).__name__, value, "setting")
+        kind_of = "dict" if name == "trl_arguments" else type(fields[name].default).__name__
+        check_type(name, kind_of, value, "setting")
     return kind(**values)
 
 
@@ -108,21 +112,60 @@ def check_numbers(settings: SftSettings | GrpoSettings) -> None:
     for name in zero_or_more.split():
         if hasattr(settings, name) and getattr(settings, name) < 0:
             raise LlmergeError(f"{name} is {getattr(settings, name)}: it must be 0 or more.")
-    least = 0 if isinstance(settings, GrpoSettings) else 1
-    if settings.gradient_accumulation_steps < least:
+    if settings.gradient_accumulation_steps < 0:
         raise LlmergeError(
-            f"gradient_accumulation_steps is {settings.gradient_accumulation_steps}: it must be {least} or more."
+            f"gradient_accumulation_steps is {settings.gradient_accumulation_steps}: it must be 0 or more."
         )
     if settings.max_steps < -1:
         raise LlmergeError(f"max_steps is {settings.max_steps}: 0 is by device, -1 all epochs, else a number of steps.")
 
 
+TRACKERS = ("wandb", "trackio", "tensorboard")
+
+
 def check_report_to(report_to: str) -> None:
     """Raise `LlmergeError` unless curves can go where they are asked to."""
-    if report_to not in ("wandb", "none", ""):
-        raise LlmergeError(f"report_to is {report_to!r}: use wandb (offline without a key) or none.")
-    if report_to == "wandb" and find_spec("wandb") is None:
-        raise LlmergeError("report_to is wandb, and the package is not there: `pip install wandb`, or report_to none.")
+    if report_to not in (*TRACKERS, "none", ""):
+        raise LlmergeError(
+            f"report_to is {report_to!r}: use wandb (offline without a key), trackio, tensorboard (both stay on this "
+            "machine) or none."
+        )
+    if report_to in TRACKERS and find_spec(report_to) is None:
+        raise LlmergeError(
+            f"report_to is {report_to}, and the package is not there: `pip install {report_to}`, or report_to none."
+        )
+
+
+def check_trl_arguments(settings: SftSettings | GrpoSettings) -> None:
+    """Raise `LlmergeError` for a name in `trl_arguments` that TRL's configuration does not have."""
+    if not settings.trl_arguments:
+        return
+    from trl import GRPOConfig, SFTConfig
+
+    config = GRPOConfig if isinstance(settings, GrpoSettings) else SFTConfig
+    names = {f.name for f in dataclasses.fields(config) if f.init}
+    for name in settings.trl_arguments:
+        if name not in names:
+            close = difflib.get_close_matches(name, names, 1)
+            hint = f": did you mean {close[0]!r}?" if close else " of TRL."
+            raise LlmergeError(f"trl_arguments has {name!r}, which is no argument of {config.__name__}{hint}")
+
+
+ROWS_A_STEP = 16  # that many and few more are a step's whole gain; fewer make its direction a matter of luck
+LEAST_STEPS = 30  # rather smaller steps than fewer
+
+
+def accumulated(given: int, plan: Plan, rows: float) -> int:
+    """`given` accumulation steps, or as many as make 16 rows of a step on all GPUs; fewer where rows are few.
+
+    >>> card = Plan(Device("cuda", "a GPU", 24.0), "bfloat16", True, False, False, 2, True, 20.0)
+    >>> accumulated(0, card, 5000), accumulated(0, card, 120), accumulated(3, card, 5000)
+    (8, 2, 3)
+    """
+    if given or plan.use_cpu:  # a CPU's few steps are small ones
+        return given or 1
+    each = plan.batch_size * world_size()
+    return max(1, int(min(ROWS_A_STEP, rows / LEAST_STEPS) // each))
 
 
 def group_batches(settings: GrpoSettings, plan: Plan) -> tuple[Plan, int]:

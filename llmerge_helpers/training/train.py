@@ -24,6 +24,7 @@ from llmerge_helpers.conflicts.prompts import FULL, form_of
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.models import Plan, Policy, render_prompt, trainable_parameters
 from llmerge_helpers.models.adapter import (
+    Pristine,
     adapter_folder,
     adapter_hash,
     adapter_weights,
@@ -33,10 +34,12 @@ from llmerge_helpers.models.adapter import (
     upcast_adapters,
 )
 from llmerge_helpers.models.base import quiet
-from llmerge_helpers.models.device import GIB, plan, sharded, world_size
+from llmerge_helpers.models.device import GIB, ROOM, Sampled, plan, sharded, world_size
 from llmerge_helpers.rewards import REWARDS, Reward, format_reward, resolution_reward
 from llmerge_helpers.run import from_root
 from llmerge_helpers.run.files import read_json, read_jsonl, write_atomic, write_json
+from llmerge_helpers.training.guards import check_quantization, first_steps, release
+from llmerge_helpers.training.guards import train as train_within_memory
 from llmerge_helpers.training.resume import FINISHED, fingerprint, last_checkpoint, make_way, prepare_output, tracking
 from llmerge_helpers.training.rows import LengthReport, encode_rows, grpo_rows, load_rows, refuse_unfinished
 from llmerge_helpers.training.settings import (
@@ -44,8 +47,10 @@ from llmerge_helpers.training.settings import (
     MAX_PROMPT_TOKENS,
     GrpoSettings,
     SftSettings,
+    accumulated,
     check_numbers,
     check_report_to,
+    check_trl_arguments,
     chosen_learning_rate,
     completion_budget,
     device_steps,
@@ -61,6 +66,8 @@ if TYPE_CHECKING:
     from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
     from llmerge_helpers.training.callbacks import Health
+
+VLLM_GIB = 1.5  # of its graphs and of the longest batch that it tries at its start
 
 
 @dataclass
@@ -221,12 +228,16 @@ def prepare_sft(values: Mapping[str, object] | SftSettings) -> ReadySft:
     check_numbers(settings)
     check_sharding()
     check_report_to(settings.report_to)
+    check_trl_arguments(settings)
     data = load_rows(settings.dataset, made_by="02_inspect_and_prepare")
     device = models.found_device()
     name = models.choose_base_model(settings.base_model, device.gpu_gib)
     folder = models.locate(name)
     size = models.model_size(folder)
-    max_length = settings.max_length or MAX_LENGTH[device.kind]
+    longest = size.positions or MAX_LENGTH["cuda"]  # what the model was made for: beyond it, it reads nonsense
+    max_length = settings.max_length or min(longest, MAX_LENGTH[device.kind])
+    if max_length > longest:
+        raise LlmergeError(f"max_length is {max_length}, and {name} reads {longest} tokens: set max_length to that.")
     tokenizer = models.load_tokenizer(folder)
     train, report = encode_rows(tokenizer, list(data["train"])[: settings.limit or None], max_length)
     planned = plan(
@@ -238,11 +249,13 @@ def prepare_sft(values: Mapping[str, object] | SftSettings) -> ReadySft:
         max_length=min(max_length, report["longest"]),
         name=name,
     )
+    check_quantization(settings.load_in_4bit)
     held_out, validation = data.get("validation"), None
     if held_out is not None and len(held_out):
         with suppress(LlmergeError):  # none fits: nothing to evaluate on, and no reason to stop
             validation, _ = encode_rows(tokenizer, list(held_out)[: max(8, len(train) // 10)], max_length)
-    rows_a_step = planned.batch_size * settings.gradient_accumulation_steps * world_size()
+    accumulation = accumulated(settings.gradient_accumulation_steps, planned, len(train) * settings.epochs)
+    rows_a_step = planned.batch_size * accumulation * world_size()
     whole = whole_steps(len(train), rows_a_step, settings.epochs)
     steps = device_steps(settings.max_steps, "sft", device, whole)
     rate = chosen_learning_rate(settings.learning_rate, "sft", size)
@@ -259,7 +272,7 @@ def prepare_sft(values: Mapping[str, object] | SftSettings) -> ReadySft:
         max_steps=steps,
         total_steps=steps if steps > 0 else whole,
         learning_rate=rate,
-        accumulation=settings.gradient_accumulation_steps,
+        accumulation=accumulation,
         output_dir=from_root(settings.output_dir),
         split=split.fingerprint if split else "",
         form=form_of(data["train"][0]["prompt"]),
@@ -276,6 +289,7 @@ def prepare_grpo(values: Mapping[str, object] | GrpoSettings) -> ReadyGrpo:
     check_numbers(settings)
     check_sharding()
     check_report_to(settings.report_to)
+    check_trl_arguments(settings)
     if settings.num_generations < 2:
         raise LlmergeError(f"num_generations is {settings.num_generations}: a group needs at least 2 to compare.")
     data = load_rows(settings.dataset, made_by="02_inspect_and_prepare")
@@ -304,16 +318,22 @@ def prepare_grpo(values: Mapping[str, object] | GrpoSettings) -> ReadyGrpo:
     tokenizer = models.load_tokenizer(folder)
     with quiet():
         max_prompt_tokens = settings.max_prompt_tokens or MAX_PROMPT_TOKENS[device.kind]
+        if size.positions:  # question and reply together are no longer than what the model was made for
+            max_prompt_tokens = max(1, min(max_prompt_tokens, size.positions - budget))
         train, report = grpo_rows(tokenizer, data["train"], settings, max_prompt_tokens)
+    longest_prompt = min(report["longest"], max_prompt_tokens)
+    asked_vllm = settings.use_vllm in ("colocate", "server")
     planned = plan(
         device,
         size,
         load_in_4bit=settings.load_in_4bit,
         lora_rank=read_json(adapter / "adapter_config.json").get("r", 16),
         batch_size=settings.batch_size,
-        max_length=min(report["longest"], max_prompt_tokens) + budget,
+        max_length=longest_prompt + budget,
+        sampled=None if asked_vllm else Sampled(-(-settings.num_generations // world_size()), longest_prompt, budget),
         name=name,
     )
+    check_quantization(settings.load_in_4bit)
     planned, accumulation = group_batches(settings, planned)
     groups = max(1, planned.batch_size * accumulation * world_size() // settings.num_generations)
     whole = max(1, len(train) // groups)
@@ -338,7 +358,7 @@ def prepare_grpo(values: Mapping[str, object] | GrpoSettings) -> ReadyGrpo:
         facts=_facts(settings, planned, **chosen),
         max_completion_length=budget,
         reply_tokens=completion_budget(lineage),
-        vllm=vllm_arguments(settings.use_vllm, planned),
+        vllm=vllm_arguments(settings.use_vllm, planned, longest_prompt + budget, settings.num_generations),
     ).with_room()
 
 
@@ -348,8 +368,13 @@ def check_sharding() -> None:
         raise LlmergeError("FSDP 1 cannot train an adapter beside frozen weights: give accelerate `--fsdp_version 2`.")
 
 
-def vllm_arguments(wanted: str, plan: Plan) -> dict[str, object]:
-    """The part of `GRPOConfig` that has completions written by vLLM, where it is installed and can be used."""
+def vllm_arguments(wanted: str, plan: Plan, length: int, group: int) -> dict[str, object]:
+    """The part of `GRPOConfig` that has completions written by vLLM, where it is installed and fits.
+
+    `length` is that of the longest prompt and its completion. vLLM gets what the trainer's weights leave of the card,
+    asleep while a step is computed; where that does not hold its own weights and the replies of one group, transformers
+    writes them, and a sentence says so.
+    """
     installed = find_spec("vllm") is not None
     if wanted not in ("auto", "colocate", "server", "none"):
         raise LlmergeError(f"use_vllm is {wanted!r}: use auto, colocate, server or none.")
@@ -357,8 +382,31 @@ def vllm_arguments(wanted: str, plan: Plan) -> dict[str, object]:
         raise LlmergeError(f"use_vllm is {wanted}, and vllm is not installed: `pip install vllm`, or use_vllm none.")
     if wanted == "none" or plan.use_cpu or not installed or (wanted == "auto" and plan.load_in_4bit):
         return {}
-    mode = "colocate" if wanted == "auto" else wanted
-    return {"use_vllm": True, "vllm_mode": mode, "vllm_gpu_memory_utilization": 0.3}
+    if wanted == "server":
+        return {"use_vllm": True, "vllm_mode": "server"}
+    share, needed = vllm_share(plan, length, group)
+    if share < needed:
+        why = (f"vLLM needs {needed * plan.device.memory_gib:.1f} GiB beside the trainer, and "
+               f"{max(0.0, share) * plan.device.memory_gib:.1f} GiB are left")  # fmt: skip
+        if wanted == "colocate":
+            raise LlmergeError(f"{why}: set use_vllm to none, or to server on another GPU.")
+        print(f"{why}: transformers writes the completions.")
+        return {}
+    return {
+        "use_vllm": True,
+        "vllm_mode": "colocate",
+        "vllm_gpu_memory_utilization": int(share * 100) / 100,
+        "vllm_max_model_length": length,
+        "vllm_enable_sleep_mode": True,
+    }
+
+
+def vllm_share(plan: Plan, length: int, group: int) -> tuple[float, float]:
+    """The share of the card that is left for vLLM beside the trainer's weights, and the share that it needs."""
+    memory, card = plan.memory, plan.device.memory_gib
+    # its own copy of the weights, the keys and values of a group, and what it works with
+    needed = (memory.size.parameters * 2 + memory.cache * length * group) / GIB + VLLM_GIB
+    return min(0.9, ROOM - memory.static / card), needed / card
 
 
 def _facts(settings: SftSettings | GrpoSettings, plan: Plan, **more: object) -> dict[str, object]:
@@ -397,13 +445,17 @@ def sft_config(ready: ReadySft, **changes: Any) -> SFTConfig:
         "eval_steps": every,
         "save_steps": every,
         "save_total_limit": 2,
+        # of the checkpoints, the one that does best on held-out rows
+        "load_best_model_at_end": ready.validation is not None and not sharded(),
+        "metric_for_best_model": "eval_loss",
+        "greater_is_better": False,
         "logging_steps": 1 if ready.total_steps <= 200 else 5,
         "report_to": ready.start(),
         "disable_tqdm": True,
         "seed": settings.seed,
         "data_seed": settings.seed,
     }
-    return one_gpu(SFTConfig(**chosen | plan.training_arguments() | changes))
+    return one_gpu(SFTConfig(**chosen | plan.training_arguments() | settings.trl_arguments | changes))
 
 
 def sft_trainer(ready: ReadySft, config: SFTConfig) -> SFTTrainer:
@@ -489,7 +541,9 @@ def grpo_config(ready: ReadyGrpo, rewards: Sequence[Reward] = REWARDS, **changes
         "seed": settings.seed,
         "data_seed": settings.seed,
     }
-    return one_gpu(GRPOConfig(**chosen | ready.vllm | ready.plan.training_arguments() | changes))
+    return one_gpu(
+        GRPOConfig(**chosen | ready.vllm | ready.plan.training_arguments() | settings.trl_arguments | changes)
+    )
 
 
 def grpo_trainer(ready: ReadyGrpo, config: GRPOConfig, rewards: Sequence[Reward] = REWARDS) -> GRPOTrainer:
@@ -514,7 +568,21 @@ def grpo_trainer(ready: ReadyGrpo, config: GRPOConfig, rewards: Sequence[Reward]
         callbacks=[Health(settings.patience), completions, ProgressLine("GRPO")],
     )
     completions.trainer = trainer
+    if config.use_vllm and not sharded():
+        put_back_after_sync(trainer, policy)
     return trainer
+
+
+def put_back_after_sync(trainer: GRPOTrainer, policy: Policy) -> None:
+    """Have the base's weights be what they were each time that vLLM got the merged ones."""
+    generation, pristine = trainer.vllm_generation, Pristine(policy.model)
+    sync = generation.sync_weights
+
+    def sync_and_restore() -> None:
+        sync()
+        pristine.restore()
+
+    generation.sync_weights = sync_and_restore
 
 
 def grpo(values: Mapping[str, object] | GrpoSettings | ReadyGrpo, rewards: Sequence[Reward] = REWARDS) -> Trained:
@@ -527,7 +595,10 @@ def grpo(values: Mapping[str, object] | GrpoSettings | ReadyGrpo, rewards: Seque
 
 
 def fit(ready: Ready, trainer: Trainer) -> Trained:
-    """Train from the run's checkpoint or from the start, make sure that something was learned, and save the adapter."""
+    """Train from the run's checkpoint or from the start, make sure that something was learned, and save the adapter.
+
+    The trainer is spent afterwards: its weights are let go of, and what is measured next is loaded from disk.
+    """
     from transformers.trainer_callback import PrinterCallback
 
     policy, health = ready.policy, _health_of(trainer)
@@ -536,16 +607,20 @@ def fit(ready: Ready, trainer: Trainer) -> Trained:
     if not trainable_parameters(trainer.model):
         raise LlmergeError("the trainer has frozen the adapter (0 trainable parameters): nothing would be learned.")
     before = adapter_weights(policy.model)
+    trainer.add_callback(first_steps())
     started = time.monotonic()
     with quiet():
-        trainer.train(resume_from_checkpoint=ready.checkpoint)
+        train_within_memory(ready, trainer, before)
     seconds = time.monotonic() - started
     diagnosis = health.conclude(trainer.state.log_history) if health else ""
     if diagnosis and adapter_hash(policy.model) == health.start:  # it says why nothing moved
         learned = {"max_delta": 0.0, "changed": 0.0}
     else:
         learned = assert_learned(before, policy.model)
-    return _save(trainer, ready, learned, seconds, diagnosis)
+    trained = _save(trainer, ready, learned, seconds, diagnosis)
+    del policy
+    release(ready, trainer)
+    return trained
 
 
 def _health_of(trainer: Trainer) -> Health | None:
@@ -564,6 +639,7 @@ def _save(trainer: Trainer, ready: Ready, learned: dict[str, float], seconds: fl
         "steps": trainer.state.global_step,
         "split": ready.split,
         "form": ready.form,
+        "load_in_4bit": ready.plan.load_in_4bit,
     }
     lineage = save_adapter(policy, ready.output_dir, stage, main_process=main_process(), **facts)
     if main_process():

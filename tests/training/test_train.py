@@ -586,7 +586,7 @@ def test_a_hopeless_grpo_run_stops_early_and_says_why(here, sft_run, tmp_path):
         ({"learning_rate": -1.0}, "learning_rate is -1.0: it must be 0 or more"),
         ({"max_steps": -5}, "max_steps is -5"),
         ({"load_in_4bit": True}, "load_in_4bit needs a CUDA GPU"),
-        ({"report_to": "tensorboard"}, "report_to is 'tensorboard'"),
+        ({"report_to": "paper"}, "report_to is 'paper'"),
         ({"max_length": 10}, "no row fits max_length 10"),
         ({"learning_rat": 1.0}, "did you mean 'learning_rate'"),
         ({"learning_rate": "1e-5"}, "must be float, got '1e-5': write 1.0e-5"),
