@@ -102,7 +102,29 @@ def resolution_reward(
     return rewards
 
 
-REWARDS: tuple[Reward, ...] = (format_reward, resolution_reward)  # what GRPO is rewarded for, unless told otherwise
+def length_reward(
+    completions: Sequence[Completed], *, longest: int = 0, completion_ids: Sequence[Sequence[int]] = (), **_: object
+) -> list[float]:
+    """0 up to four fifths of `longest` tokens, then falling to -1 there: for a reply that is about to be cut off.
+
+    TRL's soft punishment of DAPO (Yu et al. 2025), as a reward like the others; 0 where nothing says how long a
+    completion may be, or is.
+
+    >>> length_reward(["short", "no limit"])
+    [0.0, 0.0]
+    """
+    if not longest or len(completion_ids) != len(completions):
+        return [0.0] * len(completions)
+    from trl.rewards import get_soft_overlong_punishment
+
+    return get_soft_overlong_punishment(longest, max(1, longest // 5))(list(completion_ids))
+
+
+REWARDS: tuple[Reward, ...] = (
+    format_reward,
+    resolution_reward,
+    length_reward,
+)  # what GRPO is rewarded for, unless told otherwise
 
 
 def reply_text(completion: Completed, prefill: str | None = None) -> str:
@@ -201,17 +223,22 @@ def probe_replies(row: Row) -> dict[str, str]:
     }
 
 
-def advantages(rewards: Sequence[float]) -> list[float]:
-    """What GRPO makes of the rewards of one group: how far each stands from the group's mean, in its deviations.
+def advantages(rewards: Sequence[float], scale: str = "none") -> list[float]:
+    """What GRPO makes of the rewards of one group: how far each stands from the group's mean.
 
-    A group that earned the same throughout teaches nothing (Shao et al. 2024, DeepSeekMath).
+    `group` divides that by the group's deviation, as GRPO first did (Shao et al. 2024, DeepSeekMath): then a group
+    whose best completion only gave the conflict back pushes as hard as one whose best is right. Without scaling (Liu et
+    al. 2025, Dr. GRPO) a push is as large as what was earned. A group that earned the same throughout teaches nothing.
 
-    >>> [round(x, 2) for x in advantages([1.0, 1.0, 0.0, 0.0])]
-    [0.87, 0.87, -0.87, -0.87]
-    >>> advantages([0.0, 0.0, 0.0, 0.0])
-    [0.0, 0.0, 0.0, 0.0]
+    >>> [round(x, 2) for x in advantages([1.0, 1.0, 0.0, 0.0])], advantages([0.0, 0.0, 0.0, 0.0])
+    ([0.5, 0.5, -0.5, -0.5], [0.0, 0.0, 0.0, 0.0])
+    >>> [round(advantages([best, 0.0, 0.0, 0.0])[0], 3) for best in (1.0, 0.1)]
+    [0.75, 0.075]
+    >>> [round(advantages([best, 0.0, 0.0, 0.0], "group")[0], 1) for best in (1.0, 0.1)]
+    [1.5, 1.5]
     """
     import statistics
 
     mean, spread = statistics.fmean(rewards), statistics.stdev(rewards)
-    return [(reward - mean) / (spread + 1e-4) for reward in rewards]
+    by = {"none": 1.0, "group": spread + 1e-4}[scale]
+    return [(reward - mean) / by for reward in rewards]

@@ -60,7 +60,7 @@ def test_a_row_of_the_trainer_is_scored_as_trl_has_it_scored():
 
 
 def test_nothing_beats_the_right_answer_and_hacks_earn_less():
-    total = score_matrix(ROW)[["format", "resolution"]].mul([0.2, 1.0]).sum(axis=1)
+    total = score_matrix(ROW)[["format", "resolution"]].mul([0.1, 1.0]).sum(axis=1)
     assert total.idxmax() == "right"
     assert total.drop(["right"]).max() < total["right"]
 

@@ -12,14 +12,23 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict
 
 from llmerge_helpers.baselines import ask, resolve
 from llmerge_helpers.baselines.explain import explain
 from llmerge_helpers.conflicts import Conflict, Form, Row, render_answer, render_reply
 from llmerge_helpers.conflicts.prompts import FULL
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.models import Completion, Loaded, complete, load_for_evaluation, render_prompt
+from llmerge_helpers.models import (
+    Completion,
+    Loaded,
+    Sampling,
+    complete,
+    load_for_evaluation,
+    own_sampling,
+    render_prompt,
+)
+from llmerge_helpers.models.answer import GREEDY
 from llmerge_helpers.rewards import format_reward
 from llmerge_helpers.run import from_root, progress
 from llmerge_helpers.run.files import read_jsonl, write_atomic, write_jsonl
@@ -94,10 +103,14 @@ def evaluate(
     batch_size: int = 0,
     plan: Plan | None = None,
     form: Form = FULL,
+    samples: int = 1,
+    sampling: Sampling | Literal["own"] | None = None,
     output_dir: str | Path = OUTPUT_DIR,
 ) -> pd.DataFrame:
-    """One line a conflict: its verdict and what the model wrote; greedy, so that a second run says the same.
+    """One line an answer: its verdict and what the model wrote; greedy, so that a second run says the same.
 
+    More `samples` of each conflict, for pass@1 and pass@k, are drawn at temperature 1; `sampling` says it otherwise,
+    `own` as the makers of the model recommend.
     `model` is a folder, a hub id, or what `load_for_evaluation` gave; `plan` and `form` are those of its run, and
     `batch_size=0` is four times its batch (a reply takes far less memory than a step of training), 16 at most. Only
     prompts without a reply of this model at this `max_new_tokens` are asked: the journal `<name>.jsonl` keeps replies,
@@ -108,9 +121,14 @@ def evaluate(
         raise LlmergeError(f"there are no conflicts to evaluate {name} on: the test split is empty.")
     batch_size = batch_size or min(16, 4 * plan.batch_size if plan else 16)
     network, tokenizer, identity = model if isinstance(model, tuple) else load_for_evaluation(model, plan=plan)
-    prompts = [render_prompt(tokenizer, ask(row, form)) for row in rows]
-    keys = [_key(identity, prompt, max_new_tokens) for prompt in prompts]
-    journal = from_root(output_dir) / f"{name}.jsonl"
+    how = own_sampling(network) if sampling == "own" else sampling or Sampling(float(samples > 1))
+    if samples > 1 and not how.temperature:
+        raise LlmergeError(f"{samples} greedy answers to one conflict are the same {samples} times: take samples 1.")
+    asked = [(i, sample) for i in range(len(rows)) for sample in range(samples)]  # lines, in their order
+    prompts = [render_prompt(tokenizer, ask(rows[i], form)) for i, _ in asked]
+    drawn = [[*how, sample] if how.temperature else list(how[3:]) for _, sample in asked]
+    keys = [_key(identity, prompt, max_new_tokens, each) for prompt, each in zip(prompts, drawn, strict=True)]
+    journal = _place(output_dir, name, "jsonl")
     known: dict[str, Replied] = {}
     if journal.exists():
         known = {kept["key"]: Replied(*(kept[column] for column in JOURNAL)) for kept in read_jsonl(journal)}
@@ -121,10 +139,11 @@ def evaluate(
     def judge() -> None:
         for i, key in enumerate(keys):
             if key in known and i not in lines:
-                lines[i] = _judged(name, rows[i], i, known[key])
+                row, sample = asked[i]
+                lines[i] = _judged(name, rows[row], row, known[key]) | {"sample": sample}
 
     judge()
-    with progress(len(rows), f"evaluate {name}", done=len(lines)) as line:
+    with progress(len(asked), f"evaluate {name}", done=len(lines)) as line:
 
         def keep(indices: Sequence[int], completions: Sequence[Completion]) -> None:
             for j, reply in zip(indices, completions, strict=True):
@@ -139,9 +158,11 @@ def evaluate(
             list(missing.values()),
             max_new_tokens=max_new_tokens,
             batch_size=batch_size,
+            sampling=how,
+            seed=int(todo[0], 16) % 2**31 if todo else 0,  # of what is left: nothing is drawn twice alike
             on_batch=keep,
         )
-    return _save(name, [lines[i] for i in range(len(rows))], output_dir)
+    return _save(name, [lines[i] for i in range(len(asked))], output_dir)
 
 
 def evaluate_baselines(
@@ -326,8 +347,14 @@ def _resolved(conflict: Conflict, hunk: str | None) -> str:
     return conflict.question() if hunk is None else render_answer(conflict.with_(hunk), conflict.language)
 
 
-def _key(identity: str, prompt: str, max_new_tokens: int) -> str:
-    return hashlib.sha256(json.dumps([identity, prompt, max_new_tokens]).encode()).hexdigest()[:24]
+def _key(identity: str, prompt: str, max_new_tokens: int, how: Sequence[float]) -> str:
+    unlike = [] if list(how) == [GREEDY.repetition_penalty] else [list(how)]  # plain greedy, as in older journals
+    return hashlib.sha256(json.dumps([identity, prompt, max_new_tokens, *unlike]).encode()).hexdigest()[:24]
+
+
+def _place(output_dir: str | Path, name: str, suffix: str) -> Path:
+    # a teacher is named by model and host, which hold what no file name may
+    return from_root(output_dir) / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}.{suffix}"
 
 
 def _save(name: str, lines: Sequence[Line], output_dir: str | Path, file: str = "") -> pd.DataFrame:
@@ -336,6 +363,5 @@ def _save(name: str, lines: Sequence[Line], output_dir: str | Path, file: str = 
     table = pd.DataFrame(list(lines), columns=list(COLUMNS)).assign(name=name)
     buffer = io.StringIO()
     table.to_csv(buffer, index=False)
-    # a teacher is named by model and host, which hold what no file name may
-    write_atomic(from_root(output_dir) / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', file or name)}.csv", buffer.getvalue())
+    write_atomic(_place(output_dir, file or name, "csv"), buffer.getvalue())
     return table

@@ -1,4 +1,4 @@
-"""Replies of a model to rendered prompts: batched, greedy, and cut where the model ended them."""
+"""Replies of a model to rendered prompts: batched, greedy or drawn, and cut where the model ended them."""
 
 from __future__ import annotations
 
@@ -33,6 +33,32 @@ class Completion:
     tokens: int
 
 
+class Sampling(NamedTuple):
+    """How replies are drawn; greedy at temperature 0. What a model's own configuration says never gets in unasked."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    repetition_penalty: float = 1.0
+
+    def arguments(self) -> dict[str, object]:
+        """The part of `generate`'s arguments that decides which token comes next."""
+        drawn = {"temperature": self.temperature, "top_p": self.top_p, "top_k": self.top_k} if self.temperature else {}
+        return {"do_sample": bool(self.temperature), "repetition_penalty": self.repetition_penalty, **drawn}
+
+
+GREEDY = Sampling()
+
+
+def own_sampling(model: PreTrainedModel) -> Sampling:
+    """The sampling that the makers of a model recommend, as far as its `generation_config` says so."""
+    config = model.generation_config
+    if not config.do_sample:
+        return GREEDY._replace(repetition_penalty=config.repetition_penalty or 1.0)
+    known = {name: getattr(config, name, None) for name in Sampling._fields}
+    return Sampling(**{"temperature": 1.0} | {name: value for name, value in known.items() if value is not None})
+
+
 def load_for_evaluation(model: str, plan: Plan | None = None) -> Loaded:
     """Model, tokenizer and identity of a LoRA adapter's folder, or of a base model by folder, hub id or `auto`.
 
@@ -59,9 +85,11 @@ def complete(
     *,
     max_new_tokens: int,
     batch_size: int = 16,
+    sampling: Sampling = GREEDY,
+    seed: int = 0,
     on_batch: Callable[[Sequence[int], Sequence[Completion]], None] | None = None,
 ) -> list[Completion]:
-    """Replies to rendered prompts, in their order, decoded greedily.
+    """Replies to rendered prompts, in their order, decoded greedily, or drawn as `sampling` says and from `seed`.
 
     Prompts of similar length share a batch, padded on the left, so that padding costs little and every reply starts
     right after its prompt. `on_batch(indices, completions)` is called after each batch.
@@ -88,12 +116,16 @@ def complete(
             for row, tokens in enumerate(ids):
                 padded[row, width - len(tokens) :] = torch.tensor(tokens)
                 mask[row, width - len(tokens) :] = 1
-            with torch.no_grad():
+            # a draw of its own, so that a training run around it draws as it would have
+            with torch.no_grad(), torch.random.fork_rng(enabled=bool(sampling.temperature)):
+                if sampling.temperature:
+                    torch.manual_seed(seed + start)
                 out = model.generate(
                     input_ids=padded.to(device),
                     attention_mask=mask.to(device),
                     max_new_tokens=max_new_tokens,
                     use_cache=True,
+                    **sampling.arguments(),
                 )
             fresh = [
                 _completion(tokenizer, prompts[i], out[row, width:].tolist(), ends) for row, i in enumerate(indices)

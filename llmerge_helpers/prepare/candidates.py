@@ -28,6 +28,7 @@ STEPS = {
     "long": "longer than max_tokens",
     "duplicate": "nearly the same conflict is kept",
     "near_equal": "nearly the same change in its merge is kept",
+    "practice": "set aside for GRPO to practise on",
 }
 STEPS_CORRECT = {
     "wrong": "verdict not accepted",

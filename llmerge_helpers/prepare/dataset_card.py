@@ -25,8 +25,8 @@ WHAT = {
     "right or wrong: `match_type` says which.",
     "correct_only": "Each row is one merge conflict (`prompt`) and one teacher reply, reasoning first "
     "(`completion`), whose verdict was accepted.",
-    "grpo": "Each row is one merge conflict (`prompt`), what the rewards need to judge an answer, and how often the "
-    "teacher got it right (`pass_rate`).",
+    "grpo": "Each row is one merge conflict (`prompt`), what the rewards need to judge an answer, how often the "
+    "teacher got it right (`pass_rate`), and whether it is in no SFT data (`practice`).",
 }
 
 

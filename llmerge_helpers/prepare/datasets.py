@@ -126,6 +126,7 @@ def prepare(
     input: str = "sides",
     hints: bool = False,
     validation_size: float = 0.1,
+    grpo_share: float = 0.0,
     keep: str = "shortest",
     drop_flagged: bool = False,
     seed: int = 0,
@@ -139,12 +140,13 @@ def prepare(
     are used (0: all that are no near-duplicates with the lines around them). `style`, `input` and `hints` say how the
     student is asked (`conflicts.Form`; auto is compact for a small `base_model`). `keep` is `shortest` (of several
     right replies to a conflict, whoever wrote them, the one with the shortest reasoning) or `all`. `facts` go on the
-    data cards. `runs` are the folders of 01: what their teachers said of the reader's conflicts goes beside the data.
-    Nothing is written before everything is built; the same input gives the same bytes. Raises `LlmergeError` where a
-    dataset would be empty, with the parameter to change.
+    data cards. `runs` are the folders of 01: what their teachers said of the reader's conflicts goes beside the
+    data. Of the solved conflicts to train on, `grpo_share` are left to GRPO, which learns nothing from what SFT has
+    taught by heart. Nothing is written before everything is built; the same input gives the same bytes. Raises
+    `LlmergeError` where a dataset would be empty, with the parameter to change.
     """
     test = [Conflict.of(row) for row in _without_files(held_out)]
-    accept = _check(accept, max_tokens, max_near_equal, validation_size, keep)
+    accept = _check(accept, max_tokens, max_near_equal, validation_size, grpo_share, keep)
     tokenizer, notes = load_chat_tokenizer(base_model), []
     names = ["correct_only"] if correct_only else ["full", "correct_only"]
     style = ("compact" if models.is_small(tokenizer.name) else "full") if style == "auto" else style
@@ -181,15 +183,20 @@ def prepare(
 
     pool = [c for c in pool if c.key not in spare]
     notes.append(_split(pool, validation_size, seed))
+    practice = _practice(pool, grpo_share, seed)
+    drop(candidates, "practice", lambda c: c.key in practice)
+    if practice:
+        notes.append(f"{len(practice)} conflicts that a teacher solved are left to GRPO, and in no SFT data.")
     notes += _undecided(pool)
     off = {"flagged"} if not drop_flagged else set()
+    off |= {"practice"} if not practice else set()
     off |= {"longer"} if keep != "shortest" else set()
     output_dir = from_root(output_dir)
     paths = {name: output_dir / name for name in names}
     paths |= {"grpo": _beside(output_dir, "grpo"), "heldout": _beside(output_dir, "heldout")}
     with room_beside(output_dir) as room:
         built = {name: _sft(candidates, name, room) for name in names}
-        built["grpo"], hard = _grpo(pool, tokenizer, max_tokens, room)
+        built["grpo"], hard = _grpo(pool, practice, tokenizer, max_tokens, room)
         steps = {name: _steps(candidates, name, off) for name in names}
         source = str((facts or {}).get("dataset") or "")
         split = merges.Split(
@@ -248,7 +255,12 @@ def _write_teachers(runs: Sequence[Path], path: Path) -> None:
 
 
 def _check(
-    accept: str | Sequence[str], max_tokens: int, max_near_equal: int, validation_size: float, keep: str
+    accept: str | Sequence[str],
+    max_tokens: int,
+    max_near_equal: int,
+    validation_size: float,
+    grpo_share: float,
+    keep: str,
 ) -> tuple[str, ...]:
     names = tuple(name.strip() for name in (accept.split(",") if isinstance(accept, str) else accept) if name.strip())
     unknown = [name for name in names if name not in MATCH_TYPES[:5]]
@@ -260,6 +272,8 @@ def _check(
         raise LlmergeError(f"max_near_equal is {max_near_equal}: give a number of conflicts, or 0 for all.")
     if not 0 <= validation_size < 1:
         raise LlmergeError(f"validation_size is a share from 0 to below 1, got {validation_size}.")
+    if not 0 <= grpo_share < 1:
+        raise LlmergeError(f"grpo_share is a share from 0 to below 1, got {grpo_share}.")
     if keep not in ("shortest", "all"):
         raise LlmergeError(f"keep must be 'shortest' or 'all', got {keep!r}.")
     return names
@@ -330,6 +344,18 @@ def _split(pool: Sequence[Candidate], validation_size: float, seed: int) -> str:
     return f"Split by {level} ({many}): {count['train']} conflicts train, {count['validation']} validate; {alone}."
 
 
+def _practice(pool: Sequence[Candidate], share: float, seed: int) -> set[str]:
+    """The solved conflicts to train on that SFT does without: about `share` of them, in whole merges where it can be.
+
+    The others of a merge would tell SFT how it was decided.
+    """
+    solved = {c.key: c for c in pool if c.split == "train" and "correct_only" not in c.dropped}
+    groups = [merge_of(c.example["row"]) or f"conflict {key}" for key, c in solved.items()]
+    groups = groups if len(set(groups)) > 1 else list(solved)
+    chosen = held_out_groups(groups, [1.0] * len(groups), share, seed, at_least_one=False)
+    return {key for key, group in zip(solved, groups, strict=True) if group in chosen}
+
+
 def _undecided(pool: Sequence[Candidate]) -> list[str]:
     """A sentence on the conflicts that nobody decided for certain; none where the data set does not tell."""
     rows = {c.key: c.example["row"] for c in pool}.values()
@@ -358,7 +384,7 @@ def _sft(candidates: Sequence[Candidate], name: str, work: Path) -> DatasetDict:
 
 
 def _grpo(
-    pool: Sequence[Candidate], tokenizer: ChatTokenizer, max_tokens: int, work: Path
+    pool: Sequence[Candidate], practice: Collection[str], tokenizer: ChatTokenizer, max_tokens: int, work: Path
 ) -> tuple[DatasetDict, list[str]]:
     """One row a conflict, with the teacher's pass rate over the replies that came."""
     from datasets import Features, List, Value
@@ -383,10 +409,12 @@ def _grpo(
         texts |= {side: row.get(side) for side in ("prefix", "suffix")}  # None, where the rest of the file is not known
         right = sum(bool(r.example["verdict"]["is_correct"]) for r in came)
         numbers = {"pass_rate": right / len(came), "samples": len(came), "n_prompt_tokens": length}
+        numbers["practice"] = key in practice
         rows[c.split].append({"prompt": c.prompt, **texts, "id": str(key), **numbers})
     message = List({"role": Value("string"), "content": Value("string")})
     features = {"prompt": message, **dict.fromkeys(ROW_COLUMNS, Value("string"))}
     features |= {"pass_rate": Value("float64"), "samples": Value("int64"), "n_prompt_tokens": Value("int64")}
+    features["practice"] = Value("bool")  # True: in no SFT data
     notes = [f"{count} conflicts are not in the GRPO dataset: {why}." for why, count in sorted(left_out.items())]
     return memory_mapped(rows, Features(features), work), notes
 

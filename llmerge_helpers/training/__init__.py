@@ -11,6 +11,8 @@ any time and goes on from its last checkpoint.
 900
 """
 
+from llmerge_helpers.training.drawing import Tried, probe
+from llmerge_helpers.training.rejection import Round, Rounds, rounds
 from llmerge_helpers.training.rows import load_rows
 from llmerge_helpers.training.settings import GrpoSettings, SftSettings, completion_budget
 from llmerge_helpers.training.train import (
@@ -28,6 +30,7 @@ from llmerge_helpers.training.train import (
 )
 
 __all__ = [
-    "GrpoSettings", "Ready", "SftSettings", "Trained", "completion_budget", "fit", "grpo", "grpo_config",
-    "grpo_trainer", "load_rows", "prepare_grpo", "prepare_sft", "sft", "sft_config", "sft_trainer",
+    "GrpoSettings", "Ready", "Round", "Rounds", "SftSettings", "Trained", "Tried", "completion_budget", "fit", "grpo",
+    "grpo_config", "grpo_trainer", "load_rows", "prepare_grpo", "prepare_sft", "probe", "rounds", "sft", "sft_config",
+    "sft_trainer",
 ]  # fmt: skip

@@ -6,7 +6,8 @@
 A params file holds the names of `SftSettings` or `GrpoSettings`; every run leaves its own in `output_dir`. Any
 argument of TRL goes below `trl:`, such as `trl: {neftune_noise_alpha: 5}`, and comes before all others. Everything
 that can be wrong is checked before a model is loaded; a run that was killed goes on where its last checkpoint is, if
-its settings are the same.
+its settings are the same. With `rounds: 2`, sft goes on with two rounds of rejection sampling; grpo first tries which
+conflicts teach its model something (`probe: -1` leaves that out).
 
 How many processes, and how they share the work, is `accelerate`'s business: `--multi_gpu --num_processes 4` for copies
 of the model (tested here with two CPU processes), `--use_fsdp --fsdp_version 2` to shard one that is too large for a
@@ -27,6 +28,7 @@ import yaml
 
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.run import shown
+from llmerge_helpers.training.rejection import rounds
 from llmerge_helpers.training.train import grpo, main_process, sft
 
 
@@ -45,11 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not isinstance(values, dict):
             raise LlmergeError(f"{path} must hold `name: value` lines.")
         result = {"sft": sft, "grpo": grpo}[given.stage](values)
+        further = rounds(values) if values.get("rounds") and given.stage == "sft" else None
     except LlmergeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if main_process():
         facts = {"seconds": round(result.seconds), "memory GiB": round(result.memory_gib, 2), **result.learned}
+        if further is not None:
+            print(f"{further.table}\nthe adapter to go on from: {shown(further.model)}")
         print(f"{given.stage} finished: {shown(result.output_dir)}; {facts} {result.diagnosis}".rstrip())
     return 0
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from transformers import (  # this module is imported by a training run only
@@ -24,6 +27,13 @@ from llmerge_helpers.run.files import read_jsonl, write_jsonl
 if TYPE_CHECKING:
     from peft import PeftModel
 
+PATIENCE = 128  # groups: with one in ten that tells its completions apart, all of them fail to once in 700,000 times
+NO_SPREAD = "all completions of each group earned the same, so there is no advantage to learn from"
+_ALIKE = (
+    "all answers were wrong; train SFT longer or on more conflicts, or practise on easier ones.",
+    "a group was all right or all wrong; practise on conflicts in between (probe), or take more num_generations.",
+    "all answers were right; practise on harder conflicts, or keep the adapter of SFT, which knows these.",
+)
 Logs = Mapping[str, float]  # what TRL logs of one step
 Answer = Callable[["PeftModel", Sequence[Row]], list[dict[str, str]]]  # what a model says to some rows
 
@@ -103,12 +113,14 @@ class ProgressLine(TrainerCallback):
 class Health(TrainerCallback):
     """Stops a GRPO run that cannot learn, and says why in one sentence (`diagnosis`).
 
-    Looks at `patience` steps in a row: all completions cut off, no variance in any group, no reward at all, right
-    answers whose format never counts, a gradient that moves no weight, and an entropy that has collapsed.
+    Looks at the last steps, as many as hold `patience` groups: all completions cut off, no variance in any group, no
+    reward at all, right answers whose format never counts, a gradient that moves no weight, and an entropy that has
+    collapsed. Groups are counted, and not steps: of a good model nine in ten groups are right throughout, and steps of
+    one group would often be so for a while.
     """
 
-    def __init__(self, patience: int = 10) -> None:
-        self.patience = patience
+    def __init__(self, patience: int = PATIENCE, groups_a_step: int = 1) -> None:
+        self.steps = max(1, -(-patience // groups_a_step))
         self.recent: list[dict[str, float]] = []
         self.diagnosis = ""
         self.start: str | None = None
@@ -134,15 +146,15 @@ class Health(TrainerCallback):
     ) -> None:
         if not logs or "reward" not in logs:
             return
-        self.recent = [*self.recent, dict(logs)][-self.patience :]
-        if len(self.recent) < self.patience:
+        self.recent = [*self.recent, dict(logs)][-self.steps :]
+        if len(self.recent) < self.steps:
             return
         self.diagnosis = diagnose(self.recent) or self._frozen(model)
         if self.diagnosis:
             control.should_training_stop = True
 
     def conclude(self, history: Sequence[Logs]) -> str:
-        """The diagnosis of the whole run, for one that was shorter than `patience`."""
+        """The diagnosis of the whole run, for one that was too short to be stopped."""
         steps = [logs for logs in history if "reward" in logs]
         self.diagnosis = self.diagnosis or (diagnose(steps) if steps else "")
         return self.diagnosis
@@ -180,11 +192,9 @@ def diagnose(recent: Sequence[Logs]) -> str:
     if always("reward", lambda x: x != x):
         return "no completion got any reward, not even 0: every reward function returned None."
     if always("frac_reward_zero_std", lambda x: x >= 1.0):
-        level = "nothing" if always("reward", lambda x: x == 0) else "the same"
-        return (
-            f"all completions of a group earned {level}, so there is no advantage to learn from: take conflicts of "
-            "middling difficulty, more num_generations, or train SFT longer."
-        )
+        # what a group earned alike, its answers earned alike
+        earned = fmean(logs[answers[0] if answers else "reward"] for logs in recent)
+        return f"{NO_SPREAD}: {_ALIKE[0 if earned < 0.2 else 2 if earned > 0.8 else 1]}"
     if always("entropy", lambda x: x < 0.005):
         return "the policy always writes the same (its entropy is gone): lower the learning_rate or raise beta."
     return ""
@@ -196,6 +206,16 @@ class Completions(TrainerCallback):
 
     def __init__(self, path: Path) -> None:
         self.path, self.trainer = path, None
+
+    def watch(self, trainer: Trainer) -> None:
+        """Have a trainer remember the completions of a whole step: TRL's own does those that it wrote at once."""
+        args, self.trainer = trainer.args, trainer
+        whole = args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size
+        fresh = partial(deque, maxlen=whole)
+        trainer._logs = {
+            name: defaultdict(fresh) if isinstance(kept, defaultdict) else fresh()
+            for name, kept in trainer._logs.items()
+        }
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object

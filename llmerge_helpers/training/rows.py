@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
@@ -10,12 +11,14 @@ from llmerge_helpers.conflicts import Message, Row
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.models.chat import check_parity, encode, prefill, trainer_prompt
 from llmerge_helpers.run import from_root, require_finished, shown
-from llmerge_helpers.run.files import in_place
+from llmerge_helpers.run.files import in_place, read_json
 from llmerge_helpers.training.settings import GrpoSettings
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
     from transformers import PreTrainedTokenizerBase
+
+TRAINED_ON = "trained_on.json"  # beside an SFT adapter: the conflicts that it has learned the replies to
 
 
 class LengthReport(TypedDict, total=False):
@@ -89,6 +92,8 @@ def encode_rows(
         )
     report["completion_tokens_95"] = _quantile([sum(x >= 0 for x in e["labels"]) for _, e in kept], 0.95)
     extra = {"prompt": [list(row["prompt"]) for row, _ in kept]}
+    if all("id" in row for row, _ in kept):
+        extra["id"] = [str(row["id"]) for row, _ in kept]
     columns = {k: [e[k] for _, e in kept] for k in ("input_ids", "labels")}
     return Dataset.from_dict(columns | extra), report
 
@@ -120,22 +125,55 @@ def _quantile(values: Sequence[int], share: float) -> int:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0
 
 
-def curriculum(rows: Dataset) -> Dataset:
-    """GRPO rows from easy to hard by the teacher's `pass_rate`; what it never solved comes last, what it is not known
-    for keeps its place in the middle."""
-    if "pass_rate" not in rows.column_names:
-        return rows
-    rates = [0.5 if rate is None else float(rate) for rate in rows["pass_rate"]]
-    return rows.select(sorted(range(len(rates)), key=lambda i: -rates[i]))
+def seen_by_sft(adapter: Path, dataset: str | Path) -> frozenset[str]:
+    """The conflicts that the SFT adapter was trained on: as it wrote them down, or those of the SFT data beside."""
+    if (adapter / TRAINED_ON).exists():
+        return frozenset(read_json(adapter / TRAINED_ON))
+    folder = from_root(dataset)
+    for beside in (folder.with_name(folder.name.replace("grpo", "sft")) / name for name in ("correct_only", "")):
+        if beside != folder and (beside / "dataset_dict.json").exists():
+            return frozenset(ids_of(load_rows(str(beside), made_by="02_inspect_and_prepare")["train"]))
+    return frozenset()
+
+
+def ids_of(rows: Dataset) -> list[str]:
+    """The conflict of each row, where the rows name them."""
+    return [str(each) for each in rows["id"]] if "id" in rows.column_names else []
+
+
+def curriculum(rows: Dataset, seen: Collection[str] = frozenset(), seed: int = 0) -> Dataset:
+    """GRPO rows in the order in which they are tried: shuffled, those that SFT has trained on last.
+
+    A teacher's `pass_rate` says nothing of a student that has learned its replies by heart.
+    """
+    ids = ids_of(rows) or [""] * len(rows)
+    order = list(range(len(rows)))
+    random.Random(seed).shuffle(order)
+    return rows.select(sorted(order, key=lambda i: ids[i] in seen))
+
+
+def in_between(rates: Mapping[int, float], seed: int = 0) -> list[int]:
+    """The rows that were solved now and then, nearest to half of the time first; in bands of one distance, shuffled.
+
+    >>> in_between({0: 0.0, 1: 1.0, 2: 0.75, 3: 0.5, 4: 1 / 3, 5: 2 / 3})
+    [3, 4, 5, 2]
+    """
+    order = sorted(i for i, rate in rates.items() if 0 < rate < 1)
+    random.Random(seed).shuffle(order)
+    return sorted(order, key=lambda i: round(abs(rates[i] - 0.5), 6))
 
 
 def grpo_rows(
-    tokenizer: PreTrainedTokenizerBase, rows: Dataset, settings: GrpoSettings, max_prompt_tokens: int
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Dataset,
+    settings: GrpoSettings,
+    max_prompt_tokens: int,
+    seen: Collection[str] = frozenset(),
 ) -> tuple[Dataset, LengthReport]:
     """Rows as `GRPOTrainer` takes them: the rendered prompt as text, the conflict's columns, and what was prefilled."""
     from llmerge_helpers.conflicts import messages
 
-    rows = curriculum(rows) if settings.curriculum else rows
+    rows = curriculum(rows, seen, settings.seed) if settings.curriculum else rows
     rows = rows.select(range(min(settings.limit, len(rows)))) if settings.limit else rows
 
     def render(row: Row) -> dict[str, str]:

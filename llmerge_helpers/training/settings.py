@@ -19,6 +19,10 @@ from llmerge_helpers.run import check_type
 # half as long again make every evaluation and every step of GRPO as much slower
 MAX_LENGTH = {"cpu": 640, "cuda": 8192}
 MAX_PROMPT_TOKENS = {"cpu": 1024, "cuda": 4096}  # max_prompt_tokens=0: of a question in GRPO
+# of GRPO, where the settings are 0: completions of a group, and conflicts a step (on a CPU, and in compact style there)
+GENERATIONS = {"cpu": 4, "cuda": 8}
+CONFLICTS = {"cpu": 1, "compact": 4, "cuda": 8}
+PROBED = {"cpu": 24, "cuda": 256}  # probe=0: conflicts that are tried before GRPO
 CPU_STEPS = {"sft": 12, "grpo": 2}  # max_steps=0 on a CPU, at most: what two cores do in a minute or two
 
 
@@ -45,6 +49,11 @@ class SftSettings:
     save_steps: int = 0  # 0: a quarter of the run (half on a CPU)
     samples: int = 2  # held-out conflicts answered at every evaluation
     trl_arguments: dict[str, object] = dataclasses.field(default_factory=dict)  # of SFTConfig, before all above
+    rounds: int = 0  # of rejection sampling: draw replies, keep the right ones, train again on all
+    round_samples: int = 4  # replies to a conflict in a round
+    n_heldout: int = 0  # of the notebook's measurements, as the next two; 0: by device
+    draws: int = 0
+    base_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,9 @@ class GrpoSettings:
     dataset: str = "outputs/grpo_dataset"
     limit: int = 0
     max_steps: int = 0  # 0: by device, -1: once through the dataset
-    num_generations: int = 4
+    probe: int = 0  # conflicts that the SFT model tries first, to practise on those in between; 0: by device, -1: none
+    num_generations: int = 0  # completions to a conflict, a group; 0: by device
+    conflicts: int = 0  # a step; 0: by device
     max_completion_length: int = 0  # 0: what the SFT replies needed, and an eighth more
     learning_rate: float = 0.0  # 0: by size of the model
     beta: float = 0.0
@@ -66,18 +77,24 @@ class GrpoSettings:
     base_model: str = ""  # "": the one that the adapter was trained on
     load_in_4bit: bool = False
     batch_size: int = 0  # a device; 0: by plan
-    gradient_accumulation_steps: int = 0  # 0: as many as one group needs
+    gradient_accumulation_steps: int = 0  # 0: as many as the conflicts of a step need
     temperature: float = 1.0
     max_prompt_tokens: int = 0  # 0: by device; longer prompts are left out and counted
-    curriculum: bool = True  # easy conflicts first, by the teacher's pass rate
+    curriculum: bool = True  # in the order of the probe, nearest to half right first; without one, in the data's
     use_vllm: str = "auto"
-    format_weight: float = 0.2
+    format_weight: float = 0.1
+    length_weight: float = 0.1  # of the soft penalty near max_completion_length
     similarity: float = 0.0
-    patience: int = 10
+    scale_rewards: str = "none"  # group: by a group's deviation, batch: by that of all
+    patience: int = 128  # groups that must show that nothing can be learned, before a run is stopped
     save_steps: int = 0
     trl_arguments: dict[str, object] = dataclasses.field(default_factory=dict)  # of GRPOConfig, before all above
+    n_heldout: int = 0  # of the notebook's measurements, as the next two; 0: by device
+    draws: int = 0
+    base_tokens: int = 0
 
 
+MEASURED = ("n_heldout", "draws", "base_tokens")  # what a notebook measures with changes nothing that is learned
 Settings = TypeVar("Settings", SftSettings, GrpoSettings)
 
 
@@ -104,11 +121,14 @@ def settings_from(kind: type[Settings], values: Mapping[str, object]) -> Setting
 
 def check_numbers(settings: SftSettings | GrpoSettings) -> None:
     """Raise `LlmergeError` for a number that can do no good, whatever the device."""
-    positive = ("epochs", "lora_rank", "temperature")
+    positive = ("epochs", "lora_rank", "temperature", "patience")
     for name in positive:
         if hasattr(settings, name) and getattr(settings, name) <= 0:
             raise LlmergeError(f"{name} is {getattr(settings, name)}: it must be above 0.")
-    zero_or_more = "limit batch_size learning_rate max_length max_prompt_tokens max_completion_length beta"
+    zero_or_more = (
+        "limit batch_size learning_rate max_length max_prompt_tokens max_completion_length beta num_generations "
+        "conflicts rounds round_samples n_heldout draws"
+    )
     for name in zero_or_more.split():
         if hasattr(settings, name) and getattr(settings, name) < 0:
             raise LlmergeError(f"{name} is {getattr(settings, name)}: it must be 0 or more.")
@@ -116,6 +136,8 @@ def check_numbers(settings: SftSettings | GrpoSettings) -> None:
         raise LlmergeError(
             f"gradient_accumulation_steps is {settings.gradient_accumulation_steps}: it must be 0 or more."
         )
+    if isinstance(settings, GrpoSettings) and settings.scale_rewards not in ("none", "batch", "group"):
+        raise LlmergeError(f"scale_rewards is {settings.scale_rewards!r}: use none, batch or group.")
     if settings.max_steps < -1:
         raise LlmergeError(f"max_steps is {settings.max_steps}: 0 is by device, -1 all epochs, else a number of steps.")
 
@@ -169,13 +191,27 @@ def accumulated(given: int, plan: Plan, rows: float) -> int:
 
 
 def group_batches(settings: GrpoSettings, plan: Plan) -> tuple[Plan, int]:
-    """A batch and accumulation steps that hold whole groups; given ones that do not are an `LlmergeError`."""
-    world, n, batch = world_size(), settings.num_generations, plan.batch_size
+    """A batch and accumulation steps that hold the conflicts of a step as whole groups.
+
+    Given ones that hold no whole groups are an `LlmergeError`.
+
+    >>> card = Plan(Device("cuda", "a GPU", 24.0), "bfloat16", True, False, False, 2, True, 20.0)
+    >>> group_batches(GrpoSettings(), card)[1]  # two at a time, up to 8 completions to each of 8 conflicts
+    32
+    """
+    world, kind = world_size(), plan.device.kind
+    n = settings.num_generations or GENERATIONS[kind]
     accumulation = settings.gradient_accumulation_steps
+    together = world // math.gcd(n, world)  # conflicts whose completions the processes can share evenly
+    conflicts = settings.conflicts or CONFLICTS[kind]
+    wanted = n * together * -(-conflicts // together)
+    batch = plan.batch_size
     if not settings.batch_size:  # the plan's is the largest that fits, and a smaller one may hold whole groups
-        fits = [d for d in range(1, batch + 1) if (d * accumulation * world % n if accumulation else n % d) == 0]
-        batch = max(fits, default=batch)
-    accumulation = accumulation or n // math.gcd(n, batch)
+        whole = (lambda d: d * accumulation * world % n == 0) if accumulation else (lambda d: wanted % (d * world) == 0)
+        batch = max(filter(whole, range(1, batch + 1)), default=batch)
+    if not accumulation:
+        least = n // math.gcd(n, batch * world)  # steps that make whole groups
+        accumulation = least * -(-wanted // (batch * world * least))
     if batch * accumulation * world % n:
         raise LlmergeError(
             f"num_generations {n} does not divide the {batch * accumulation * world} completions of a step "
@@ -183,6 +219,23 @@ def group_batches(settings: GrpoSettings, plan: Plan) -> tuple[Plan, int]:
             f"set batch_size to {n}, or num_generations to a divisor."
         )
     return dataclasses.replace(plan, batch_size=batch), accumulation
+
+
+def batches_at_once(n: int, plan: Plan, accumulation: int) -> int:
+    """Batches whose completions are written together, as whole groups and a part of a step: eight where they fit.
+
+    Writing keeps four bytes or fewer a hidden unit, token and layer, and training eight times as many, unless it
+    computes them again.
+
+    >>> card = Plan(Device("cuda", "a GPU", 24.0), "bfloat16", True, False, False, 2, False, 20.0)
+    >>> batches_at_once(8, card, 32), batches_at_once(8, dataclasses.replace(card, gradient_checkpointing=True), 32)
+    (8, 4)
+    """
+    most = 1 if plan.gradient_checkpointing else 8
+    parts = [
+        k for k in range(1, accumulation + 1) if accumulation % k == 0 and k * plan.batch_size * world_size() % n == 0
+    ]
+    return max([k for k in parts if k <= most], default=min(parts))
 
 
 def chosen_learning_rate(given: float, kind: str, size: ModelSize) -> float:

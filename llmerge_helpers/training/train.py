@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial, update_wrapper
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,19 +35,33 @@ from llmerge_helpers.models.adapter import (
 )
 from llmerge_helpers.models.base import quiet
 from llmerge_helpers.models.device import GIB, ROOM, Sampled, plan, sharded, world_size
-from llmerge_helpers.rewards import REWARDS, Reward, format_reward, resolution_reward
+from llmerge_helpers.rewards import REWARDS, Reward, format_reward, length_reward, resolution_reward
 from llmerge_helpers.run import from_root
 from llmerge_helpers.run.files import read_json, read_jsonl, write_atomic, write_json
+from llmerge_helpers.training.drawing import Tried, probe
 from llmerge_helpers.training.guards import check_quantization, first_steps, release
 from llmerge_helpers.training.guards import train as train_within_memory
 from llmerge_helpers.training.resume import FINISHED, fingerprint, last_checkpoint, make_way, prepare_output, tracking
-from llmerge_helpers.training.rows import LengthReport, encode_rows, grpo_rows, load_rows, refuse_unfinished
+from llmerge_helpers.training.rows import (
+    TRAINED_ON,
+    LengthReport,
+    encode_rows,
+    grpo_rows,
+    ids_of,
+    load_rows,
+    refuse_unfinished,
+    seen_by_sft,
+)
 from llmerge_helpers.training.settings import (
+    CONFLICTS,
+    GENERATIONS,
     MAX_LENGTH,
     MAX_PROMPT_TOKENS,
+    MEASURED,
     GrpoSettings,
     SftSettings,
     accumulated,
+    batches_at_once,
     check_numbers,
     check_report_to,
     check_trl_arguments,
@@ -171,6 +185,23 @@ class Ready:
             "learning_rate": self.learning_rate,
         }
 
+    def as_given(self) -> SftSettings | GrpoSettings:
+        """The settings before anything was chosen for those that are 0."""
+        return self.settings
+
+    def measured(self) -> dict[str, int]:
+        """How a notebook measures: `n_heldout` conflicts, `draws` of each for pass@k, `base_tokens` for the base alone.
+
+        A reply in full takes a CPU many seconds, so that there it is asked for once; the base may think four times as
+        long as the replies of training need.
+        """
+        settings, cpu = self.settings, self.plan.use_cpu
+        return {
+            "n_heldout": settings.n_heldout or (30 if cpu else 200),
+            "draws": settings.draws or (1 if cpu and self.form.style == "full" else 4),
+            "base_tokens": settings.base_tokens or (-1 if cpu else max(1024, 4 * self.reply_tokens)),
+        }
+
     def with_room(self) -> Ready:
         """Itself, with `output_dir` free for it: checked before anything is written there."""
         if self.settings.resume:
@@ -186,7 +217,7 @@ class Ready:
 
             checkpoint = prepare_output(self.output_dir, self.facts, self.settings.resume)
             # as given, not as chosen here: what it starts may go on from these checkpoints
-            write_atomic(self.output_dir / "params.yaml", yaml.safe_dump(asdict(self.settings), sort_keys=False))
+            write_atomic(self.output_dir / "params.yaml", yaml.safe_dump(asdict(self.as_given()), sort_keys=False))
             report_to = tracking(*tracked)  # a fresh start has removed the old run's id; the others read the new one
         self.checkpoint = _agree(checkpoint, self.output_dir)
         return report_to if main_process() else tracking(*tracked)
@@ -199,6 +230,7 @@ class ReadySft(Ready):
     settings: SftSettings
     max_length: int
     validation: Dataset | None = field(repr=False)
+    ids: list[str] = field(default_factory=list, repr=False)  # the conflicts that it trains on
 
     def one_step(self) -> str:
         times = self.total_steps / whole_steps(self.rows["used"], self.step_size)
@@ -215,11 +247,43 @@ class ReadyGrpo(Ready):
     settings: GrpoSettings
     max_completion_length: int
     vllm: dict[str, object]
+    given: GrpoSettings  # `settings` has a number of generations and of conflicts
+    adapter: Path  # of SFT
+    seen: int  # rows that SFT has trained on: the last ones
+    tried: Tried | None = None  # what the probe found
+
+    def as_given(self) -> GrpoSettings:
+        return self.given
+
+    @property
+    def conflicts(self) -> int:
+        """Of a step."""
+        return max(1, self.step_size // self.settings.num_generations)
 
     def one_step(self) -> str:
-        group, conflicts = self.settings.num_generations, self.step_size // self.settings.num_generations
+        group, conflicts = self.settings.num_generations, self.conflicts
         each = "one conflict" if conflicts == 1 else f"{conflicts} conflicts, {group} to each"
         return f"{self.step_size} completions to {each}"
+
+    def table(self) -> dict[str, str]:
+        table = super().table()
+        table["rows"] += f"; SFT has trained on {self.seen} of them" if self.seen else ""
+        return table | ({"difficulty": str(self.tried)} if self.tried else {})
+
+    def in_batches(self) -> ReadyGrpo:
+        """Itself, with batches and steps for the rows as they are now."""
+        settings = replace(self.settings, conflicts=min(self.settings.conflicts, len(self.train)))
+        planned, accumulation = group_batches(settings, self.plan)
+        at_once = batches_at_once(settings.num_generations, planned, accumulation) * planned.batch_size * world_size()
+        if at_once > len(self.train) * settings.num_generations:  # TRL would wait for conflicts that never come
+            raise LlmergeError(
+                f"{at_once} completions are written at once, {settings.num_generations} to a conflict, and there are "
+                f"{len(self.train)} conflicts: take a smaller batch_size, or more conflicts."
+            )
+        whole = max(1, len(self.train) * settings.num_generations // (planned.batch_size * accumulation * world_size()))
+        steps = device_steps(settings.max_steps, "grpo", self.plan.device, whole)
+        total = steps if steps > 0 else whole
+        return replace(self, plan=planned, accumulation=accumulation, max_steps=steps, total_steps=total)
 
 
 def prepare_sft(values: Mapping[str, object] | SftSettings) -> ReadySft:
@@ -279,6 +343,7 @@ def prepare_sft(values: Mapping[str, object] | SftSettings) -> ReadySft:
         facts=_facts(settings, planned, base=models.base_identity(folder), data=tokens, **chosen),
         max_length=max_length,
         validation=validation,
+        ids=ids_of(train),
         reply_tokens=completion_budget(report),
     ).with_room()
 
@@ -290,7 +355,7 @@ def prepare_grpo(values: Mapping[str, object] | GrpoSettings) -> ReadyGrpo:
     check_sharding()
     check_report_to(settings.report_to)
     check_trl_arguments(settings)
-    if settings.num_generations < 2:
+    if settings.num_generations == 1:
         raise LlmergeError(f"num_generations is {settings.num_generations}: a group needs at least 2 to compare.")
     data = load_rows(settings.dataset, made_by="02_inspect_and_prepare")
     adapter = adapter_folder(settings.sft_model)
@@ -320,9 +385,16 @@ def prepare_grpo(values: Mapping[str, object] | GrpoSettings) -> ReadyGrpo:
         max_prompt_tokens = settings.max_prompt_tokens or MAX_PROMPT_TOKENS[device.kind]
         if size.positions:  # question and reply together are no longer than what the model was made for
             max_prompt_tokens = max(1, min(max_prompt_tokens, size.positions - budget))
-        train, report = grpo_rows(tokenizer, data["train"], settings, max_prompt_tokens)
+        seen = seen_by_sft(adapter, settings.dataset)
+        train, report = grpo_rows(tokenizer, data["train"], settings, max_prompt_tokens, seen)
     longest_prompt = min(report["longest"], max_prompt_tokens)
     asked_vllm = settings.use_vllm in ("colocate", "server")
+    kind = "compact" if device.kind == "cpu" and form.style == "compact" else device.kind
+    used = replace(
+        settings,
+        num_generations=settings.num_generations or GENERATIONS[device.kind],
+        conflicts=settings.conflicts or CONFLICTS[kind],
+    )
     planned = plan(
         device,
         size,
@@ -330,36 +402,37 @@ def prepare_grpo(values: Mapping[str, object] | GrpoSettings) -> ReadyGrpo:
         lora_rank=read_json(adapter / "adapter_config.json").get("r", 16),
         batch_size=settings.batch_size,
         max_length=longest_prompt + budget,
-        sampled=None if asked_vllm else Sampled(-(-settings.num_generations // world_size()), longest_prompt, budget),
+        sampled=None if asked_vllm else Sampled(-(-used.num_generations // world_size()), longest_prompt, budget),
         name=name,
     )
     check_quantization(settings.load_in_4bit)
-    planned, accumulation = group_batches(settings, planned)
-    groups = max(1, planned.batch_size * accumulation * world_size() // settings.num_generations)
-    whole = max(1, len(train) // groups)
-    steps = device_steps(settings.max_steps, "grpo", device, whole)
     rate = chosen_learning_rate(settings.learning_rate, "grpo", size)
-    chosen = {"max_steps": steps, "learning_rate": rate, "max_prompt_tokens": max_prompt_tokens}
-    chosen |= {"max_completion_length": budget, "adapter": lineage.get("adapter_hash"), "data": fingerprint(train)}
-    return ReadyGrpo(
-        settings=settings,
+    ready = ReadyGrpo(
+        settings=used,
+        given=settings,
         base_model=name,
         plan=planned,
         tokenizer=tokenizer,
         train=train,
         rows=report,
-        max_steps=steps,
-        total_steps=steps if steps > 0 else whole,
+        max_steps=0,
+        total_steps=0,
         learning_rate=rate,
-        accumulation=accumulation,
+        accumulation=1,
         output_dir=from_root(settings.output_dir),
         split=split.fingerprint if split else lineage.get("split", ""),
         form=form,
-        facts=_facts(settings, planned, **chosen),
+        facts={},
         max_completion_length=budget,
         reply_tokens=completion_budget(lineage),
-        vllm=vllm_arguments(settings.use_vllm, planned, longest_prompt + budget, settings.num_generations),
-    ).with_room()
+        vllm=vllm_arguments(settings.use_vllm, planned, longest_prompt + budget, used.num_generations),
+        adapter=adapter,
+        seen=sum(each in seen for each in ids_of(train)),
+    ).in_batches()
+    # what the probe picks follows from these
+    chosen = {"max_steps": ready.max_steps, "learning_rate": rate, "max_prompt_tokens": max_prompt_tokens}
+    chosen |= {"max_completion_length": budget, "adapter": lineage.get("adapter_hash"), "data": fingerprint(train)}
+    return replace(ready, facts=_facts(used, ready.plan, **chosen)).with_room()
 
 
 def check_sharding() -> None:
@@ -411,7 +484,15 @@ def vllm_share(plan: Plan, length: int, group: int) -> tuple[float, float]:
 
 def _facts(settings: SftSettings | GrpoSettings, plan: Plan, **more: object) -> dict[str, object]:
     """All that shapes what is learned: a checkpoint belongs to these."""
-    free = {"output_dir", "resume", "report_to", "save_steps"}  # none of these changes what is learned
+    free = {
+        "output_dir",
+        "resume",
+        "report_to",
+        "save_steps",
+        "rounds",
+        "round_samples",
+        *MEASURED,
+    }  # none of these changes what is learned
     facts = {k: v for k, v in asdict(settings).items() if k not in free}
     chosen = {"batch_size": plan.batch_size, "dtype": plan.dtype, "bf16": plan.bf16}
     return facts | chosen | {"processes": world_size(), **more}
@@ -510,17 +591,21 @@ def _answerer(tokenizer: PreTrainedTokenizerBase, max_new_tokens: int) -> Callab
 def grpo_config(ready: ReadyGrpo, rewards: Sequence[Reward] = REWARDS, **changes: Any) -> GRPOConfig:
     """TRL's configuration of the run; `changes` are any of its arguments, and take precedence.
 
-    The format weighs `format_weight`, every other reward 1: give `reward_weights` for anything else.
+    The format weighs `format_weight`, length `length_weight`, every other reward 1: give `reward_weights` for anything
+    else.
     """
     from trl import GRPOConfig
 
     settings = ready.settings
+    at_once = batches_at_once(settings.num_generations, ready.plan, ready.accumulation)
+    weights = {format_reward: settings.format_weight, length_reward: settings.length_weight}
     chosen = {
         "output_dir": str(ready.output_dir / "checkpoints"),
         "max_steps": ready.max_steps,
         "num_train_epochs": 1,
         "per_device_train_batch_size": ready.plan.batch_size,
         "gradient_accumulation_steps": ready.accumulation,
+        "steps_per_generation": ready.accumulation if ready.vllm else at_once,
         "num_generations": settings.num_generations,
         "max_completion_length": ready.max_completion_length,
         "temperature": settings.temperature,
@@ -528,7 +613,8 @@ def grpo_config(ready: ReadyGrpo, rewards: Sequence[Reward] = REWARDS, **changes
         "lr_scheduler_type": "constant_with_warmup",
         "warmup_steps": ready.total_steps // 20,
         "beta": settings.beta,
-        "reward_weights": [settings.format_weight if each is format_reward else 1.0 for each in rewards],
+        "reward_weights": [weights.get(each, 1.0) for each in rewards],
+        "scale_rewards": settings.scale_rewards,
         "shuffle_dataset": not settings.curriculum,
         # all completions cut off would then mean no loss at all, and a run that looks like a success
         "mask_truncated_completions": False,
@@ -556,7 +642,10 @@ def grpo_trainer(ready: ReadyGrpo, config: GRPOConfig, rewards: Sequence[Reward]
     settings = ready.settings
     ready.policy = policy = models.load_policy(settings.sft_model, ready.plan, base_model=ready.base_model)
     ends = end_ids(policy.model, policy.tokenizer)  # a completion without one was cut off, and is judged so
-    more = {resolution_reward: {"similarity": settings.similarity}}
+    more = {
+        resolution_reward: {"similarity": settings.similarity},
+        length_reward: {"longest": ready.max_completion_length},
+    }
     bound = [update_wrapper(partial(each, end_ids=ends, **more.get(each, {})), each) for each in rewards]
     completions = Completions(ready.output_dir / "completions.jsonl")
     trainer = GRPOTrainer(
@@ -565,9 +654,9 @@ def grpo_trainer(ready: ReadyGrpo, config: GRPOConfig, rewards: Sequence[Reward]
         args=config,
         train_dataset=ready.train,
         processing_class=policy.tokenizer,
-        callbacks=[Health(settings.patience), completions, ProgressLine("GRPO")],
+        callbacks=[Health(settings.patience, ready.conflicts), completions, ProgressLine("GRPO")],
     )
-    completions.trainer = trainer
+    completions.watch(trainer)
     if config.use_vllm and not sharded():
         put_back_after_sync(trainer, policy)
     return trainer
@@ -586,8 +675,11 @@ def put_back_after_sync(trainer: GRPOTrainer, policy: Policy) -> None:
 
 
 def grpo(values: Mapping[str, object] | GrpoSettings | ReadyGrpo, rewards: Sequence[Reward] = REWARDS) -> Trained:
-    """Go on from the SFT adapter with GRPO: config, trainer and `fit` in one; stopped where nothing can be learned."""
-    ready = values if isinstance(values, ReadyGrpo) else prepare_grpo(values)
+    """Go on from the SFT adapter with GRPO: probe, config, trainer and `fit` in one.
+
+    It is stopped where nothing can be learned. A `ReadyGrpo` is trained on as it is, without a probe.
+    """
+    ready = values if isinstance(values, ReadyGrpo) else probe(prepare_grpo(values))
     return fit(ready, grpo_trainer(ready, grpo_config(ready, rewards), rewards))
 
 
@@ -643,6 +735,8 @@ def _save(trainer: Trainer, ready: Ready, learned: dict[str, float], seconds: fl
     }
     lineage = save_adapter(policy, ready.output_dir, stage, main_process=main_process(), **facts)
     if main_process():
+        if isinstance(ready, ReadySft):
+            write_json(ready.output_dir / TRAINED_ON, sorted(set(ready.ids)))
         write_atomic(ready.output_dir / "README.md", model_card(lineage, used, history, stage))
         write_json(ready.output_dir / FINISHED, history)
     _wait()

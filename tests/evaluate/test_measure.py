@@ -40,6 +40,7 @@ from llmerge_helpers.models import (
     Completion,
     Device,
     Plan,
+    Sampling,
     adapter,
     answer,
     complete,
@@ -556,3 +557,45 @@ def test_runs_are_compared_on_the_conflicts_that_all_of_them_asked():
     line = comparisons(tables, [("a", "b")]).iloc[0]
     assert line[["n", "merges", "wins", "losses"]].tolist() == [2, 1, 2, 0]
     assert tables["a"]["format"].all() and set(tables["a"].columns) == set(measure.COLUMNS)
+
+
+# ---- several answers of a model
+
+
+def test_several_answers_are_drawn_kept_and_counted(loaded, tmp_path, monkeypatch):
+    found = evaluate(loaded, ROWS[:2], "drawn", samples=4, max_new_tokens=4, output_dir=tmp_path)
+    assert found["sample"].tolist() == [0, 1, 2, 3] * 2 and found["id"].nunique() == 2
+    assert found["reply"].nunique() > 4  # a random model says another thing each time
+    assert list(pass_rates(found)) == ["pass@1", "pass@4"] and "pass@4" in summary({"drawn": found}).columns
+    network = loaded._replace(model=SimpleNamespace())  # all is known: nothing is asked
+    monkeypatch.setattr(
+        "llmerge_helpers.evaluate.measure.complete", lambda *a, **k: list(a[2]) and pytest.fail("asked")
+    )
+    again = evaluate(network, ROWS[:2], "drawn", samples=4, max_new_tokens=4, output_dir=tmp_path)
+    assert again["reply"].tolist() == found["reply"].tolist()
+
+
+def test_more_answers_go_on_from_those_there_are(loaded, tmp_path):
+    two = evaluate(loaded, ROWS[:2], "more", samples=2, max_new_tokens=6, output_dir=tmp_path)
+    four = evaluate(loaded, ROWS[:2], "more", samples=4, max_new_tokens=6, output_dir=tmp_path)
+    assert four[four["sample"] < 2]["reply"].tolist() == two["reply"].tolist()
+    assert not set(four[four["sample"] >= 2]["reply"]) & set(two["reply"])  # no draw is repeated
+    greedy = evaluate(loaded, ROWS[:2], "more", max_new_tokens=6, output_dir=tmp_path)
+    assert greedy["sample"].tolist() == [0, 0] and not set(greedy["key"]) & set(four["key"])
+
+
+def test_the_makers_way_of_drawing_is_another_row(loaded, tmp_path):
+    network = loaded.model
+    kept = network.generation_config
+    try:
+        network.generation_config = type(kept)(do_sample=True, temperature=0.6, top_p=0.9, eos_token_id=1)
+        own = evaluate(loaded, ROWS[:1], "base, its makers' way", sampling="own", max_new_tokens=4, output_dir=tmp_path)
+    finally:
+        network.generation_config = kept
+    plain = evaluate(loaded, ROWS[:1], "base, its makers' way", max_new_tokens=4, output_dir=tmp_path)
+    assert own["key"][0] != plain["key"][0] and (tmp_path / "base-its-makers-way.csv").exists()
+
+
+def test_several_greedy_answers_are_refused(loaded, tmp_path):
+    with pytest.raises(LlmergeError, match="greedy answers to one conflict are the same 3 times"):
+        evaluate(loaded, ROWS[:1], "x", samples=3, sampling=Sampling(), output_dir=tmp_path)

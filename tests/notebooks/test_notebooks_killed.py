@@ -65,6 +65,7 @@ def test_a_killed_notebook_goes_on_and_ends_the_same(tmp_path):
     facts = {}
     sft = ("base_model", model, "max_steps", 60)
     grpo = ("sft_model", "outputs/whole_sft", "max_steps", 8, "num_generations", 2, "max_completion_length", 16)
+    grpo += ("n_heldout", 4)
     for notebook, stage, parameters in (("03_sft_train", "sft", sft), ("04_to_grpo", "grpo", grpo)):
         whole, command = run(notebook, f"whole_{stage}", *parameters)
         ok(command)

@@ -300,7 +300,7 @@ def test_03_and_04_train_on_what_02_wrote(project, tmp_path):
         "limit",
         "4",
     )
-    ok(papermill(root, "04_to_grpo", *arguments))
+    ok(papermill(root, "04_to_grpo", *arguments, "-p", "n_heldout", "4"))
     assert json.loads((root / "outputs/grpo_model/run.json").read_text())["status"] == "finished"
     assert (root / "outputs/grpo_model/adapter_model.safetensors").exists()
 

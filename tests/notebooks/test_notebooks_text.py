@@ -18,14 +18,15 @@ REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["ur
 # design §6: scripts of users rely on these names
 PARAMETERS = {
     "00_collect_merges": "name sources output context_lines max_merges wholesale languages test_size seed scheduler",
-    "01_generate": "dataset limit split teacher model base_url samples until_correct max_tokens max_concurrency "
-    "min_delay_s max_cost_usd cache_dir output_dir seed",
+    "01_generate": "dataset limit split teacher model base_url request samples until_correct max_tokens "
+    "max_concurrency min_delay_s max_cost_usd price max_tokens_total patience shard cache_dir output_dir seed",
     "02_inspect_and_prepare": "examples correct_only accept max_tokens max_near_equal keep drop_flagged base_model "
-    "validation_size output_dir seed",
+    "style input hints grpo_share validation_size output_dir seed",
     "03_sft_train": "dataset limit base_model epochs max_steps batch_size gradient_accumulation_steps learning_rate "
-    "lora_rank max_length load_in_4bit report_to resume output_dir seed",
-    "04_to_grpo": "sft_model dataset limit max_steps num_generations max_prompt_tokens max_completion_length "
-    "learning_rate beta load_in_4bit report_to resume output_dir seed",
+    "lora_rank max_length load_in_4bit report_to rounds n_heldout draws base_tokens resume output_dir seed",
+    "04_to_grpo": "sft_model dataset limit max_steps probe num_generations conflicts max_prompt_tokens "
+    "max_completion_length learning_rate beta load_in_4bit report_to n_heldout draws base_tokens resume output_dir "
+    "seed",
 }
 # keys, and folders that exist on one machine only
 PRIVATE = re.compile(r"sk-[A-Za-z0-9]{16,}|hf_[A-Za-z0-9]{16,}|/root/|/home/[a-z]|/work/|/tmp/|[A-Z]:\\\\Users")
@@ -77,9 +78,9 @@ def test_it_ran_from_top_to_bottom_without_an_error(notebook):
 
 def test_cells_are_small_and_the_story_is_told(notebook):
     cells = code_cells(notebook)
-    assert 20 <= len(notebook.cells) <= 45
-    assert statistics.median(map(code_lines, cells)) <= 6 and max(map(code_lines, cells)) <= 20
-    assert sum(code_lines(cell) > 15 for cell in cells) <= 1  # the parameters
+    story = [cell for cell in cells if "parameters" not in cell.metadata.get("tags", [])]  # there, a line is one
+    assert statistics.median(map(code_lines, cells)) <= 6 and max(map(code_lines, story)) <= 15
+    assert max(map(code_lines, cells)) <= 20
     words = sum(len(cell.source.split()) for cell in notebook.cells if cell.cell_type == "markdown")
     assert words / sum(map(code_lines, cells)) >= 3, "too little prose for the code"
     assert not [cell for cell in notebook.cells if not cell.source.strip()], "an empty cell"

@@ -917,3 +917,40 @@ def test_advice_follows_the_verdicts(two_runs, of_01):
     told = load_replies("outputs/a").advice()
     assert told[0].startswith("2 of 4 requests had no answer (connection reset): run 01 again")
     assert "1 reply was cut off" in told[1] and "No answer is right" in told[2] and len(told) == 3
+
+
+# --------------------------------------------------------------------------------------- what is left to GRPO
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
+def test_some_solved_conflicts_are_left_to_grpo(tmp_path, share):
+    """In whole merges, in no SFT data, and marked; what nobody solved is GRPO's anyway."""
+    rows = [conflict(n) | {"merge_commit": f"{n // 2:040x}"} for n in range(40)]
+    examples = [*answered(rows[:30]), *answered(rows[30:], 30, wrong)]
+    prepared = prepare(examples, tmp_path / "sft_dataset", grpo_share=share)
+    grpo = prepared.datasets["grpo"]["train"]
+    practice = {row["id"] for row in grpo if row["practice"]}
+    solved = {row["id"] for row in grpo if row["pass_rate"]}
+    assert practice < solved and abs(len(practice) / len(solved) - share) <= 0.1
+    for name in ("full", "correct_only"):
+        assert set(prepared.datasets[name]["train"]["id"]) == (set(grpo["id"]) if name == "full" else solved) - practice
+    merges = {row["id"]: row["merge_commit"] for row in rows}
+    assert not {merges[i] for i in practice} & {merges[i] for i in solved - practice}
+    left = next(count for text, count in prepared.steps["correct_only"] if text == "set aside for GRPO to practise on")
+    assert left == len(practice) and any(f"{left} conflicts that a teacher solved" in note for note in prepared.notes)
+    assert not prepared.datasets["grpo"]["validation"]["practice"].count(True)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2])
+def test_little_data_is_not_taken_apart_for_grpo(tmp_path, share):
+    prepared = prepare(answered([conflict(n) for n in range(3)]), tmp_path / "sft_dataset", grpo_share=share)
+    assert (
+        not any(prepared.datasets["grpo"]["train"]["practice"]) and len(prepared.datasets["correct_only"]["train"]) > 1
+    )
+    if not share:
+        assert not any("GRPO" in text for text, _ in prepared.steps["correct_only"])
+
+
+def test_a_share_for_grpo_is_a_share(tmp_path):
+    with pytest.raises(LlmergeError, match="grpo_share is a share from 0 to below 1, got 1"):
+        prepare(answered([conflict(0)]), tmp_path / "sft_dataset", grpo_share=1.0)

@@ -79,6 +79,7 @@ def save_sft(folder: Path, n: int = 8, held_out: int = 2) -> Path:
             "prompt": messages(row)[1:],
             "completion": [{"role": "assistant", "content": reply}],
             "example_id": i,
+            "id": row["id"],
             "match_type": "exact_match",
             "thinking_source": "reasoning_content",
             "n_tokens": 300,

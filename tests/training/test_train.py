@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,8 @@ from llmerge_helpers.training import GrpoSettings, SftSettings, callbacks
 from llmerge_helpers.training import __main__ as command_line
 from llmerge_helpers.training import train as training
 from llmerge_helpers.training.resume import last_checkpoint, prepare_output, tracking
-from llmerge_helpers.training.rows import curriculum, encode_rows, grpo_rows, length_report
-from llmerge_helpers.training.settings import group_batches, settings_from
+from llmerge_helpers.training.rows import encode_rows, grpo_rows, length_report
+from llmerge_helpers.training.settings import batches_at_once, group_batches, settings_from
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -505,11 +506,6 @@ def test_a_completion_that_was_cut_off_is_judged_as_an_evaluation_would(here, sf
     assert end_ids(policy.model, policy.tokenizer) == stops
 
 
-def test_easy_conflicts_come_first(here):
-    data = training.load_rows(str(here / "grpo_data"), made_by="02")["train"]
-    assert curriculum(data)["pass_rate"] == [0.75, 0.5, 0.25, 0.0]
-
-
 def test_grpo_rows_know_what_was_prefilled(here):
     data = training.load_rows(str(here / "grpo_data"), made_by="02")["train"]
     template = tiny_tokenizer().chat_template.replace("assistant\\n'", "assistant\\n<think>\\n'")
@@ -533,7 +529,7 @@ HEALTHY = {"reward": 0.3, "completions/clipped_ratio": 0.2, "frac_reward_zero_st
     [
         ({"completions/clipped_ratio": 1.0, "frac_reward_zero_std": 1.0}, "cut off at max_completion_length"),
         ({"frac_reward_zero_std": 1.0}, "no advantage"),
-        ({"frac_reward_zero_std": 1.0, "reward": 0.0}, "earned nothing"),
+        ({"frac_reward_zero_std": 1.0, "rewards/resolution_reward/mean": 0.1}, "all answers were wrong"),
         ({"reward": float("nan")}, "returned None"),
         ({"rewards/format_reward/mean": 0.0, "rewards/resolution_reward/mean": 0.9}, "prefill"),
         ({"entropy": 0.0}, "always writes the same"),
@@ -605,9 +601,9 @@ def test_sft_refuses_in_one_sentence_before_a_model_is_loaded(here, tmp_path, mo
     [
         (8, {}, 1, 4, 1),
         (3, {}, 1, 2, 2),
-        (1, {}, 2, 1, 4),
+        (1, {}, 2, 1, 2),  # the group lies across two processes
         (5, {"gradient_accumulation_steps": 2}, 1, 4, 2),  # five times two would hold two groups and a half
-        (3, {"gradient_accumulation_steps": 1}, 2, 2, 1),  # the group lies across two processes
+        (3, {"gradient_accumulation_steps": 1}, 2, 2, 1),
         (6, {"batch_size": 6}, 1, 6, 2),
         (8, {"batch_size": 8}, 1, 8, 1),
     ],
@@ -616,6 +612,39 @@ def test_a_step_of_grpo_holds_whole_groups(monkeypatch, fits, given, world, batc
     monkeypatch.setenv("WORLD_SIZE", str(world))
     plan = devices.Plan(devices.Device("cpu", "cpu", 8.0), "float32", False, False, False, fits, False, 0.0)
     found, steps = group_batches(GrpoSettings(num_generations=4, **given), plan)
+    assert (found.batch_size, steps) == (batch, accumulation)
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 8, 16])
+@pytest.mark.parametrize("fits", [1, 2, 3, 4, 5, 8])
+def test_a_step_on_gpus_holds_eight_conflicts_of_eight(monkeypatch, fits, world):
+    """Whatever fits a device: the rest is accumulated, and what is written at once is whole groups."""
+    monkeypatch.setenv("WORLD_SIZE", str(world))
+    plan = devices.Plan(devices.Device("cuda", "a GPU", 24.0), "bfloat16", True, False, False, fits, False, 0.0)
+    found, steps = group_batches(GrpoSettings(), plan)
+    completions = found.batch_size * steps * world
+    assert completions == (64 if world != 3 else 72) and found.batch_size <= fits  # three processes share nine groups
+    at_once = batches_at_once(8, found, steps)
+    assert steps % at_once == 0 and at_once * found.batch_size * world % 8 == 0
+    narrow = replace(found, gradient_checkpointing=True)
+    assert batches_at_once(8, narrow, steps) <= at_once
+
+
+@pytest.mark.parametrize(
+    ("given", "world", "batch", "accumulation"),
+    [
+        ({"num_generations": 6, "conflicts": 3}, 1, 6, 3),
+        ({"num_generations": 16, "conflicts": 4}, 2, 8, 4),
+        ({"batch_size": 3}, 1, 3, 24),  # 72: nine groups are the fewest over 64 that threes make
+        ({"gradient_accumulation_steps": 4}, 1, 8, 4),
+        ({"gradient_accumulation_steps": 1}, 1, 8, 1),
+    ],
+)
+def test_what_is_given_for_a_step_is_kept(monkeypatch, given, world, batch, accumulation):
+    monkeypatch.setenv("WORLD_SIZE", str(world))
+    fits = given.get("batch_size", 8)
+    plan = devices.Plan(devices.Device("cuda", "a GPU", 24.0), "bfloat16", True, False, False, fits, False, 0.0)
+    found, steps = group_batches(GrpoSettings(**given), plan)
     assert (found.batch_size, steps) == (batch, accumulation)
 
 
@@ -678,13 +707,34 @@ def test_settings_are_the_parameters_of_the_notebooks():
     """An API drift test: what the notebooks pass on must exist here, and what goes to TRL must exist there."""
     wanted = {
         SftSettings: "dataset limit base_model epochs max_steps batch_size gradient_accumulation_steps learning_rate "
-        "lora_rank max_length load_in_4bit report_to resume output_dir seed",
-        GrpoSettings: "sft_model dataset limit max_steps num_generations max_prompt_tokens max_completion_length "
-        "learning_rate beta load_in_4bit report_to resume output_dir seed",
+        "lora_rank max_length load_in_4bit report_to rounds n_heldout draws base_tokens resume output_dir seed",
+        GrpoSettings: "sft_model dataset limit max_steps probe num_generations conflicts max_prompt_tokens "
+        "max_completion_length learning_rate beta load_in_4bit report_to n_heldout draws base_tokens resume output_dir "
+        "seed",
     }
     for kind, names in wanted.items():
         assert set(names.split()) <= set(kind.__dataclass_fields__)
     assert settings_from(SftSettings, {"epochs": 2}).epochs == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "style", "given", "measured"),
+    [
+        ("cpu", "full", {}, (30, 1, -1)),
+        ("cpu", "compact", {}, (30, 4, -1)),
+        ("cuda", "full", {}, (200, 4, 4 * 400)),
+        ("cuda", "compact", {}, (200, 4, 4 * 400)),
+        ("cpu", "full", {"n_heldout": 500, "draws": 8, "base_tokens": 99}, (500, 8, 99)),
+        ("cuda", "full", {"base_tokens": -1}, (200, 4, -1)),
+    ],
+)
+def test_how_much_is_measured_is_said_or_goes_by_device(here, sft_run, tmp_path, kind, style, given, measured):
+    """It changes nothing that is learned: a run goes on where only that was changed."""
+    ready = training.prepare_grpo(grpo_settings(here, tmp_path / "out") | given)
+    plan = replace(ready.plan, device=devices.Device(kind, "a device", 24.0))
+    there = replace(ready, plan=plan, form=Form(style), reply_tokens=400)
+    assert tuple(there.measured().values()) == measured
+    assert not set(given) & set(ready.facts)
 
 
 # ------------------------------------------------------------------------------------------------------ command line

@@ -338,7 +338,11 @@ MUTANTS = {
     ),
     "5: nobody watches": (
         test_training.test_a_hopeless_grpo_run_stops_early_and_says_why,
-        without(training.grpo_trainer, "callbacks=[Health(settings.patience), completions", "callbacks=[completions"),
+        without(
+            training.grpo_trainer,
+            "callbacks=[Health(settings.patience, ready.conflicts), completions",
+            "callbacks=[completions",
+        ),
     ),
     "5: the watch does not stop it": (
         test_training.test_health_stops_the_run_after_patience,
