@@ -23,7 +23,8 @@ MAX_PROMPT_TOKENS = {"cpu": 1024, "cuda": 4096}  # max_prompt_tokens=0: of a que
 GENERATIONS = {"cpu": 4, "cuda": 8}
 CONFLICTS = {"cpu": 1, "compact": 4, "cuda": 8}
 PROBED = {"cpu": 24, "cuda": 256}  # probe=0: conflicts that are tried before GRPO
-CPU_STEPS = {"sft": 12, "grpo": 2}  # max_steps=0 on a CPU, at most: what two cores do in a minute or two
+# max_steps=0 on a CPU, at most: what two cores do in a minute or two, or five where compact replies are learned
+CPU_STEPS = {"sft full": 12, "sft compact": 100, "grpo": 2}
 
 
 @dataclass(frozen=True)
@@ -258,8 +259,8 @@ def device_steps(max_steps: int, kind: str, device: Device, whole: int) -> int:
     """`max_steps` as TRL takes it: 0 by device, -1 all epochs; a short run is never longer than the `whole` one.
 
     >>> cpu = Device("cpu", "a CPU", 8.0)
-    >>> device_steps(0, "sft", cpu, 300), device_steps(0, "sft", cpu, 6), device_steps(-1, "sft", cpu, 300)
-    (12, 6, -1)
+    >>> [device_steps(0, f"sft {style}", cpu, 300) for style in ("full", "compact")], device_steps(-1, "grpo", cpu, 300)
+    ([12, 100], -1)
     """
     if max_steps == 0:
         return min(CPU_STEPS[kind], whole) if device.kind == "cpu" else -1

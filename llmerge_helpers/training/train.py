@@ -198,7 +198,7 @@ class Ready:
         settings, cpu = self.settings, self.plan.use_cpu
         return {
             "n_heldout": settings.n_heldout or (30 if cpu else 200),
-            "draws": settings.draws or (1 if cpu and self.form.style == "full" else 4),
+            "draws": settings.draws or (1 if cpu else 4),
             "base_tokens": settings.base_tokens or (-1 if cpu else max(1024, 4 * self.reply_tokens)),
         }
 
@@ -303,6 +303,7 @@ def prepare_sft(values: Mapping[str, object] | SftSettings) -> ReadySft:
     if max_length > longest:
         raise LlmergeError(f"max_length is {max_length}, and {name} reads {longest} tokens: set max_length to that.")
     tokenizer = models.load_tokenizer(folder)
+    form = form_of(data["train"][0]["prompt"])
     train, report = encode_rows(tokenizer, list(data["train"])[: settings.limit or None], max_length)
     planned = plan(
         device,
@@ -321,7 +322,7 @@ def prepare_sft(values: Mapping[str, object] | SftSettings) -> ReadySft:
     accumulation = accumulated(settings.gradient_accumulation_steps, planned, len(train) * settings.epochs)
     rows_a_step = planned.batch_size * accumulation * world_size()
     whole = whole_steps(len(train), rows_a_step, settings.epochs)
-    steps = device_steps(settings.max_steps, "sft", device, whole)
+    steps = device_steps(settings.max_steps, f"sft {form.style}", device, whole)
     rate = chosen_learning_rate(settings.learning_rate, "sft", size)
     tokens = fingerprint(train.select_columns(["input_ids", "labels"]))
     chosen = {"max_steps": steps, "learning_rate": rate, "max_length": max_length}
@@ -339,7 +340,7 @@ def prepare_sft(values: Mapping[str, object] | SftSettings) -> ReadySft:
         accumulation=accumulation,
         output_dir=from_root(settings.output_dir),
         split=split.fingerprint if split else "",
-        form=form_of(data["train"][0]["prompt"]),
+        form=form,
         facts=_facts(settings, planned, base=models.base_identity(folder), data=tokens, **chosen),
         max_length=max_length,
         validation=validation,

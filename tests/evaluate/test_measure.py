@@ -81,7 +81,7 @@ def test_a_reply_that_ends_stops_there_and_one_that_does_not_is_cut(loaded, monk
     end = tokenizer.eos_token_id
 
     def generate(input_ids, max_new_tokens, **options):
-        assert end in options["eos_token_id"] and not options["do_sample"]
+        assert end in model.generation_config.eos_token_id and not options["do_sample"]
         words = torch.full((len(input_ids), max_new_tokens), tokenizer.convert_tokens_to_ids("a"))
         words[0, 2:] = tokenizer.pad_token_id
         words[0, 2] = end

@@ -354,11 +354,10 @@ def test_the_bundled_dataset_shows_every_kind_and_keeps_the_services_apart():
     sample = load("sample")
     rows = [each for split in sample.values() for each in split]
     kinds = {"ours", "theirs", "ours_theirs", "theirs_ours", "base", "empty", "mixed"}
-    assert len(rows) >= 48 and {each["kind"] for each in rows} == kinds
-    assert sum(each["language"] == "Java" for each in rows) >= 0.6 * len(rows)
+    assert len(rows) >= 300 and {each["kind"] for each in rows} == kinds
     assert {"Java", "Python", "TypeScript", "Go", "C"} <= {each["language"] for each in rows}
-    assert set(sample["train"]["repository"]) == {"parcel-tracking"}
-    assert set(sample["test"]["repository"]) == {"seat-booking"}
+    assert not set(sample["train"]["repository"]) & set(sample["test"]["repository"])
+    assert len(set(sample["train"]["repository"])) >= 8 and len(sample["test"]) >= 60
     assert set(counts(leakage_report(sample)).values()) == {0}
     assert json.loads((ROOT / "merges/sample/dataset/dataset_dict.json").read_text())["splits"] == ["train", "test"]
 

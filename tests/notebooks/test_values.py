@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import nbformat
@@ -57,7 +58,8 @@ def test_what_goes_where_is_said_before_the_first_request(capsys):
     run_until_the_first_request(limit=2)
     assert "Nothing leaves this machine" in capsys.readouterr().out
     run_until_the_first_request(limit=2, teacher="openai", model="m", base_url="https://llm.example.org/v1")
-    assert "5 conflicts of parcel-tracking, seat-booking go to llm.example.org, with" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert re.search(r"\b5 conflicts of [a-z-]+(, [a-z-]+)* go to llm\.example\.org, with", said), said
 
 
 def test_all_values_of_01_are_given_to_what_asks():

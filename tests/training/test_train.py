@@ -721,7 +721,7 @@ def test_settings_are_the_parameters_of_the_notebooks():
     ("kind", "style", "given", "measured"),
     [
         ("cpu", "full", {}, (30, 1, -1)),
-        ("cpu", "compact", {}, (30, 4, -1)),
+        ("cpu", "compact", {}, (30, 1, -1)),
         ("cuda", "full", {}, (200, 4, 4 * 400)),
         ("cuda", "compact", {}, (200, 4, 4 * 400)),
         ("cpu", "full", {"n_heldout": 500, "draws": 8, "base_tokens": 99}, (500, 8, 99)),
