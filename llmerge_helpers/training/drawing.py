@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from llmerge_helpers import models
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.merges.dataset import without_bars
 from llmerge_helpers.models import Completion, Loaded, Plan, Sampling
 from llmerge_helpers.models.device import world_size
 from llmerge_helpers.run import progress
@@ -172,7 +173,8 @@ def probe(ready: ReadyGrpo) -> ReadyGrpo:
                 "probe -1 practises on all."
             )
         return replace(ready, tried=found)
-    kept = rows.select(chosen).add_column("solved", [rates[i] for i in chosen])
+    with without_bars():
+        kept = rows.select(chosen).add_column("solved", [rates[i] for i in chosen])
     return replace(ready, tried=found, train=kept).in_batches()
 
 
