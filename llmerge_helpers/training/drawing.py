@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from llmerge_helpers.models import Completion, Loaded, Plan, Sampling
 from llmerge_helpers.models.device import world_size
 from llmerge_helpers.run import progress
 from llmerge_helpers.run.files import read_jsonl, write_jsonl
+from llmerge_helpers.training.guards import empty
 from llmerge_helpers.training.rows import in_between
 from llmerge_helpers.training.settings import PROBED
 from llmerge_helpers.verdict import verify
@@ -106,7 +106,7 @@ def draw(
             if enough():
                 break
     del model
-    let_go()
+    empty()
 
 
 def _identity(adapter: Path) -> str:
@@ -119,15 +119,6 @@ def _identity(adapter: Path) -> str:
             digest.update(file.read_bytes())
         known = digest.hexdigest()
     return f"{lineage['base_identity']}+{known}"
-
-
-def let_go() -> None:
-    """Give back what a model took that nobody holds any more: trained ones live on in circles of references."""
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def probe(ready: ReadyGrpo) -> ReadyGrpo:
