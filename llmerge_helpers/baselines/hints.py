@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llmerge_helpers.baselines.rules import decide
 from llmerge_helpers.conflicts import Conflict, Form, Message, Row, messages
-from llmerge_helpers.conflicts.plans import plan_of, texts_of
+from llmerge_helpers.conflicts.plans import plan_of, text_of
 
 _WORDS = {"ours_theirs": "ours then theirs", "theirs_ours": "theirs then ours", "empty": "nothing"}
 
@@ -25,7 +25,7 @@ def hints_of(conflict: Conflict) -> str:
     >>> hints_of(Conflict(ours="f(3)\\n", base="f(1)\\n", theirs="f(2)\\n"))
     'rules ours, token merge none'
     """
-    merged = texts_of(conflict)["token_merge"]
+    merged = text_of(conflict, "token_merge")
     return f"rules {_named(conflict, decide(conflict)[1].resolution)}, token merge {_named(conflict, merged)}"
 
 

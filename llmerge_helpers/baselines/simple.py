@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from llmerge_helpers.baselines.rules import decide, joined
 from llmerge_helpers.conflicts import Conflict, Row
-from llmerge_helpers.conflicts.threeway import merge_tokens
+from llmerge_helpers.conflicts.plans import text_of
 from llmerge_helpers.errors import LlmergeError
 
 MERGIRAF_SECONDS = 10
@@ -34,10 +34,6 @@ def resolve(name: str, row: Row) -> str | None:
         head, tail = row.get("prefix") or "", row.get("suffix") or ""
         conflict = replace(conflict, before=head + conflict.before, after=conflict.after + tail)
     return _BASELINES[name](conflict)
-
-
-def _token_merge(c: Conflict) -> str | None:
-    return merge_tokens(c.ours, c.base, c.theirs) if c.base else None
 
 
 def _mergiraf(file: Conflict) -> str | None:
@@ -67,7 +63,7 @@ _BASELINES: dict[str, Callable[[Conflict], str | None]] = {
     "union_reversed": lambda c: joined(c.theirs, c.ours),
     "base": lambda c: c.base,
     "empty": lambda c: "",
-    "token_merge": _token_merge,
+    "token_merge": lambda c: text_of(c, "token_merge"),
     "rules": lambda c: decide(c)[1].resolution,
     "mergiraf": _mergiraf,
 }

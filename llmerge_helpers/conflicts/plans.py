@@ -6,8 +6,6 @@ token (`benchmarks/README.md`). Each of these is a function here, so a small mod
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from llmerge_helpers.conflicts.conflict import Conflict
 from llmerge_helpers.conflicts.prompts import fenced, fences, render_reply
 from llmerge_helpers.conflicts.threeway import merge_tokens
@@ -27,14 +25,15 @@ HUNK = "resolution"  # the info string of a block that stands in place of the co
 _PLANS = {sentence.casefold(): plan for plan, sentence in SENTENCES.items()}
 
 
-def texts_of(conflict: Conflict) -> Mapping[str, str | None]:
-    """What each plan puts in place of the conflict; None where it has no answer.
+def text_of(conflict: Conflict, plan: str) -> str | None:
+    """What a plan puts in place of the conflict; None where it has no answer.
 
-    >>> texts_of(Conflict(ours="f(a, 2)\\n", base="f(a, 1)\\n", theirs="g(a, 1)\\n"))["token_merge"]
+    >>> text_of(Conflict(ours="f(a, 2)\\n", base="f(a, 1)\\n", theirs="g(a, 1)\\n"), "token_merge")
     'g(a, 2)\\n'
     """
-    merged = merge_tokens(conflict.ours, conflict.base, conflict.theirs) if conflict.base else None
-    return conflict.whole_sides() | {"base": conflict.base, "token_merge": merged}
+    if plan == "token_merge":
+        return merge_tokens(conflict.ours, conflict.base, conflict.theirs) if conflict.base else None
+    return conflict.base if plan == "base" else conflict.whole_sides()[plan]
 
 
 def plan_of(conflict: Conflict, resolution: str) -> str | None:
@@ -46,7 +45,7 @@ def plan_of(conflict: Conflict, resolution: str) -> str | None:
     kind = conflict.kind_of(resolution)
     if kind != "mixed" and not (kind == "base" and conflict.base is None):
         return kind
-    return "token_merge" if resolution == texts_of(conflict)["token_merge"] else None
+    return "token_merge" if resolution == text_of(conflict, "token_merge") else None
 
 
 def render_compact(conflict: Conflict, resolution: str) -> str:
@@ -82,7 +81,7 @@ def read_compact(answer: str, conflict: Conflict) -> str | None:
     True
     """
     if is_plan(answer):
-        return texts_of(conflict)[_PLANS[answer.strip().casefold()]]
+        return text_of(conflict, _PLANS[answer.strip().casefold()])
     blocks = fences(answer) if HUNK in answer.casefold() else []
     alone = len(blocks) == 1 and blocks[0].closed and blocks[0].info.lower() == HUNK
     return blocks[0].body if alone else None

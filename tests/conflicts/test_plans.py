@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmerge_helpers.conflicts import Conflict, split_reply
-from llmerge_helpers.conflicts.plans import SENTENCES, is_plan, plan_of, read_compact, render_compact, texts_of
+from llmerge_helpers.conflicts.plans import SENTENCES, is_plan, plan_of, read_compact, render_compact, text_of
 from llmerge_helpers.rewards import format_reward, resolution_reward
 from llmerge_helpers.verdict import proposal, verify
 
@@ -38,7 +38,7 @@ def test_a_compact_reply_is_read_back(ours, base, theirs, resolution):
 
 @pytest.mark.parametrize("plan", SENTENCES)
 def test_every_plan_stands_for_its_code(plan):
-    hunk = texts_of(CONFLICT)[plan]
+    hunk = text_of(CONFLICT, plan)
     answer = f"<think>\nbecause\n</think>\n\n{SENTENCES[plan]}"
     row = ROW | {"resolution": hunk, "answer": CONFLICT.with_(hunk)}
     assert plan_of(CONFLICT, hunk) == plan
@@ -46,7 +46,7 @@ def test_every_plan_stands_for_its_code(plan):
     assert proposal(answer, CONFLICT) == hunk or plan in ("ours_theirs", "theirs_ours")
     assert format_reward([answer]) == [1.0]
     assert resolution_reward([answer], **{name: [value] for name, value in row.items()}) == [1.0]
-    wrong = next(each for each in SENTENCES if texts_of(CONFLICT)[each] != hunk)
+    wrong = next(each for each in SENTENCES if text_of(CONFLICT, each) != hunk)
     assert verify(f"<think>\nbecause\n</think>\n\n{SENTENCES[wrong]}", row).match_type == "incorrect_resolution"
 
 
