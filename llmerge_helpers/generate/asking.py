@@ -365,10 +365,8 @@ class _Run:
             )
         _check_rows(self.rows)
         self.priced = bool(self._dollars({"completion_tokens": 10**6}))
-
-        if options.patience == "off-peak" and not self._cheaper_in(
-            datetime(2026, 11, 24, 2, tzinfo=UTC)
-        ):  # a peak of DeepSeek's
+        peak = datetime(2026, 11, 24, 2, tzinfo=UTC)  # one of DeepSeek's
+        if options.patience == "off-peak" and not self._cheaper_in(peak):
             raise LlmergeError(
                 f"patience is {options.patience}, but no off-peak price is known for {teacher.model} at "
                 f"{teacher.endpoint}: leave patience empty."

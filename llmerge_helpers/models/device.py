@@ -97,12 +97,6 @@ class Plan:
         """True where there is no GPU; TRL otherwise refuses, or picks bfloat16 on a CPU that only emulates it."""
         return self.device.kind == "cpu"
 
-    def replies_at_once(self, prompt: int, completion: int, most: int = 64) -> int:
-        """How many replies of this length transformers can write at once beside the trainer, 1 at least."""
-        room = self.device.memory_gib * ROOM
-        fits = (n for n in range(most, 1, -1) if self.memory.sampling(n, prompt, completion) <= room)
-        return next(fits, 1)
-
     def training_arguments(self) -> dict[str, bool]:
         """The part of `SFTConfig` and `GRPOConfig` that depends on the device; none of it is left to a default."""
         return {
