@@ -486,6 +486,7 @@ class Fault(Exception):
 
 def fault_of(error: BaseException, said: Mapping[str, object] | None = None) -> Fault | None:
     """The fault behind an exception of the SDK or of the network; None if it is neither: a bug must stay loud."""
+    import aiohttp
     import httpx2
     import openai
 
@@ -496,18 +497,22 @@ def fault_of(error: BaseException, said: Mapping[str, object] | None = None) -> 
     if isinstance(error, openai.APIStatusError):
         return _fault_of_status(error, said)
     cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
-    if isinstance(cause, httpx2.ConnectError) and re.search(r"\bSSL\b|certificate", str(cause)):
+    if isinstance(cause, httpx2.TransportError) and isinstance(cause.__cause__, aiohttp.ClientError):
+        cause = cause.__cause__  # it tells more: a connection that broke is called ConnectTimeout by the layers above
+    told = f"{type(cause).__name__}: {cause}"
+    if isinstance(cause, httpx2.ConnectError | aiohttp.ClientSSLError) and re.search(r"\bSSL\b|certificate", told):
         return Fault("no_trust", str(cause))
-    if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError):
-        return Fault("no_connection", f"{type(cause).__name__}: {cause}")
-    if isinstance(cause, httpx2.TimeoutException):
+    unreached = aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.ClientHttpProxyError
+    if isinstance(cause, unreached | httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError):
+        return Fault("no_connection", told)
+    if isinstance(cause, httpx2.TimeoutException | aiohttp.ServerTimeoutError):
         return Fault("idle", type(cause).__name__)
     if isinstance(cause, TimeoutError):
         return Fault("deadline")
-    if isinstance(cause, httpx2.UnsupportedProtocol | httpx2.InvalidURL):
+    if isinstance(cause, httpx2.UnsupportedProtocol | httpx2.InvalidURL | aiohttp.InvalidURL):
         return Fault("wrong_address", str(cause))
-    if isinstance(cause, httpx2.TransportError | OSError | openai.APIConnectionError):
-        return Fault("connection_lost", f"{type(cause).__name__}: {cause}")
+    if isinstance(cause, httpx2.TransportError | aiohttp.ClientError | OSError | openai.APIConnectionError):
+        return Fault("connection_lost", told)
     if isinstance(cause, httpx2.DecodingError):
         return Fault("malformed", f"{type(cause).__name__}: {cause}")
     return None

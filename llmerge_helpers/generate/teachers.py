@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from llmerge_helpers.conflicts import Conflict, Message, render_answer
 from llmerge_helpers.errors import LlmergeError
@@ -165,20 +166,23 @@ class Teacher:
     def client(self, *, idle_s: float) -> AsyncOpenAI:
         """A client for the running event loop; it retries nothing, since the engine has to see every fault."""
         import httpx2
-        from openai import AsyncOpenAI
+        from openai import AsyncOpenAI, DefaultAioHttpClient
 
         _check_key(self.api_key)
         _check_address(self.base_url)
-        # the engine bounds the requests, so a pool that bounds them too could only time out
-        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=30)
+        # the engine bounds the requests, so a pool that bounds them too could only time out (aiohttp: 0 is no bound)
+        limits = httpx2.Limits(max_connections=0, keepalive_expiry=30)
         timeout = httpx2.Timeout(idle_s, connect=min(30.0, idle_s), pool=None)
-        rules = self.name == "rules" and not self.base_url
-        local = rules or _host(self.base_url) in _LOOPBACK  # never through a proxy
-        transport = httpx2.MockTransport(answer_by_rules) if rules else None  # no socket: it answers in this process
+        local = rules = self.name == "rules" and not self.base_url
+        local = local or _host(self.base_url) in _LOOPBACK  # never through a proxy
+        make, transport = DefaultAioHttpClient, None  # half the processor time of httpx2's own transport
+        if rules:
+            transport = httpx2.MockTransport(answer_by_rules)  # no socket: it answers in this process
+        elif not local and any(address.startswith("socks") for address in getproxies().values()):
+            make, limits = httpx2.AsyncClient, httpx2.Limits(keepalive_expiry=30)  # aiohttp knows no such proxy
+        options = {"limits": limits, "timeout": timeout, "transport": transport}
         try:
-            http = httpx2.AsyncClient(
-                limits=limits, timeout=timeout, trust_env=not local, follow_redirects=False, transport=transport
-            )
+            http = make(trust_env=not local, follow_redirects=False, **options)
         except (ImportError, ValueError, OSError, httpx2.InvalidURL) as error:
             raise LlmergeError(_why_no_client(error)) from None
         address = "http://rules.invalid/v1" if rules else self.base_url
