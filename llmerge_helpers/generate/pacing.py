@@ -1,4 +1,4 @@
-"""What the headers of a reply say of the share that is left, and when there is more: `x-ratelimit-*` and its kin."""
+"""How long a service asks to wait: what its headers say of the share that is left, and what its refusals say."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-_PART = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(ns|us|µs|μs|ms|s|m|h|d)")
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_WORDS = r"(?P<ms>millis|milliseconds?)|(?P<s>secs?|seconds?)|(?P<m>mins?|minutes?)|(?P<h>hrs?|hours?)|(?P<d>days?)"
+_PART = re.compile(
+    rf"(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?:{_WORDS}|(?P<unit>{'|'.join(_UNITS)}))(?![a-z])[\s,]*(?:and\b\s*)?"
+)
+_WAIT = re.compile(r"(?:retry|try again|wait)[^\d.]{0,12}(.{1,80})", re.IGNORECASE | re.DOTALL)
 _EPOCH_S = 1e8  # a number above it is a time since 1970, not three years to wait
 _EPOCH_MS = 1e11
 
@@ -36,8 +40,7 @@ def pause(headers: Mapping[str, str], now: float | None = None) -> float:
         ends.append(reset[2])
     if not any(ends):
         return 0.0
-    if now is None:
-        now = _date(headers.get("date") or "") or time.time()
+    now = _now(headers) if now is None else now
     return max(seconds_until(end or "", now) or 0.0 for end in ends)
 
 
@@ -62,11 +65,68 @@ def seconds_until(text: str, now: float) -> float | None:
                 number /= 1000
             number -= now
         return max(0.0, number)
-    parts = _PART.findall(text.lower())
-    if parts and not _PART.sub("", text.lower()).strip():
-        return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    length, rest = _duration(text)
+    if length is not None and not rest:
+        return length
     at = _date(text)
     return None if at is None else max(0.0, at - now)
+
+
+def _duration(text: str) -> tuple[float | None, str]:
+    """The length of time that `text` begins with, None without one, and what comes after it."""
+    text, length = text.lower(), None
+    while found := _PART.match(text):
+        unit = found["unit"] or found.lastgroup
+        length, text = (length or 0.0) + float(found["number"]) * _UNITS[unit], text[found.end() :]
+    return length, text
+
+
+def retry_after(headers: Mapping[str, str], now: float | None = None) -> float:
+    """Seconds that a `Retry-After` header asks for, in whatever way it tells them; 0 without one.
+
+    >>> retry_after({"retry-after": "2.5"}), retry_after({"retry-after-ms": "250"}), retry_after({})
+    (2.5, 0.25, 0.0)
+    >>> retry_after({"retry-after": "Thu, 01 Jan 1970 00:01:00 GMT"}, now=20.0)
+    40.0
+    """
+    now = _now(headers) if now is None else now
+    told = (f"{(headers.get('retry-after-ms') or '').strip()}ms", headers.get("retry-after") or "")
+    return next((wait for text in told if (wait := seconds_until(text, now)) is not None), 0.0)
+
+
+def told_wait(text: str) -> float:
+    """Seconds that the words of a refusal ask to wait; 0 if they ask for nothing.
+
+    >>> told_wait("Please retry in 37.8s."), told_wait("try again in 1m2.5s"), told_wait("slow down")
+    (37.8, 62.5, 0.0)
+    >>> told_wait("Try again after 1 minute and 30 seconds.")
+    90.0
+    """
+    found = _WAIT.search(text)
+    return (_duration(found[1])[0] or 0.0) if found else 0.0
+
+
+def reset_of(headers: Mapping[str, str], body: object, now: float | None = None) -> datetime | None:
+    """When a limit is lifted, where that is told (OpenRouter tells it in the body too).
+
+    >>> reset_of({"x-ratelimit-reset": "1741305600000"}, {}, now=1741300000.0).isoformat()
+    '2025-03-06T23:20:00+00:00'
+    """
+    inner = body
+    for name in ("error", "metadata", "headers"):
+        inner = inner.get(name) if isinstance(inner, Mapping) else None
+    told = headers.get("x-ratelimit-reset") or (inner.get("X-RateLimit-Reset") if isinstance(inner, Mapping) else None)
+    now = _now(headers) if now is None else now
+    wait = (seconds_until(str(told or ""), now) or 0.0) or retry_after(headers, now)
+    try:
+        return datetime.fromtimestamp(now + wait, UTC) if wait else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _now(headers: Mapping[str, str]) -> float:
+    """The time of a reply, so that a clock that goes wrong here does no harm."""
+    return _date(headers.get("date") or "") or time.time()
 
 
 def _is_zero(text: str) -> bool:

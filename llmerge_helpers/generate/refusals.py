@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
-import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 LIMITS = ("max_tokens", "max_completion_tokens")
 STATUS = {
@@ -143,59 +139,6 @@ def refused_field(text: str, said: Mapping[str, object] | None) -> str:
     """The field of a body, one of those that a person chose, that a refusal names; empty if it names none."""
     mine = (name for name in said or () if name not in _OURS)
     return next((name for name in mine if re.search(rf"\b{re.escape(name)}\b", text) and _REFUSAL.search(text)), "")
-
-
-# ------------------------------------------------------------------------------------------------- how long to wait
-
-
-def retry_after(headers: Mapping[str, str], now: float | None = None) -> float:
-    """Seconds that a `Retry-After` header asks for, given in seconds or as a date; 0 without one.
-
-    >>> retry_after({"retry-after": "2.5"}), retry_after({"retry-after-ms": "250"}), retry_after({})
-    (2.5, 0.25, 0.0)
-    >>> retry_after({"retry-after": "Thu, 01 Jan 1970 00:01:00 GMT"}, now=20.0)
-    40.0
-    """
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        text = (headers.get(name) or "").strip()
-        try:
-            wait = float(text) * unit
-        except ValueError:
-            try:
-                wait = parsedate_to_datetime(text).timestamp() - (time.time() if now is None else now)
-            except (ValueError, TypeError):
-                continue
-        return max(0.0, wait) if math.isfinite(wait) else 0.0
-    return 0.0
-
-
-_WAIT = re.compile(r"(?:retry|try again|wait)\D{0,12}((?:\d+(?:\.\d+)? ?[a-z]+[ ,]*)+)", re.IGNORECASE)
-_UNITS = (("ms", 0.001), ("milli", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0))
-
-
-def told_wait(text: str) -> float:
-    """Seconds that the words of a refusal ask to wait; 0 if they ask for nothing.
-
-    >>> told_wait("Please retry in 37.8s."), told_wait("try again in 1m2.5s"), told_wait("slow down")
-    (37.8, 62.5, 0.0)
-    """
-    found, wait = _WAIT.search(text), 0.0
-    for number, unit in re.findall(r"(\d+(?:\.\d+)?) ?([a-z]+)", found[1].lower() if found else ""):
-        wait += float(number) * next((seconds for name, seconds in _UNITS if unit.startswith(name)), 0.0)
-    return wait
-
-
-def reset_of(headers: Mapping[str, str], body: object) -> datetime | None:
-    """When a limit is lifted, where it is told as a time (OpenRouter: milliseconds, in the body too)."""
-    inner = body
-    for name in ("error", "metadata", "headers"):
-        inner = inner.get(name) if isinstance(inner, Mapping) else None
-    told = headers.get("x-ratelimit-reset") or (inner.get("X-RateLimit-Reset") if isinstance(inner, Mapping) else None)
-    try:
-        at = float(told or 0)
-        return datetime.fromtimestamp(at / 1000 if at > 1e11 else at, UTC) if at > 1e9 else None
-    except (ValueError, TypeError, OverflowError, OSError):
-        return None
 
 
 # ---------------------------------------------------------------------------------------------------- what they say

@@ -12,7 +12,7 @@ from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any
 
 from llmerge_helpers.conflicts import split_reply
-from llmerge_helpers.generate.pacing import pause
+from llmerge_helpers.generate.pacing import pause, reset_of, retry_after, told_wait
 from llmerge_helpers.generate.prices import told_usage
 from llmerge_helpers.generate.refusals import (
     BASE_RESP,
@@ -22,9 +22,6 @@ from llmerge_helpers.generate.refusals import (
     kind_of_status,
     message_of,
     refused_field,
-    reset_of,
-    retry_after,
-    told_wait,
     words,
 )
 from llmerge_helpers.run import redact

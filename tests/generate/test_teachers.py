@@ -19,7 +19,8 @@ from llmerge_helpers.baselines import explain as explaining
 from llmerge_helpers.conflicts import Conflict, messages
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import Teacher, generate, pick, prices, teachers
-from llmerge_helpers.generate.request import FAULTS, Fault, kind_of_status, retry_after
+from llmerge_helpers.generate.pacing import retry_after, told_wait
+from llmerge_helpers.generate.request import FAULTS, Fault, kind_of_status
 from llmerge_helpers.generate.teachers import answer_by_rules, balance, rules_version
 
 TUESDAY_NIGHT, TUESDAY_NOON = datetime(2026, 11, 24, 2, tzinfo=UTC), datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -236,6 +237,14 @@ def test_retry_after_in_seconds_as_a_date_and_as_nonsense():
     assert retry_after({"retry-after": "Tue, 24 Nov 2026 11:00:00 GMT"}, now=TUESDAY_NOON.timestamp()) == 0.0
     for text in ("-3", "soon", "nan", "inf", ""):
         assert retry_after({"retry-after": text}) == 0.0
+    assert retry_after({"retry-after-ms": "soon", "retry-after": "1m30s"}) == 90.0
+    known = {
+        "try again in 20s": 20,
+        "retry after 2 minutes": 120,
+        "Please wait 1 hour, 5 min.": 3900,
+        "wait 3 files": 0,
+    }
+    assert {text: told_wait(text) for text in known} == known
 
 
 def test_a_fault_never_repeats_a_secret(monkeypatch):
