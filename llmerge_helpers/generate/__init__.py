@@ -12,13 +12,13 @@ cost, and a cap is never passed.
 'exact_match'
 """
 
-from llmerge_helpers.generate.asking import Options, Result, Results, RunStopped, check_answered, generate, one, quote
+from llmerge_helpers.generate.asking import Options, Result, Results, RunStopped, generate, one, quote
 from llmerge_helpers.generate.consent import agree, going_out
 from llmerge_helpers.generate.examples import Example, write_examples
 from llmerge_helpers.generate.prices import Budget
 from llmerge_helpers.generate.teachers import Teacher, pick
 
 __all__ = [
-    "Budget", "Example", "Options", "Result", "Results", "RunStopped", "Teacher", "agree", "check_answered",
-    "generate", "going_out", "one", "pick", "quote", "write_examples",
+    "Budget", "Example", "Options", "Result", "Results", "RunStopped", "Teacher", "agree", "generate",
+    "going_out", "one", "pick", "quote", "write_examples",
 ]  # fmt: skip

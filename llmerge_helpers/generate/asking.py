@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from sys import intern
 from typing import Any, NoReturn
 
@@ -22,7 +22,7 @@ from llmerge_helpers.conflicts import Message, Reply, Row, messages, split_reply
 from llmerge_helpers.conflicts.prompts import PROMPT_VERSION
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import prices
-from llmerge_helpers.generate.batch import Batches, check_has_batches, check_not_in_batch, open_keys
+from llmerge_helpers.generate.batch import Batches, check_has_batches, open_keys
 from llmerge_helpers.generate.engine import ESCALATION, Engine, Job, is_cut_off, say, sdk_version
 from llmerge_helpers.generate.interrupts import Interrupts
 from llmerge_helpers.generate.limiter import Limiter
@@ -73,8 +73,6 @@ class Options:
                 raise LlmergeError(f"{name} must not be negative, got {getattr(self, name)}.")
         if self.patience not in ("", "off-peak", "batch"):
             raise LlmergeError(f"patience is off-peak, batch or empty, got '{self.patience}'.")
-        if self.patience == "batch" and (self.max_tokens_total or (self.budget and self.budget.max_tokens_total)):
-            raise LlmergeError("patience is batch, which keeps to max_cost_usd: leave max_tokens_total at 0.")
         if not 0 <= self.max_failed_share <= 1:
             raise LlmergeError(f"max_failed_share is a share from 0 (off) to 1, got {self.max_failed_share}.")
         if self.until_correct > self.samples:
@@ -329,7 +327,6 @@ class _Run:
         self.rows: Sequence[Row] = rows if whole and not isinstance(rows, Mapping) else list(rows)
         self.teacher, self.options = teacher, options
         self.ledger = Ledger(from_root(options.cache_dir))
-        self.limits = self.ledger.limits()
         self.shelf = Shelf(self.ledger)
         self.budget = options.budget if options.budget is not None else Budget(options.max_cost_usd)
         self.budget.max_tokens_total = self.budget.max_tokens_total or options.max_tokens_total
@@ -343,8 +340,7 @@ class _Run:
         self.drawn: dict[int, _Drawn] = {}
         self.ids: dict[int, str] = {}
         self.failed: dict[str, tuple[Job, str | None]] = {}  # keys that were asked in vain, and how it ended
-        # questions that a batch answers: asked one by one as well, they would be paid twice
-        self.held = set() if self.by_batch else open_keys(self.ledger, teacher)
+        self.in_batch: set[str] = set()  # keys of ours that an open batch answers, in a run that asks one by one
         self.looking: Iterator[None] | None = self._look()  # the rows that are not looked up yet
         self.known: list[dict[str, int]] = []  # usage of some answers: what the rest will need, too
         self.seen, self.rng = 0, random.Random(0)  # how many were seen of which these are a sample
@@ -377,6 +373,16 @@ class _Run:
         if await self.something_to_ask():
             await self.ask()
         return self.results()
+
+    @cached_property
+    def limits(self) -> list[int]:
+        """The values of `max_tokens` under which replies lie in the cache; looked for once there is one to ask."""
+        return self.ledger.limits()
+
+    @cached_property
+    def held(self) -> set[str]:
+        """Questions that open batches answer: asked one by one as well, they would be paid twice."""
+        return set() if self.by_batch else open_keys(self.ledger, self.teacher)
 
     @property
     def by_batch(self) -> bool:
@@ -414,6 +420,7 @@ class _Run:
             if time.monotonic() >= pause:
                 await asyncio.sleep(0)
                 pause = time.monotonic() + SLICE_S
+        self._check_not_in_batch()
         await asyncio.sleep(0)  # whoever calls again and again leaves room, too
 
     def _look(self) -> Iterator[None]:
@@ -498,10 +505,22 @@ class _Run:
             body = self.teacher.body(chat or messages(self.rows[index]), 1)
             self.worst_prompt[index] = prices.worst_usage(body)["prompt_tokens"]
         if job.first_key not in self.pending:
-            if job.first_key in self.held:
-                check_not_in_batch(self.ledger, self.teacher, {job.first_key})
             self.pending.add(job.first_key)
-            self.queue.append(job)
+            if job.first_key in self.held:
+                self.in_batch.add(job.first_key)
+            else:
+                self.queue.append(job)
+
+    def _check_not_in_batch(self) -> None:
+        """Raise an `LlmergeError` where a batch answers some of our questions already."""
+        if not self.in_batch:
+            return
+        count = len(self.in_batch)
+        raise LlmergeError(
+            f"{'at least ' if self.looking else ''}{count} of these questions {'is' if count == 1 else 'are'} in a "
+            "batch that is open at the service: set patience to batch to take its answers; one that is cancelled in "
+            "the service's console gives what is finished, and frees the rest."
+        )
 
     def _draw_more(self, index: int) -> None:
         """Draw the next samples of a row whose drawn ones have ended; what is on disk is taken at once."""
@@ -676,6 +695,7 @@ class _Run:
             self._notice_model(result)
             self._take(result)
             self._draw_more(index)
+        self._check_not_in_batch()
 
     def _know(self, *records: Record | None) -> None:
         """Note what one row needed, a reply that was cut off and asked again included."""
@@ -810,18 +830,6 @@ class _Run:
             "quote": self.quoted,
         }
         return Results(results, report, self._left())
-
-
-def check_answered(results: Results) -> None:
-    """Raise `RunStopped` where requests were made, or read back, and none of them has an answer."""
-    if not results or any(result.answered for result in results):
-        return
-    reason, times = Counter(redact(result.error or "none came") for result in results).most_common(1)[0]
-    raise RunStopped(
-        f"stopped: none of {len(results)} requests was answered ({times} times: {reason}): set that right, and "
-        "the same command asks them again.",
-        results,
-    )
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import math
 import os
 import random
 import re
@@ -12,11 +13,11 @@ import time
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate.engine import ESCALATION, Engine, Job, is_cut_off, say
@@ -25,7 +26,7 @@ from llmerge_helpers.generate.reply_cache import Ledger, Record, request_key
 from llmerge_helpers.generate.request import Completion, Fault, backoff, fault_of, send
 from llmerge_helpers.generate.teachers import BATCHES, Teacher
 from llmerge_helpers.run import redact, shown
-from llmerge_helpers.run.files import read_json, write_json
+from llmerge_helpers.run.files import atomic_file, read_json, write_json
 from llmerge_helpers.run.screen import Progress
 
 if TYPE_CHECKING:
@@ -61,15 +62,6 @@ def open_keys(ledger: Ledger, teacher: Teacher) -> set[str]:
     return {key for sent in _open(ledger, teacher) for key in sent.requests}
 
 
-def check_not_in_batch(ledger: Ledger, teacher: Teacher, keys: set[str]) -> None:
-    """Raise an `LlmergeError` where some of `keys` are being answered by a batch: asked again, they are paid twice."""
-    if held := open_keys(ledger, teacher) & keys:
-        raise LlmergeError(
-            f"{len(held)} of these questions are in a batch that is open at the service: set patience to batch to take "
-            "its answers; one that is cancelled in the service's console gives what is finished, and frees the rest."
-        )
-
-
 def body_of_batch(body: dict[str, object]) -> dict[str, object]:
     """The body as it stands in a file of requests: nothing there is streamed.
 
@@ -88,6 +80,14 @@ def pause_s(looks: int) -> float:
     return min(300.0, 5.0 * 1.5 ** min(looks, 20))
 
 
+class Asked(NamedTuple):
+    """One request of a file: which sample it asks for, and what it may take at most."""
+
+    sample: int
+    dollars: float
+    tokens: int = 0  # none in the state of a batch from before they were counted: its bill counts all the same
+
+
 @dataclass
 class Sent:
     """A file of requests, and how far it is: planned, uploaded (it may then be created, too), created."""
@@ -96,15 +96,16 @@ class Sent:
     endpoint: str
     share: float
     planned_at: float
-    requests: dict[str, tuple[int, float]] = field(default_factory=dict)  # key -> sample, dollars at most
+    requests: dict[str, Asked] = field(default_factory=dict)  # by key
     file_id: str = ""
     batch_id: str = ""
     created_at: float = 0.0
 
     @property
-    def worst(self) -> float:
-        """What it costs at most, in dollars."""
-        return sum(worst for _, worst in self.requests.values())
+    def worst(self) -> tuple[float, int]:
+        """What it takes at most, in dollars and in tokens."""
+        asked = self.requests.values()
+        return sum(each.dollars for each in asked), sum(each.tokens for each in asked)
 
 
 class Line(NamedTuple):
@@ -254,7 +255,7 @@ class Batches:
                 self._forget(sent)
             else:
                 self.mine[sent.name] = sent
-                self.engine.budget.reserved += sent.worst  # even above the cap: it was sent, and will be billed
+                self.engine.budget.take(*sent.worst)  # even above the cap: it was sent, and will be billed
                 say(f"a batch of {len(sent.requests)} questions is open at the service; its answers are taken up")
         self._free()
 
@@ -283,7 +284,7 @@ class Batches:
         busy: list[Job] = []  # another process is asking them, one by one
         size, short = 0, False
         self.folder.mkdir(parents=True, exist_ok=True)
-        with _whole(self._path(sent.name, "jsonl")) as file:
+        with atomic_file(self._path(sent.name, "jsonl")) as file:
             while self.jobs and len(chosen) < self.most_requests:
                 job = self.jobs.popleft()
                 if not self.ledger.claim(job.key):
@@ -302,24 +303,26 @@ class Batches:
                 except UnicodeEncodeError as error:  # one such line, and the service would refuse the whole file
                     await self._ended(job, None, fault_of(error).sentence(), cached=False)
                     continue
-                worst = self.offer.share * (engine.price(worst_usage(body), dear=True) or 0.0)
+                usage = worst_usage(body)
+                worst = budget.worst(self.offer.share * (engine.price(usage, dear=True) or 0.0))
+                tokens = math.ceil(budget.worst(usage["prompt_tokens"] + usage["completion_tokens"]))
                 if chosen and size + len(line) > self.offer.most_bytes:
                     self.jobs.appendleft(job)
                     break
-                if not budget.reserve(worst):
+                if not budget.reserve(worst, tokens):
                     self.jobs.appendleft(job)
                     short = True
                     break
                 file.write(line)
                 size += len(line)
                 chosen.append(job)
-                sent.requests[job.key] = job.sample, worst
+                sent.requests[job.key] = Asked(job.sample, worst, tokens)
                 if len(chosen) % 200 == 0:
                     await asyncio.sleep(0)  # a person may want to interrupt
         self.jobs.extend(busy)
         if short and (self.mine or self.elsewhere):  # what is open may turn out cheaper than its worst case
             self._path(sent.name, "jsonl").unlink()
-            budget.settle(sent.worst, 0.0)
+            budget.give_back(*sent.worst)
             self.jobs.extendleft(reversed(chosen))
             return False
         if not chosen:
@@ -374,7 +377,7 @@ class Batches:
                 told = await self._find(sent)  # it may have been created all the same
         sent.batch_id, sent.created_at = told.id, float(told.created_at or time.time())
         self._save(sent)
-        at_most = f", at most ${sent.worst:.4f}" if sent.worst else ""
+        at_most = f", at most ${sent.worst[0]:.4f}" if sent.worst[0] else ""
         say(
             f"sent {len(sent.requests)} questions as a batch at {sent.share:g} of the price{at_most}: answers come "
             "within 24 hours. An interrupt leaves it with the service, and the same command takes it up."
@@ -496,9 +499,10 @@ class Batches:
                 on_disk |= {key} if known else set()
                 if len(faults) % 50 == 0:
                     self._show(f"{len(faults)} of {len(sent.requests)} read")
-        for key, (_, worst) in unread.items():
+        for key, (_, worst, tokens) in unread.items():
             lost = torn or status == "completed"  # it may have been answered, and billed
             self.engine.budget.settle(worst, 0.0, worst if lost else 0.0)
+            self.engine.budget.settle_tokens(tokens, tokens if lost else 0)
             if lost:
                 faults[key] = Fault("malformed", "the batch has no line for it that can be read")
                 if key in self.waiting:
@@ -535,15 +539,20 @@ class Batches:
         began: datetime, took: float,
     ) -> bool:  # fmt: skip
         """Put one reply on disk, then into the books; True if there was an answer already."""
-        engine, (sample, worst) = self.engine, sent.requests[key]
+        engine, (sample, worst, tokens) = self.engine, sent.requests[key]
         usage, dollars = self._bill(response, began, sent.share)
         job = self.waiting.get(key) or Job(-1, sample, key, 0, None, key)  # a row that only an earlier run asked for
         job.attempts += 1
         job.spoiled = await asyncio.to_thread(self.ledger.attempts, key)
         answer = self.ledger.get(key)
-        spent = dollars or 0.0
+        spent, used = dollars or 0.0, usage["prompt_tokens"] + usage["completion_tokens"] if usage else tokens
+        told = bool(usage) or dollars is not None
+        engine.budget.learn(worst, spent)
+        engine.budget.learn(tokens, used)
+        if fault is not None and fault.rule.bill == "nothing" and not told:
+            used, told = 0, True
         if any(old and old.get("response") == response for old in (answer, *job.spoiled)):
-            spent = 0.0  # a run that was killed here has it in its books
+            spent, used, told = 0.0, 0, True  # a run that was killed here has it in its books
         elif response is not None and (fault is None or usage):
             record: Record = engine.record(job, body, response, usage, dollars, began, took)
             record["batch"] = sent.share
@@ -553,8 +562,8 @@ class Batches:
                 record["error"] = _plain(fault.sentence()) if fault else "another run had an answer by then"
                 await asyncio.to_thread(self.ledger.put_attempt, record)
                 job.spoiled.append(record)
-        told = bool(usage) or (fault is not None and fault.rule.bill == "nothing")
         engine.budget.settle(worst, spent, 0.0 if told else worst)
+        engine.budget.settle_tokens(tokens, used)
         if fault is None:
             engine.answers += 1
             engine.tokens += usage.get("completion_tokens", 0)
@@ -620,7 +629,7 @@ class Batches:
 
         async def fetch() -> None:
             async with self.engine.client.files.with_streaming_response.content(file_id) as answer:
-                with _whole(path) as file:
+                with atomic_file(path) as file:
                     async for chunk in answer.iter_bytes():
                         file.write(chunk)
 
@@ -639,7 +648,7 @@ class Batches:
         """Give up a batch that the service never began, and put its jobs back."""
         self._forget(sent)
         self.mine.pop(sent.name, None)
-        self.engine.budget.settle(sent.worst, 0.0)
+        self.engine.budget.give_back(*sent.worst)
         self._free()
 
     def _forget(self, sent: Sent, keep: bool = False) -> None:
@@ -702,7 +711,10 @@ def _read(path: Path) -> Sent | None:
     """The state of a batch; None where it has ended."""
     try:
         sent = Sent(**read_json(path))
-        sent.requests = {key: (int(sample), float(worst)) for key, (sample, worst) in sent.requests.items()}
+        sent.requests = {
+            key: Asked(int(sample), float(dollars), *map(int, tokens))
+            for key, (sample, dollars, *tokens) in sent.requests.items()
+        }
     except FileNotFoundError:
         return None
     except (TypeError, ValueError, AttributeError):
@@ -711,20 +723,6 @@ def _read(path: Path) -> Sent | None:
             "delete it."
         ) from None
     return sent
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that appears at `path` once it is whole and on the disk."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -169,12 +169,24 @@ class Budget:
         """The worst case after what this purse has seen."""
         return amount * self.overrun
 
-    def reserve(self, amount: float) -> bool:
-        """Set `amount` aside, if it fits."""
+    def reserve(self, amount: float, tokens: int = 0) -> bool:
+        """Set `amount` and `tokens` aside, if both fit."""
         if self.cap and self.spent + self.unknown + self.reserved + amount > self.cap:
+            return False
+        if tokens and not self.reserve_tokens(tokens):
             return False
         self.reserved += amount
         return True
+
+    def take(self, amount: float, tokens: int) -> None:
+        """Set both aside whether they fit or not: it is being spent already."""
+        self.reserved += amount
+        self.tokens_reserved += tokens
+
+    def give_back(self, amount: float, tokens: int) -> None:
+        """Undo a reservation of which nothing was spent."""
+        self.settle(amount, 0.0)
+        self.settle_tokens(tokens, 0)
 
     def reserve_tokens(self, tokens: int) -> bool:
         """Set `tokens` aside, if they fit."""

@@ -442,6 +442,45 @@ def test_a_file_never_holds_more_than_the_cap_allows(run, tmp_path):
     assert_settled(server, tmp_path)
 
 
+def tokens_at_most(teacher, body) -> int:
+    """The most tokens of a question in a batch and its answer."""
+    worst = prices.worst_usage(body)
+    return worst["prompt_tokens"] + worst["completion_tokens"]
+
+
+@pytest.mark.parametrize("usage", ["told", "zero"])
+def test_a_cap_in_tokens_holds_and_what_is_left_room_for_goes_out_later(run, tmp_path, usage):
+    unpriced = {"model": "nobody-knows-its-price", "base_url": ""}
+    with BatchServer(take_ours) as server:
+        server.spoil = lambda lines: (
+            [re.sub(rb'_tokens": \d+', b'_tokens": 0', line) for line in lines] * (usage == "zero") or lines
+        )
+        unpriced["base_url"] = server.url
+        teacher = replace(server.teacher(), **unpriced, name="openai")
+        body = teacher.body(messages(make_rows(1)[0]), 100)
+        cap = 5 * tokens_at_most(teacher, body) + 10
+        results = run(make_rows(20), teacher, max_tokens=100, max_tokens_total=cap)
+        sizes = [batch["_size"] for batch in server.made.values()]
+        assert sizes[0] == 5 and (len(sizes) > 1) == (usage == "told")
+        assert results.not_asked and len(results) + len(results.not_asked) == 20
+        booked = results.report["tokens_booked"]
+        told = sum(sum(r.usage.get(name, 0) for name in ("prompt_tokens", "completion_tokens")) for r in results)
+        assert booked <= cap and (booked == told or usage == "zero") and (booked >= cap - 10 or usage == "told")
+        assert len(run(make_rows(20), teacher, max_tokens=100)) == 20
+
+
+def test_what_is_open_counts_against_the_cap_in_tokens_of_the_run_that_takes_it_up(run, tmp_path):
+    with BatchServer(take_ours) as server:
+        server.polls = 2
+        interrupt_at(server, "poll", lambda: run(make_rows(5), server.teacher(), max_tokens=100))
+        body = server.teacher().body(messages(make_rows(1)[0]), 100)
+        results = run(
+            make_rows(6), server.teacher(), max_tokens=100, max_tokens_total=tokens_at_most(server.teacher(), body)
+        )
+        assert len(results) == 5 and len(results.not_asked) == 1 and len(server.made) == 1
+    assert_settled(server, tmp_path)
+
+
 def test_a_cap_below_one_question_sends_nothing(run, capsys):
     with BatchServer(take_ours) as server:
         results = run(make_rows(3), server.teacher(), max_cost_usd=1e-9)
@@ -469,7 +508,7 @@ def test_a_batch_that_was_taken_up_fills_the_purse_of_the_new_run(run, tmp_path)
         worst = json.loads(next((tmp_path / "batches").glob("*.json")).read_text())["requests"].values()
         seen: list[str] = []
         server.on_call = lambda step: seen.append(first["status"]) if step == "upload" else None
-        cap = 1.1 * sum(most for _, most in worst)
+        cap = 1.1 * sum(most for _, most, _ in worst)
         results = run(make_rows(9), server.teacher(), max_tokens=100, max_cost_usd=cap)
         assert len(results) == 9 and set(seen) == {"completed"}  # until then, the cap was taken by what is open
     assert results.report["cost_usd"] == pytest.approx(float(server.bill), rel=1e-12)
@@ -629,7 +668,7 @@ def test_a_stream_does_not_ask_what_a_batch_is_answering(run, tmp_path):
     with BatchServer(take_ours) as server:
         server.polls = 2
         interrupt_at(server, "poll", lambda: run(make_rows(4), server.teacher()))
-        with pytest.raises(LlmergeError, match="of these questions are in a batch that is open"):
+        with pytest.raises(LlmergeError, match="^4 of these questions are in a batch that is open"):
             run(make_rows(6), server.teacher(), patience="")
         assert server.books.requests == 0
         assert len(run(make_rows(6), server.teacher())) == 6

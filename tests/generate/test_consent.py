@@ -3,16 +3,7 @@
 import pytest
 
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.generate import (
-    Budget,
-    Result,
-    Results,
-    RunStopped,
-    Teacher,
-    agree,
-    check_answered,
-    going_out,
-)
+from llmerge_helpers.generate import Budget, Teacher, agree, going_out
 from llmerge_helpers.generate.prices import Quote
 from llmerge_helpers.run import screen
 
@@ -110,12 +101,3 @@ def test_without_anybody_to_ask_it_goes_on(monkeypatch):
     monkeypatch.setattr("builtins.input", lambda text: "1.5")
     agree(quote(9.0), budget := Budget(), DEEPSEEK)
     assert budget.cap == 1.5
-
-
-def test_a_run_without_an_answer_is_stopped_with_its_reason():
-    failed = [Result(i, "a", 0, "", error="connection: nobody listens") for i in range(3)]
-    with pytest.raises(RunStopped, match=r"none of 3 requests was answered \(3 times: connection: nobody listens\)"):
-        check_answered(Results(failed))
-    answered = Result(3, "b", 0, "", {"response": {"choices": [{"message": {"content": "x"}}]}})
-    check_answered(Results([*failed, answered]))
-    check_answered(Results())  # a cap left no room for the first: that is said elsewhere
