@@ -32,6 +32,7 @@ from llmerge_helpers.prepare.candidates import (
     shortest,
 )
 from llmerge_helpers.prepare.dataset_card import data_card
+from llmerge_helpers.prepare.exports import pairs, write_exports
 from llmerge_helpers.run import from_root, shown
 from llmerge_helpers.run.files import room_beside, write_atomic, write_jsonl
 from llmerge_helpers.verdict import MATCH_TYPES
@@ -187,7 +188,7 @@ def prepare(
     drop(candidates, "practice", lambda c: c.key in practice)
     if practice:
         notes.append(f"{len(practice)} conflicts that a teacher solved are left to GRPO, and in no SFT data.")
-    notes += _undecided(pool)
+    notes += _undecided(pool) + _paired(candidates, accept)
     off = {"flagged"} if not drop_flagged else set()
     off |= {"practice"} if not practice else set()
     off |= {"longer"} if keep != "shortest" else set()
@@ -368,6 +369,16 @@ def _undecided(pool: Sequence[Candidate]) -> list[str]:
     ]
 
 
+def _paired(candidates: Sequence[Candidate], accept: Sequence[str]) -> list[str]:
+    """A sentence on the preference pairs; none where no conflict has a right and a wrong reply."""
+    found = [pair["id"] for split in ("train", "validation") for pair in pairs(candidates, accept, split)]
+    if not found:
+        return []
+    return [
+        f"preferences.jsonl pairs a right reply with a wrong one {len(found)} times, for {len(set(found))} conflicts."
+    ]
+
+
 def _sft(candidates: Sequence[Candidate], name: str, work: Path) -> DatasetDict:
     from datasets import Features, List, Value
 
@@ -441,12 +452,14 @@ def _write(prepared: Prepared, output_dir: Path, facts: Mapping[str, str | None]
         path = prepared.paths[name]
         prepared.datasets[name] = save(prepared.datasets[name], path, cards[name])
     write_jsonl(output_dir / "rejects.jsonl", (c.reject() for c in prepared.candidates if c.dropped))
+    written = write_exports(prepared.candidates, prepared.accept, output_dir)
     lines = [f"tokenizer: {prepared.tokenizer.name}", f"max_tokens: {max_tokens}", *prepared.notes]
     for name, steps in prepared.steps.items():
         left = steps[0][1] - sum(count for _, count in steps[1:])
         lines += [f"{name}: {count} {text}" for text, count in steps] + [f"{name}: {left} kept"]
     for name, dataset in prepared.datasets.items():
         lines += [f"{name}/{split}: {len(part)} rows" for split, part in dataset.items()]
+    lines += [f"{name}: {count} lines" for name, count in written.items()]
     for c in prepared.candidates:
         for name, step in c.dropped.items():
             lines.append(
