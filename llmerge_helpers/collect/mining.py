@@ -402,24 +402,28 @@ def collect_repository(
     languages: Iterable[str] | None = None,
     max_merges: int | None = None,
     wholesale: bool = False,
+    only: Iterable[str] | None = None,
     report: Report | None = None,
     cache_dir: Path | None = None,
     on_merge: Callable[[int, int, int], None] | None = None,
 ) -> Iterator[Row]:
     """The rows of one repository, oldest merge first: one for each conflict hunk whose resolution is certain.
 
-    `languages` (names as in `languages.py`) and `max_merges` (the newest ones; 0 or None: all) choose. `report`, a
+    `languages` (names as in `languages.py`), `max_merges` (the newest ones; 0 or None: all) and `only` (merges by the
+    names of their commits) choose. `report`, a
     dict, is filled with counts of everything kept and dropped; `on_merge` is called with (done, of, rows). The source
     is only read. A folder of several services of scenarios gives the rows of all of them.
     """
     options, newest = mining_options(context_lines, languages, wholesale), check_max_merges(max_merges)
     report = {} if report is None else report
     counts = report.setdefault("counts", Counter())
+    wanted = None if only is None else frozenset(only)
     for one in [source] if isinstance(source, Source) else find_sources([source]):
         duplicates = Duplicates(counts)
         with one.open(cache_dir) as repository, Workshop.open(repository) as workshop:
             report["repository"], report["git"] = one.name, git_name()
             roots, merges = workshop.roots(), workshop.merges(newest)
+            merges = [merge for merge in merges if wanted is None or merge.sha in wanted]
             report["roots"], octopuses, done = roots, workshop.octopuses, 0
             counts.update({"merges": octopuses, "merges: more than two parents": octopuses})
             for item in mine(one, workshop, roots, merges, options):

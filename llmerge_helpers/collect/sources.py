@@ -8,10 +8,11 @@ import re
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from llmerge_helpers.collect.repository import Repository, clone, git_environment, git_version, is_url, url_name
 from llmerge_helpers.errors import LlmergeError
@@ -145,29 +146,44 @@ def build_scenarios(folder: str | Path, target: str | Path) -> Path:
 
     All branches grow from one root commit, which makes the folder one family of repositories.
     """
-    git_version()
-    folder, target = Path(folder), Path(target)
-    scenarios = sorted(child for child in folder.iterdir() if child.is_dir() and _is_scenario(child))
+    folder = Path(folder)
+    scenarios = {child.name: child for child in sorted(folder.iterdir()) if child.is_dir() and _is_scenario(child)}
     if not scenarios:
         raise LlmergeError(f"{folder} holds no scenario: each is a folder with {', '.join(STAGES)} in it.")
-    clash = [s.name for s in scenarios if re.search(r"[\s~^:?*\[\\]|\.\.|\.lock$|^-", s.name)]
+    clash = [name for name in scenarios if re.search(r"[\s~^:?*\[\\]|\.\.|\.lock$|^-", name)]
     if clash:
         raise LlmergeError(f"{folder / clash[0]} cannot be a branch name: use letters, digits and hyphens.")
-    environment = git_environment(pinned=True)
-    subprocess.run(["git", "init", "--quiet", "--bare", "--template=", str(target)], check=True, env=environment)
     common = {"README.md": f"# {folder.name}\n\nWritten for this project, MIT licensed.\n".encode()}
     common["LICENSE"] = b"SPDX-License-Identifier: MIT\n"
+    return build_merges(scenarios, target, common=common)
+
+
+def build_merges(
+    scenarios: Mapping[str, Path],
+    target: str | Path,
+    stages: Sequence[str] = STAGES,
+    common: Mapping[str, bytes] = MappingProxyType({}),
+) -> Path:
+    """The bare repository `target` with a branch a scenario, each of one merge of what lies in its folders `stages`.
+
+    `scenarios` are folders by the name of their branch. A stage that is not there has no file; `common` are in all.
+    """
+    git_version()
+    target = Path(target)
+    environment = git_environment(pinned=True)
+    subprocess.run(["git", "init", "--quiet", "--bare", "--template=", str(target)], check=True, env=environment)
     stream = [_commit("root", _EPOCH, 1, [], "Start", common)]
-    for number, scenario in enumerate(scenarios):
+    for number, (name, scenario) in enumerate(scenarios.items()):
         # from the name where it can be: a scenario added between two others leaves their commits as they are
-        number = int(found[0]) if (found := re.match(r"\d+", scenario.name)) else number
-        files = {stage: common | _files(scenario / stage) for stage in STAGES}
-        time, mark, name = _EPOCH + number * 3600, 10 * number + 10, scenario.name
-        for step, (stage, parents) in enumerate(
-            [("base", [1]), ("ours", [mark]), ("theirs", [mark]), ("resolution", [mark + 1, mark + 2])]
-        ):
-            words = {"base": "Start of", "ours": "Our side of", "theirs": "Their side of", "resolution": "Merge"}[stage]
-            stream.append(_commit(name, time + step * 600, mark + step, parents, f"{words} {name}", files[stage]))
+        number = int(found[0]) if (found := re.match(r"\d+", name)) else number
+        files = [{**common, **_files(scenario / stage)} for stage in stages]
+        time, mark = _EPOCH + number * 3600, 10 * number + 10
+        words, parents = (
+            ("Start of", "Our side of", "Their side of", "Merge"),
+            ([1], [mark], [mark], [mark + 1, mark + 2]),
+        )
+        for step, (word, links) in enumerate(zip(words, parents, strict=True)):
+            stream.append(_commit(name, time + step * 600, mark + step, links, f"{word} {name}", files[step]))
     subprocess.run(
         ["git", "fast-import", "--quiet", "--force"], input=b"".join(stream), check=True, cwd=target, env=environment
     )
@@ -179,7 +195,7 @@ def _files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
 
 
-def _commit(branch: str, time: int, mark: int, parents: list[int], message: str, files: dict[str, bytes]) -> bytes:
+def _commit(branch: str, time: int, mark: int, parents: list[int], message: str, files: Mapping[str, bytes]) -> bytes:
     who = f"Scenario Writer <scenarios@example.org> {time} +0000"
     head = f"commit refs/heads/{branch}\nmark :{mark}\nauthor {who}\ncommitter {who}\n"
     links = "".join(f"{word} :{parent}\n" for word, parent in zip(("from", "merge"), parents, strict=False))

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.models import Device, ModelSize, Plan
+from llmerge_helpers.models.adapter import completion_budget as completion_budget  # handed on
 from llmerge_helpers.models.device import world_size
 from llmerge_helpers.run import check_type
 
@@ -248,11 +249,6 @@ def chosen_learning_rate(given: float, kind: str, size: ModelSize) -> float:
     """
     rates = {"sft": (1e-3, 2e-4), "grpo": (5e-5, 1e-5)}[kind]
     return given or rates[size.parameters > 500_000_000]
-
-
-def completion_budget(lineage: Mapping[str, int]) -> int:
-    """Tokens that a reply may take: what 95 % of the SFT replies needed, and an eighth more."""
-    return max(64, (lineage.get("completion_tokens_95") or 400) * 9 // 8)
 
 
 def device_steps(max_steps: int, kind: str, device: Device, whole: int) -> int:
