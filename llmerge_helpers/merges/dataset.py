@@ -6,14 +6,16 @@ import hashlib
 import os
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmerge_helpers.conflicts import Conflict, Row, fences
+from llmerge_helpers.conflicts.languages import language_named
 from llmerge_helpers.conflicts.prompts import TEXTS
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.merges.elsewhere import four_columns, is_file_of_rows, read_rows
 from llmerge_helpers.merges.splits import (
     group_near_duplicates,
     held_out_groups,
@@ -197,8 +199,13 @@ def without_bars() -> Iterator[None]:
 
 
 def dataset_path(name: str | os.PathLike = "auto") -> Path:
-    """Folder of a dataset, by name under `merges/` or by path; "auto" is repos_50 where it is built, else sample."""
+    """Folder of a dataset, by name under `merges/` or by path; "auto" is repos_50 where it is built, else sample.
+
+    A file of rows is where it is.
+    """
     text = os.fspath(name)
+    if is_file_of_rows(from_root(text)):
+        return from_root(text)
     if text == "auto":
         built = [root() / "merges" / each / "dataset" for each in ("repos_50", "sample")]
         return next((folder for folder in built if _is_saved(folder)), built[-1])
@@ -210,7 +217,8 @@ def dataset_path(name: str | os.PathLike = "auto") -> Path:
 
 def dataset_version(name: str | os.PathLike = "auto") -> str:
     """What tells a dataset from another that was built in its place, 12 letters; empty where there is none."""
-    found = sorted(in_place(dataset_path(name)).glob("**/state.json"))
+    place = in_place(dataset_path(name))
+    found = [place] if place.is_file() else sorted(place.glob("**/state.json"))
     # each holds the fingerprint of its rows
     return hashlib.sha256(b"".join(path.read_bytes() for path in found)).hexdigest()[:12] if found else ""
 
@@ -223,13 +231,17 @@ def _is_saved(folder: Path) -> bool:
 def load(path: str | os.PathLike = "auto") -> DatasetDict:
     """The dataset called `path` (a name under merges/, "auto", or a folder), with `train`, `test` and all COLUMNS.
 
-    Reads what `save` wrote, now or before files were stored once, and any saved dataset with `question` and `answer`,
-    as LLMerge and Merge-Bench have them: the hunk is parsed back out of the question. A dataset without splits is split
-    as `save` would. `prefix` and `suffix` are cut out of the files as rows are read, so that memory stays bounded.
+    Reads what `save` wrote, now or before files were stored once, and rows that others made, be it a saved dataset or a
+    file (JSON lines, JSON, CSV, TSV, parquet): with `question` and `answer`, as LLMerge and Merge-Bench have them, the
+    hunk is parsed back out of the question; with ours, base, theirs and resolution, or A, O, B and M as MergeBERT calls
+    them, these are it. A dataset without splits is split as `save` would. `prefix` and `suffix` are cut out of the
+    files as rows are read, so that memory stays bounded.
     """
     from datasets import Dataset, DatasetDict, load_from_disk
 
     folder = dataset_path(path)
+    if is_file_of_rows(folder):
+        return _with_splits(_of_file(folder))
     if not _is_saved(folder):
         name = folder.parent.name if folder.name == "dataset" else folder.name
         where = "" if (root() / "merges" / name).exists() else " -p sources <a repository, URL, repos.csv or folder>"
@@ -243,7 +255,7 @@ def load(path: str | os.PathLike = "auto") -> DatasetDict:
     for split, rows in loaded.items():
         loaded[split] = rows = _told_whole(rows, texts)
         if not set(COLUMNS) <= set(rows.column_names):
-            loaded[split] = _completed(rows, f"{folder.parent.name}/{split}", folder)
+            loaded[split] = _completed(rows, rows.column_names, f"{folder.parent.name}/{split}", folder)
     if "all" in loaded:
         loaded = _with_splits(loaded["all"])
     if "train" not in loaded and "test" not in loaded:
@@ -335,24 +347,46 @@ def _with_splits(rows: Dataset) -> DatasetDict:
     return DatasetDict(train=rows.select(train), test=rows.select(test))
 
 
-def _completed(rows: Dataset, name: str, folder: Path) -> Dataset:
-    """The rows with every column of ours, from question and answer; those that do not fit are counted and left out."""
+def _of_file(path: Path) -> Dataset:
     from datasets import Dataset, Features
 
-    missing = [column for column in ("question", "answer") if column not in rows.column_names]
-    if missing:
+    rows = read_rows(path)
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    if set(COLUMNS) - {*columns, *UNTOLD}:
+        return _completed(rows, columns, path.stem, path)
+    # rows of ours, as an `items.jsonl` has them; `from_list` would take the columns of the first row only
+    ours = [{name: _typed(row.get(name), UNTOLD.get(name)) for name in COLUMNS} for row in rows]
+    return Dataset.from_list(ours, features=Features.from_arrow_schema(_schema()))
+
+
+def _typed(value: object, untold: object) -> object:
+    """A value as a row of ours has it: a CSV holds nothing but texts."""
+    if value in (None, ""):
+        return value if untold is None else untold
+    return str(value).strip().lower() == "true" if isinstance(untold, bool) else value
+
+
+def _completed(rows: Iterable[Row], columns: Sequence[str], name: str, place: Path) -> Dataset:
+    """The rows with every column of ours, from what they have; those that do not fit are counted and left out."""
+    from datasets import Dataset, Features
+
+    sides = four_columns(columns)
+    missing = [column for column in ("question", "answer") if column not in columns]
+    if missing and not sides:
         raise LlmergeError(
-            f"{shown(folder)} is not a dataset of merges: it has no column {' and no column '.join(missing)}, "
-            f"but {', '.join(rows.column_names) or 'none at all'}. `{_BUILD} sample` shows what one looks like."
+            f"{shown(place)} is not a dataset of merges: it has no column {' and no column '.join(missing)}, "
+            f"but {', '.join(columns) or 'none at all'}; ours, base, theirs and resolution (or A, O, B and M) would do "
+            f"as well. `{_BUILD} sample` shows what one looks like."
         )
-    found = [from_question(row, f"{name}#{number}") for number, row in enumerate(rows)]
+    numbered = [(f"{name}#{number}", row) for number, row in enumerate(rows)]
+    found = [from_question(row, i) if not missing else from_sides(row, sides, i) for i, row in numbered]
     kept = [row for row in found if row is not None]
     if found and not kept:
-        raise LlmergeError(f"{shown(folder)}: no question holds a conflict, or no answer keeps the lines around it.")
+        why = "no question holds a conflict, or no answer keeps the lines around it"
+        raise LlmergeError(f"{shown(place)}: {'no row has two sides and a resolution' if missing else why}.")
     if len(kept) < len(found):
-        print(
-            f"{name}: {len(found) - len(kept)} of {len(found)} rows left out, their answer does not fit the question."
-        )
+        what = "a side or the resolution is missing" if missing else "their answer does not fit the question"
+        print(f"{name}: {len(found) - len(kept)} of {len(found)} rows left out, {what}.")
     return Dataset.from_list(kept, features=Features.from_arrow_schema(_schema()))
 
 
@@ -372,11 +406,39 @@ def from_question(row: Mapping[str, object], ident: str) -> Row | None:
     resolution = conflict.cut(answer)
     if resolution is None:
         return None
+    return _made(row, conflict, resolution, ident)
+
+
+def from_sides(row: Mapping[str, object], names: Mapping[str, str], ident: str) -> Row | None:
+    """A row of ours from the four texts of a conflict, under these names; None where one is no text.
+
+    A conflict is of whole lines: where no text ends one, all do.
+
+    >>> row = {"A": "a = 2", "O": "a = 1", "B": "b = 1", "M": "b = 2", "path": "x.py"}
+    >>> made = from_sides(row, four_columns(row), "them#0")
+    >>> made["ours"], made["answer"], made["language"]
+    ('a = 2\\n', 'b = 2\\n', 'Python')
+    """
+    texts = {side: row.get(name) for side, name in names.items()}
+    if texts["base"] is None:
+        texts["base"] = ""
+    if not all(isinstance(text, str) for text in texts.values()):
+        return None
+    if not any(text.endswith("\n") for text in texts.values()):
+        texts = {side: text and text + "\n" for side, text in texts.items()}
+    around = {name: str(row.get(name) or "") for name in ("before", "after", "path")}
+    language = {"language": language_named(row.get("language") or row.get("lang"))}
+    conflict = Conflict.of({**around, **language, **{side: texts[side] for side in ("ours", "base", "theirs")}})
+    return _made(dict(row) | {"question": ""}, conflict, texts["resolution"], ident)
+
+
+def _made(row: Mapping[str, object], conflict: Conflict, resolution: str, ident: str) -> Row:
     made = {column: str(row.get(column) or "") for column in COLUMNS}
     made |= {name: row[name] if isinstance(row.get(name), type(value)) else value for name, value in UNTOLD.items()}
     made |= {name: getattr(conflict, name) or "" for name in (*TEXTS, "path", "language")}
     made |= {side: row.get(side) for side in ("prefix", "suffix")}  # None: the rest of the file is not known
     made |= {"resolution": resolution, "answer": conflict.with_(resolution), "kind": conflict.kind_of(resolution)}
     made |= {"id": str(row.get("id") or ident), "label": made["label"] or "given"}
+    made["question"] = made["question"] or conflict.question()
     made["hunk"] = row["hunk"] if isinstance(row.get("hunk"), int) else 0
     return made
