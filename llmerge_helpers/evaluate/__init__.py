@@ -32,6 +32,7 @@ from llmerge_helpers.evaluate.tables import (
     rate_of,
     right,
     samples_of,
+    shared,
     side_by_side,
     summary,
     verdicts,
@@ -40,6 +41,6 @@ from llmerge_helpers.evaluate.tables import (
 __all__ = [
     "Paired", "Rate", "asked_rows", "compare", "comparisons", "estimate", "evaluate", "evaluate_baselines",
     "examples_tables", "held_out", "in_words", "load_evaluation", "merges_of", "paired", "pass_at_k", "pass_rates",
-    "rate", "rate_of", "reader_examples", "replies_table", "right", "samples_of", "side_by_side", "summary",
+    "rate", "rate_of", "reader_examples", "replies_table", "right", "samples_of", "shared", "side_by_side", "summary",
     "teacher_tables", "verdicts", "wilson", "with_baselines",
 ]  # fmt: skip

@@ -9,8 +9,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import re
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict
 
@@ -24,13 +27,13 @@ from llmerge_helpers.models import (
     Loaded,
     Sampling,
     complete,
-    load_for_evaluation,
+    known_model,
     own_sampling,
     render_prompt,
 )
 from llmerge_helpers.models.answer import GREEDY
 from llmerge_helpers.rewards import format_reward
-from llmerge_helpers.run import from_root, progress
+from llmerge_helpers.run import ending, from_root, progress
 from llmerge_helpers.run.files import read_jsonl, write_atomic, write_jsonl
 from llmerge_helpers.verdict import Verdict, verify
 
@@ -67,6 +70,7 @@ class Line(TypedDict):
     key: str
     model: str  # who answered, where the name does not say it
     sample: int  # which of several answers to the conflict
+    confidence: float  # the mean probability of the reply's tokens; nan where nobody knows it
 
 
 COLUMNS = tuple(Line.__annotations__)
@@ -86,9 +90,12 @@ class Replied(NamedTuple):
     finish_reason: str
     tokens: int
     model: str = ""
+    confidence: float = math.nan
 
 
-JOURNAL = Replied._fields[:4]  # what a journal keeps: it is of one model
+JOURNAL = ("key", "reply", "finish_reason", "tokens", "confidence")  # what a journal keeps: it is of one model
+LONG = 60  # seconds that are worth a word beforehand
+TOGETHER = 8  # batches whose prompts are sorted by length
 
 
 # ---- who is measured
@@ -105,7 +112,9 @@ def evaluate(
     form: Form = FULL,
     samples: int = 1,
     sampling: Sampling | Literal["own"] | None = None,
+    minutes: float = 0,
     output_dir: str | Path = OUTPUT_DIR,
+    clock: Callable[[], float] = time.monotonic,
 ) -> pd.DataFrame:
     """One line an answer: its verdict and what the model wrote; greedy, so that a second run says the same.
 
@@ -114,14 +123,26 @@ def evaluate(
     `model` is a folder, a hub id, or what `load_for_evaluation` gave; `plan` and `form` are those of its run, and
     `batch_size=0` is four times its batch (a reply takes far less memory than a step of training), 16 at most. Only
     prompts without a reply of this model at this `max_new_tokens` are asked: the journal `<name>.jsonl` keeps replies,
-    and verdicts are made anew, so a corrected row counts at once. Writes `<name>.csv`.
+    and verdicts are made anew, so a corrected row counts at once. Where all replies are known, no weights are read.
+
+    What takes long says when it will end. With `minutes` above 0 it ends then: conflicts are asked in the order of
+    `rows`, which of `held_out` is random, so that those that were reached are a sample of all; a sentence says how many
+    they are, and the table has no others (`shared` brings several to the same ones). A second call goes on. Writes
+    `<name>.csv`.
     """
     rows = list(rows)
     if not rows:
         raise LlmergeError(f"there are no conflicts to evaluate {name} on: the test split is empty.")
     batch_size = batch_size or min(16, 4 * plan.batch_size if plan else 16)
-    network, tokenizer, identity = model if isinstance(model, tuple) else load_for_evaluation(model, plan=plan)
-    how = own_sampling(network) if sampling == "own" else sampling or Sampling(float(samples > 1))
+    started, loaded = clock(), model if isinstance(model, Loaded) else None
+    if loaded is not None:
+        _, tokenizer, identity = loaded
+    else:
+        found = known_model(model, plan=plan)
+        tokenizer, identity = found.tokenizer(), found.identity
+    how = sampling or Sampling(float(samples > 1))
+    if how == "own":
+        how = own_sampling(loaded.model.generation_config) if loaded else found.own_sampling()
     if samples > 1 and not how.temperature:
         raise LlmergeError(f"{samples} greedy answers to one conflict are the same {samples} times: take samples 1.")
     asked = [(i, sample) for i in range(len(rows)) for sample in range(samples)]  # lines, in their order
@@ -131,9 +152,8 @@ def evaluate(
     journal = _place(output_dir, name, "jsonl")
     known: dict[str, Replied] = {}
     if journal.exists():
-        known = {kept["key"]: Replied(*(kept[column] for column in JOURNAL)) for kept in read_jsonl(journal)}
+        known = {kept["key"]: _kept(kept) for kept in read_jsonl(journal)}
     missing = {key: prompt for key, prompt in zip(keys, prompts, strict=True) if key not in known}
-    todo = list(missing)
     lines: dict[int, Line] = {}
 
     def judge() -> None:
@@ -147,22 +167,83 @@ def evaluate(
 
         def keep(indices: Sequence[int], completions: Sequence[Completion]) -> None:
             for j, reply in zip(indices, completions, strict=True):
-                known[todo[j]] = Replied(todo[j], reply.text, reply.finish_reason, reply.tokens)
-            write_jsonl(journal, [dict(zip(JOURNAL, kept, strict=False)) for kept in known.values()])
+                known[todo[j]] = Replied(
+                    todo[j], reply.text, reply.finish_reason, reply.tokens, "", round(reply.confidence, 4)
+                )
+            write_jsonl(journal, [_line_of_journal(kept) for kept in known.values()])
             judge()
             line.update(len(lines), right=sum(r["is_correct"] for r in lines.values()))
+            pace.count(len(indices))
 
-        complete(
-            network,
-            tokenizer,
-            list(missing.values()),
-            max_new_tokens=max_new_tokens,
-            batch_size=batch_size,
-            sampling=how,
-            seed=int(todo[0], 16) % 2**31 if todo else 0,  # of what is left: nothing is drawn twice alike
-            on_batch=keep,
+        pace = _Pace(name, len(missing), batch_size, 60 * minutes, started, clock)
+        while missing and (count := pace.next()):
+            loaded = loaded or found.load()
+            todo = list(missing)[:count]
+            complete(
+                loaded.model,
+                tokenizer,
+                [missing[key] for key in todo],
+                max_new_tokens=max_new_tokens,
+                batch_size=batch_size,
+                sampling=how,
+                seed=int(todo[0], 16) % 2**31,  # of what is left: nothing is drawn twice alike
+                on_batch=keep,
+            )
+            missing = {key: prompt for key, prompt in missing.items() if key not in known}
+    # whole conflicts, and none beyond the first that was not reached: an earlier call may have asked some
+    reached = next((i - asked[i][1] for i in range(len(asked)) if i not in lines), len(asked))
+    if reached < len(asked):
+        print(
+            f"{name}: {reached // samples:,} of {len(rows):,} conflicts were asked within {minutes:g} minutes, and the "
+            "table is of those: run it again to go on, or give it more minutes."
         )
-    return _save(name, [lines[i] for i in range(len(asked))], output_dir)
+    return _save(name, [lines[i] for i in range(reached)], output_dir)
+
+
+class _Pace:
+    """How many prompts come next, so that all of them end within a budget, or none where it is spent.
+
+    Inside a part, prompts are sorted by length, so that a part is always finished: what was reached at the end of one
+    is no matter of length.
+    """
+
+    def __init__(
+        self, name: str, prompts: int, batch: int, budget: float, started: float, clock: Callable[[], float]
+    ) -> None:
+        self.name, self.prompts, self.batch, self.budget, self.clock = name, prompts, batch, budget, clock
+        self.started, self.first, self.done = started, 0.0, 0
+
+    def next(self) -> int:
+        """All, where there is no budget; else a batch, then what fits into what is left of it."""
+        self.first = self.first or self.clock()  # after the model was found: what came before is not the pace
+        if not self.budget:
+            return self.prompts
+        if not self.done:
+            return self.batch
+        left = self.budget - (self.clock() - self.started)
+        return self.batch * max(0, min(TOGETHER, int(left // (self._each() * self.batch))))
+
+    def count(self, prompts: int) -> None:
+        """Take note of what was asked; after the first batch, say when the rest will end if that is long."""
+        first, self.done = not self.done, self.done + prompts
+        left = self._each() * (self.prompts - self.done)
+        if self.budget:
+            left = min(left, self.budget - (self.clock() - self.started))
+        if first and left > LONG:
+            print(f"{self.name}: {self.done:,} of {self.prompts:,} answers; {ending(left, datetime.now())}")
+
+    def _each(self) -> float:
+        return max(1e-6, (self.clock() - self.first) / self.done)
+
+
+def _kept(line: Mapping[str, str | int | float | None]) -> Replied:
+    key, reply, finish_reason, tokens, confidence = (line.get(column) for column in JOURNAL)
+    return Replied(key, reply, finish_reason, tokens, "", math.nan if confidence is None else confidence)
+
+
+def _line_of_journal(kept: Replied) -> dict[str, str | int | float | None]:
+    line = {column: getattr(kept, column) for column in JOURNAL}
+    return line | {"confidence": None if math.isnan(kept.confidence) else kept.confidence}
 
 
 def evaluate_baselines(
@@ -311,7 +392,8 @@ def _teacher(rows: Sequence[Row], table: pd.DataFrame | None) -> pd.DataFrame:
         elif kept["match_type"] == "failed":  # there is no reply to judge anew
             lines.append({column: kept.get(column, 0) for column in COLUMNS} | _from_row(row))
         else:
-            lines.append(_judged("teacher", row, i, Replied(*(kept[column] for column in Replied._fields))))
+            said = {column: kept[column] for column in Replied._fields if column in kept}  # older ones say less
+            lines.append(_judged("teacher", row, i, Replied(**said)))
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
@@ -339,6 +421,7 @@ def _line(name: str, row: Row, i: int, replied: Replied, verdict: Verdict) -> Li
         "key": replied.key,
         "model": replied.model,
         "sample": 0,
+        "confidence": replied.confidence,
     }
 
 

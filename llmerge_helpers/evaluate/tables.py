@@ -229,6 +229,23 @@ def comparisons(tables: Mapping[str, pd.DataFrame], pairs: Sequence[tuple[str, s
     return pd.DataFrame(lines, columns=columns).set_index("comparison")
 
 
+def shared(*groups: Mapping[str, pd.DataFrame]) -> list[dict[str, pd.DataFrame]]:
+    """The same tables, each with the conflicts alone that all of them have: an evaluation may have ended before others.
+
+    >>> import pandas as pd
+    >>> few, all_of_them = pd.DataFrame({"id": ["a", "b"]}), pd.DataFrame({"id": ["a", "b", "c"]})
+    >>> [models, baselines] = shared({"sft": few}, {"ours": all_of_them})
+    >>> baselines["ours"]["id"].tolist()
+    ['a', 'b']
+    """
+    known = [set(table["id"].astype(str)) for group in groups for table in group.values()]
+    common = set.intersection(*known) if known else set()
+    return [
+        {name: table[table["id"].astype(str).isin(common)].reset_index(drop=True) for name, table in group.items()}
+        for group in groups
+    ]
+
+
 def side_by_side(tables: Mapping[str, pd.DataFrame], n: int = 3) -> pd.DataFrame:
     """The verdicts on the first conflicts, a column a model; who that was is said where the table knows.
 

@@ -24,7 +24,16 @@ from llmerge_helpers.models.adapter import (
     stages,
     trainable_parameters,
 )
-from llmerge_helpers.models.answer import Completion, Loaded, Sampling, complete, load_for_evaluation, own_sampling
+from llmerge_helpers.models.answer import (
+    Completion,
+    Known,
+    Loaded,
+    Sampling,
+    complete,
+    known_model,
+    load_for_evaluation,
+    own_sampling,
+)
 from llmerge_helpers.models.base import base_identity, choose_base_model, is_small, load_base, locate, model_size
 from llmerge_helpers.models.chat import (
     ChatTokenizer,
@@ -37,9 +46,9 @@ from llmerge_helpers.models.device import Device, Plan, found_device
 from llmerge_helpers.models.memory import ModelSize
 
 __all__ = [
-    "ChatTokenizer", "Completion", "Device", "Lineage", "Loaded", "ModelSize", "Plan", "Policy", "Sampling",
+    "ChatTokenizer", "Completion", "Device", "Known", "Lineage", "Loaded", "ModelSize", "Plan", "Policy", "Sampling",
     "base_identity", "choose_base_model", "complete", "form_learned", "found_device", "in_words", "is_adapter",
-    "is_small", "load_base", "load_chat_tokenizer", "load_for_evaluation", "load_policy", "load_tokenizer", "locate",
-    "merge_adapter", "model_size", "new_policy", "own_sampling", "read_lineage", "render_prompt", "stages",
-    "trainable_parameters", "training_text",
+    "is_small", "known_model", "load_base", "load_chat_tokenizer", "load_for_evaluation", "load_policy",
+    "load_tokenizer", "locate", "merge_adapter", "model_size", "new_policy", "own_sampling", "read_lineage",
+    "render_prompt", "stages", "trainable_parameters", "training_text",
 ]  # fmt: skip

@@ -292,6 +292,16 @@ def adapter_hash(model: PeftModel) -> str:
     return _hash(adapter_weights(model))
 
 
+def saved_hash(adapter: str | Path) -> str:
+    """The same of the adapter in a folder, without its base."""
+    from safetensors.torch import load_file
+
+    file = from_root(adapter) / "adapter_model.safetensors"
+    if not file.exists():
+        raise LlmergeError(f"{shown(from_root(adapter))} holds no adapter_model.safetensors: save the adapter as that.")
+    return _hash({name: tensor.float() for name, tensor in load_file(file).items()})
+
+
 def _hash(weights: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(weights.items()):

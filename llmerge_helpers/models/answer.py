@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
-from llmerge_helpers.models.adapter import adapter_hash, is_adapter, load_policy
+from llmerge_helpers.models.adapter import check_base, is_adapter, load_policy, read_lineage, saved_hash
 from llmerge_helpers.models.base import base_identity, choose_base_model, load_base, locate
 from llmerge_helpers.models.chat import end_of_turn_token, load_tokenizer, prefill, prompt_ids
 from llmerge_helpers.models.device import Device, Plan, found_device
 from llmerge_helpers.run import from_root
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from torch import Tensor
+    from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 
 class Loaded(NamedTuple):
@@ -31,6 +35,8 @@ class Completion:
     text: str
     finish_reason: str  # "stop" or "length"
     tokens: int
+    # the mean probability (geometric) that the model gave the tokens it wrote; another batch rounds otherwise
+    confidence: float = field(default=float("nan"), compare=False)
 
 
 class Sampling(NamedTuple):
@@ -50,32 +56,65 @@ class Sampling(NamedTuple):
 GREEDY = Sampling()
 
 
-def own_sampling(model: PreTrainedModel) -> Sampling:
+def own_sampling(config: GenerationConfig) -> Sampling:
     """The sampling that the makers of a model recommend, as far as its `generation_config` says so."""
-    config = model.generation_config
     if not config.do_sample:
         return GREEDY._replace(repetition_penalty=config.repetition_penalty or 1.0)
     known = {name: getattr(config, name, None) for name in Sampling._fields}
     return Sampling(**{"temperature": 1.0} | {name: value for name, value in known.items() if value is not None})
 
 
-def load_for_evaluation(model: str, plan: Plan | None = None) -> Loaded:
-    """Model, tokenizer and identity of a LoRA adapter's folder, or of a base model by folder, hub id or `auto`.
+@dataclass(frozen=True)
+class Known:
+    """A model that can be asked for, and is not loaded before: who has all replies of it needs no weights."""
+
+    folder: Path  # of the adapter, or of the base
+    base: Path
+    plan: Plan
+    identity: str
+
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """Its tokenizer, which renders the prompts that its replies are kept by."""
+        return load_tokenizer(self.base)
+
+    def own_sampling(self) -> Sampling:
+        """What its makers recommend."""
+        from transformers import GenerationConfig
+
+        found = (self.base / "generation_config.json").exists()
+        return own_sampling(GenerationConfig.from_pretrained(self.base)) if found else GREEDY
+
+    def load(self) -> Loaded:
+        """The model itself; an adapter merged in memory, which makes decoding 1.3 times as fast and more, except into
+        weights of 4 bit."""
+        if self.folder == self.base:
+            return Loaded(load_base(self.base, self.plan).eval(), self.tokenizer(), self.identity)
+        policy = load_policy(self.folder, self.plan, trainable=False)
+        loaded = policy.model if self.plan.load_in_4bit else policy.model.merge_and_unload()
+        return Loaded(loaded.eval(), policy.tokenizer, self.identity)
+
+
+def known_model(model: str, plan: Plan | None = None) -> Known:
+    """A LoRA adapter by its folder, or a base model by folder, hub id or `auto`, without reading its weights.
 
     `plan` is how the run loads its weights: a model that only fits in 4 bit is measured in 4 bit. Without one, the
-    weights are 32 bit on a CPU and 16 bit on a GPU. An adapter is merged in memory, which makes decoding 1.3 times as
-    fast and more, except into weights of 4 bit.
+    weights are 32 bit on a CPU and 16 bit on a GPU.
     """
     plan = plan or _plan(found_device())
     precision = "+4bit" if plan.load_in_4bit else ""  # other weights, other replies
     folder = from_root(model)
     if is_adapter(folder):
-        policy = load_policy(folder, plan, trainable=False)
-        identity = f"{policy.lineage['base_identity']}+{adapter_hash(policy.model)}{precision}"
-        loaded = policy.model if plan.load_in_4bit else policy.model.merge_and_unload()
-        return Loaded(loaded.eval(), policy.tokenizer, identity)
+        lineage = read_lineage(folder)
+        base = locate(lineage["base_model"])
+        check_base(folder, lineage, base)
+        return Known(folder, base, plan, f"{lineage['base_identity']}+{saved_hash(folder)}{precision}")
     base = locate(choose_base_model(model, plan.device.gpu_gib))
-    return Loaded(load_base(base, plan).eval(), load_tokenizer(base), base_identity(base) + precision)
+    return Known(base, base, plan, base_identity(base) + precision)
+
+
+def load_for_evaluation(model: str, plan: Plan | None = None) -> Loaded:
+    """Model, tokenizer and identity of what `known_model` finds by that name."""
+    return known_model(model, plan).load()
 
 
 def complete(
@@ -97,8 +136,9 @@ def complete(
     import torch
     from transformers import GenerationConfig
 
-    # a batch is as long as its longest prompt
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    # a batch is as long as its longest prompt; the longest first, where memory would run out, and which tells the most
+    # that a batch takes
+    order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
     done: dict[int, Completion] = {}
     device = next(model.parameters()).device
     was_training, cache, own = model.training, model.config.use_cache, model.generation_config
@@ -117,6 +157,7 @@ def complete(
                 padded[row, width - len(tokens) :] = torch.tensor(tokens)
                 mask[row, width - len(tokens) :] = 1
             # a draw of its own, so that a training run around it draws as it would have
+            sure = _Sure()
             with torch.no_grad(), torch.random.fork_rng(enabled=bool(sampling.temperature)):
                 if sampling.temperature:
                     torch.manual_seed(seed + start)
@@ -125,10 +166,13 @@ def complete(
                     attention_mask=mask.to(device),
                     max_new_tokens=max_new_tokens,
                     use_cache=True,
+                    logits_processor=[sure],
                     **sampling.arguments(),
                 )
+            sure.add(out)
             fresh = [
-                _completion(tokenizer, prompts[i], out[row, width:].tolist(), ends) for row, i in enumerate(indices)
+                _completion(tokenizer, prompts[i], out[row, width:].tolist(), ends, sure.of(row))
+                for row, i in enumerate(indices)
             ]
             done.update(zip(indices, fresh, strict=True))
             if on_batch is not None:
@@ -150,13 +194,42 @@ def end_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> froze
     return frozenset({end, tokenizer.eos_token_id, *declared})
 
 
+class _Sure:
+    """Remembers how likely each token was that a model wrote, and not the scores of all the others.
+
+    `generate` hands it the scores before each token, and with the next ones the token that was taken.
+    """
+
+    def __init__(self) -> None:
+        self.scores: Tensor | None = None
+        self.kept: list[Tensor] = []
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        self.add(input_ids)
+        self.scores = scores
+        return scores
+
+    def add(self, ids: Tensor) -> None:
+        """Take the last of `ids` as what was written."""
+        if self.scores is not None:
+            scores = self.scores.float()
+            self.kept.append(scores.gather(1, ids[:, -1:])[:, 0] - scores.logsumexp(1))
+        self.scores = None
+
+    def of(self, row: int) -> list[float]:
+        """The logarithms of the probabilities of one reply's tokens."""
+        return [float(each[row]) for each in self.kept]
+
+
 def _completion(
-    tokenizer: PreTrainedTokenizerBase, prompt: str, generated: list[int], ends: Sequence[int]
+    tokenizer: PreTrainedTokenizerBase, prompt: str, generated: list[int], ends: Sequence[int], likely: list[float]
 ) -> Completion:
     stop = next((n for n, token in enumerate(generated) if token in ends), None)
     words = generated if stop is None else generated[:stop]
+    likely = likely[: len(words) + (stop is not None)]  # that it stopped is a choice, too
+    sure = math.exp(fmean(likely)) if likely else float("nan")
     text = prefill(prompt) + tokenizer.decode(words, skip_special_tokens=False)
-    return Completion(text, "length" if stop is None else "stop", len(words))
+    return Completion(text, "length" if stop is None else "stop", len(words), sure)
 
 
 def _plan(device: Device) -> Plan:

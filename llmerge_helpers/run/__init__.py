@@ -10,11 +10,11 @@ runs below `outputs/`.
 """
 
 from llmerge_helpers.run.files import from_root, root, shown
-from llmerge_helpers.run.screen import progress, show_table
+from llmerge_helpers.run.screen import ending, progress, show_table
 from llmerge_helpers.run.secrets import redact, secret
 from llmerge_helpers.run.session import Run, check_loaded, check_type, device, finished, require_finished, start
 
 __all__ = [
-    "Run", "check_loaded", "check_type", "device", "finished", "from_root", "progress", "redact", "require_finished",
-    "root", "secret", "show_table", "shown", "start",
+    "Run", "check_loaded", "check_type", "device", "ending", "finished", "from_root", "progress", "redact",
+    "require_finished", "root", "secret", "show_table", "shown", "start",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ import html
 import sys
 import time
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -134,3 +135,18 @@ def _duration(seconds: float) -> str:
 def progress(total: int, label: str = "", done: int = 0) -> Progress:
     """A `Progress` for `total` steps, `done` of them by an earlier run; use it as a context manager."""
     return Progress(total, label, done=done)
+
+
+def ending(seconds: float, now: datetime) -> str:
+    """When something will end that takes so many seconds more, as half a sentence.
+
+    >>> ending(5400, datetime(2026, 5, 1, 23, 0))
+    'about 1 h 30 min more, until 00:30 on 2 May.'
+    >>> ending(50, datetime(2026, 5, 1, 23, 0))
+    'about 1 min more, until 23:00.'
+    """
+    end = now + timedelta(seconds=seconds)
+    minutes = max(1, round(seconds / 60))
+    long = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+    day = f" on {end.day} {end:%B}" if end.date() != now.date() else ""
+    return f"about {long} more, until {end:%H:%M}{day}."

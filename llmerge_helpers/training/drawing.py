@@ -74,7 +74,8 @@ def draw(
     goes on, and one that was done draws nothing.
     """
     model: Loaded | None = None  # loaded where a reply is missing
-    how = [_identity(adapter), plan.load_in_4bit, list(sampling), max_new_tokens]
+    found = models.known_model(str(adapter), plan=plan)
+    how = [found.identity.removesuffix("+4bit"), plan.load_in_4bit, list(sampling), max_new_tokens]
     keys = [hashlib.sha256(json.dumps([*how, prompt]).encode()).hexdigest()[:24] for prompt in prompts]
     kept = {(line["key"], line["sample"]): line for line in read_jsonl(journal)} if journal.exists() else {}
     a_time = max(1, min(TOGETHER, 8 * plan.batch_size) // n)  # writing takes less room than training
@@ -84,7 +85,7 @@ def draw(
             places = range(start, min(start + a_time, len(prompts)))
             missing = [(i, s) for i in places for s in range(n) if (keys[i], s) not in kept]
             if missing:
-                model = model or models.load_for_evaluation(str(adapter), plan=plan)
+                model = model or found.load()
                 fresh = models.complete(
                     model.model,
                     model.tokenizer,
@@ -107,18 +108,6 @@ def draw(
                 break
     del model
     empty()
-
-
-def _identity(adapter: Path) -> str:
-    """The weights of an adapter and its base, without loading them."""
-    lineage = models.read_lineage(adapter)
-    known = lineage.get("adapter_hash")
-    if not known:  # made elsewhere
-        digest = hashlib.sha256()
-        for file in sorted(adapter.glob("adapter_model.*")):
-            digest.update(file.read_bytes())
-        known = digest.hexdigest()
-    return f"{lineage['base_identity']}+{known}"
 
 
 def probe(ready: ReadyGrpo) -> ReadyGrpo:

@@ -6,12 +6,13 @@ import gc
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.models.device import world_size
+from llmerge_helpers.run import ending
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -129,21 +130,6 @@ def first_steps(say: Callable[[str], None] = print, clock: Callable[[], float] =
                 )
 
     return FirstSteps()
-
-
-def ending(seconds: float, now: datetime) -> str:
-    """When a run will end that takes so many seconds more, as half a sentence.
-
-    >>> ending(5400, datetime(2026, 5, 1, 23, 0))
-    'about 1 h 30 min more, until 00:30 on 2 May.'
-    >>> ending(50, datetime(2026, 5, 1, 23, 0))
-    'about 1 min more, until 23:00.'
-    """
-    end = now + timedelta(seconds=seconds)
-    minutes = max(1, round(seconds / 60))
-    long = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
-    day = f" on {end.day} {end:%B}" if end.date() != now.date() else ""
-    return f"about {long} more, until {end:%H:%M}{day}."
 
 
 def check_quantization(load_in_4bit: bool) -> None:

@@ -29,6 +29,7 @@ from llmerge_helpers.evaluate import (
     rate_of,
     replies_table,
     right,
+    shared,
     side_by_side,
     summary,
     teacher_tables,
@@ -88,7 +89,7 @@ def test_a_reply_that_ends_stops_there_and_one_that_does_not_is_cut(loaded, monk
         return torch.cat([input_ids, words], dim=1)
 
     monkeypatch.setattr(model, "generate", generate)
-    replies = complete(model, tokenizer, ["p", "longer"], max_new_tokens=5)
+    replies = complete(model, tokenizer, ["longer", "p"], max_new_tokens=5)
     assert [(r.text, r.finish_reason, r.tokens) for r in replies] == [("aa", "stop", 2), ("aaaaa", "length", 5)]
 
 
@@ -123,9 +124,88 @@ def test_an_evaluation_that_was_stopped_goes_on(loaded, tmp_path, monkeypatch):
     assert not (tmp_path / "again.csv").exists()
     again = evaluate(loaded, ROWS, "again", max_new_tokens=6, batch_size=2, output_dir=tmp_path)
     third = evaluate(loaded, ROWS, "again", max_new_tokens=6, batch_size=2, output_dir=tmp_path)
-    assert asked == [5, 3, 0]
+    assert asked == [5, 3]
     assert again["reply"].tolist() == whole["reply"].tolist() == third["reply"].tolist()
     assert load_evaluation("again", tmp_path)["match_type"].tolist() == again["match_type"].tolist()
+
+
+def test_no_weights_are_read_where_every_reply_is_known(base, loaded, tmp_path, monkeypatch):
+    """Of a base and of an adapter: who measures again, or judges anew, needs no memory for it."""
+    save_adapter(new_policy(str(base), lora_rank=4), tmp_path / "sft", "sft")
+    models = {"base": str(base), "sft": str(tmp_path / "sft")}
+    how = {"max_new_tokens": 4, "sampling": "own", "output_dir": tmp_path}
+    first = {name: evaluate(model, ROWS[:2], name, **how) for name, model in models.items()}
+    assert first["base"]["key"].tolist() == evaluate(loaded, ROWS[:2], "again", **how)["key"].tolist()
+    with monkeypatch.context() as patch:
+        for room in (answer, adapter):
+            patch.setattr(room, "load_base", lambda *_: pytest.fail("weights were read"))
+        for name, model in models.items():
+            pd.testing.assert_frame_equal(evaluate(model, ROWS[:2], name, **how), first[name])
+    assert answer.known_model(models["sft"]).identity == load_for_evaluation(models["sft"]).identity
+    # another adapter in the same folder is another model, whatever its lineage says
+    policy = new_policy(str(base), lora_rank=4, seed=9)
+    policy.model.save_pretrained(tmp_path / "sft", selected_adapters=["default"])
+    assert set(evaluate(models["sft"], ROWS[:2], "sft", **how)["key"]).isdisjoint(first["sft"]["key"])
+
+
+@pytest.mark.parametrize("how", [{}, {"sampling": Sampling(1.0), "seed": 3}])
+def test_a_reply_knows_how_sure_its_model_was(loaded, monkeypatch, how):
+    """The mean probability of its tokens, its end among them, read off the model once more, in one pass."""
+    import torch
+
+    model, tokenizer, _ = loaded
+    generate, written = model.generate, []
+    monkeypatch.setattr(model, "generate", lambda **options: written.append(generate(**options)) or written[-1])
+    prompts = ["a", "bcd"]
+    replies = complete(model, tokenizer, prompts, max_new_tokens=6, batch_size=1, **how)
+    for ids, prompt, reply in zip(written, prompts[::-1], replies[::-1], strict=True):  # the longest first
+        with torch.no_grad():
+            likely = model(ids).logits[0].log_softmax(-1)
+        count = reply.tokens + (reply.finish_reason == "stop")
+        found = [likely[i - 1, ids[0, i]].item() for i in range(len(prompt), len(prompt) + count)]
+        assert reply.confidence == pytest.approx(torch.tensor(found).mean().exp().item(), rel=1e-3)
+
+
+def clocked(monkeypatch, seconds_an_answer):
+    """A clock that a model's answers move on."""
+    now = [1000.0]
+
+    def complete(model, tokenizer, prompts, *, on_batch, batch_size, **options):
+        for start in range(0, len(prompts), batch_size):
+            some = range(start, min(start + batch_size, len(prompts)))
+            now[0] += seconds_an_answer * len(some)
+            on_batch(list(some), [Completion("no", "stop", 1, 0.5) for _ in some])
+
+    monkeypatch.setattr(measure, "complete", complete)
+    return lambda: now[0]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "samples", "reached"), [(2, 1, 12), (2, 3, 4), (0, 1, 40), (60, 1, 40), (0.1, 1, 2)]
+)
+def test_an_evaluation_ends_within_its_minutes(loaded, tmp_path, monkeypatch, capsys, minutes, samples, reached):
+    """Ten seconds an answer: the first conflicts of the rows, whole ones, and no others."""
+    rows, clock = [conflict_row(i) for i in range(40)], clocked(monkeypatch, 10)
+    rows[1] |= {"ours": "long\n" * 99}  # length is no reason to be left out
+    how = {"batch_size": 2, "minutes": minutes, "samples": samples, "output_dir": tmp_path, "clock": clock}
+    found, started = evaluate(loaded, rows, "x", **how), 1000.0
+    assert found["id"].unique().tolist() == [row["id"] for row in rows[:reached]]
+    assert len(found) == reached * samples and (found["confidence"] == 0.5).all()
+    assert not minutes or clock() - started <= max(20, 60 * minutes)
+    told = capsys.readouterr().out
+    assert ("; about " in told and ", until " in told) == (minutes != 0.1)
+    assert (f"x: {reached} of 40 conflicts were asked within {minutes:g} minutes" in told) == (reached < 40)
+    with_less = evaluate(loaded, rows[:reached], "x", **how)  # all are known now
+    assert len(with_less) == len(found)
+    assert len(load_evaluation("x", tmp_path)) == len(found)
+
+
+def test_tables_that_ended_at_different_conflicts_are_compared_on_the_same():
+    few = {name: each.head(n) for (name, each), n in zip(TABLES.items(), (4, 2), strict=True)}
+    with pytest.raises(LlmergeError, match="other conflicts"):
+        summary(few)
+    assert summary(shared(few)[0])["n"].tolist() == [2, 2]
+    assert shared({}, {}) == [{}, {}]
 
 
 def saying(*texts):
@@ -164,13 +244,13 @@ def test_two_conflicts_with_one_prompt_keep_their_own_lines(loaded, tmp_path, mo
     twin = ROWS[0] | {"id": "twin", "answer": "import a;\nclass A {}\n", "resolution": ""}
     fake, asked = saying(right_reply(ROWS[0]))
     monkeypatch.setattr(measure, "complete", fake)
-    for times in (1, 2):  # asked, then read back
+    for _ in range(2):  # asked, then read back
         found = evaluate(loaded, [ROWS[0], twin], "twins", output_dir=tmp_path)
         assert found["id"].tolist() == [ROWS[0]["id"], "twin"]
         assert found["match_type"].tolist() == ["exact_match", "incorrect_resolution"]
-        assert asked == [1, 0][:times]
+        assert asked == [1]
     journal = [json.loads(line) for line in (tmp_path / "twins.jsonl").read_text().splitlines()]
-    assert [list(kept) for kept in journal] == [["key", "reply", "finish_reason", "tokens"]]
+    assert [tuple(kept) for kept in journal] == [measure.JOURNAL]
 
 
 def test_a_corrected_answer_reaches_the_table_of_replies_that_were_kept(loaded, tmp_path, monkeypatch):
@@ -179,7 +259,7 @@ def test_a_corrected_answer_reaches_the_table_of_replies_that_were_kept(loaded, 
     assert evaluate(loaded, ROWS, "same", output_dir=tmp_path)["is_correct"].all()
     corrected = [*ROWS[:4], ROWS[4] | {"answer": "import a;\nclass A {}\n", "resolution": "", "kind": "other"}]
     found = evaluate(loaded, corrected, "same", output_dir=tmp_path)
-    assert asked == [5, 0]
+    assert asked == [5]
     assert found["is_correct"].tolist() == [True] * 4 + [False] and found["kind"].tolist()[4] == "other"
     assert not load_evaluation("same", tmp_path)["is_correct"].tolist()[4]
     # so does a change of the verdict itself, also for journals that once held verdicts
@@ -188,7 +268,7 @@ def test_a_corrected_answer_reaches_the_table_of_replies_that_were_kept(loaded, 
     path.write_text("".join(json.dumps(line) + "\n" for line in old))
     monkeypatch.setattr(measure, "verify", lambda *_, **__: Verdict("failed", False, detail="stricter"))
     assert set(evaluate(loaded, ROWS, "same", output_dir=tmp_path)["match_type"]) == {"failed"}
-    assert asked == [5, 0, 0]
+    assert asked == [5]
 
 
 @pytest.mark.parametrize("adapted", [False, True])

@@ -63,7 +63,7 @@ def test_what_was_drawn_is_kept_by_model_prompt_and_sampling(here, sft_run, tmp_
     first = training.probe(ready)
     assert sorted(student.asked) == sorted([0, 1, 2, 3] * 4)
     with monkeypatch.context() as patch:
-        patch.setattr(models, "load_for_evaluation", lambda *_, **__: pytest.fail("a model was loaded"))
+        patch.setattr(models.Known, "load", lambda _: pytest.fail("a model was loaded"))
         assert training.probe(ready).train["solved"] == first.train["solved"] and len(student.asked) == 16
     training.probe(ready_to_probe(here, tmp_path, temperature=0.7))
     assert len(student.asked) == 32
@@ -106,7 +106,7 @@ def test_nothing_in_between_is_said_with_what_to_do(here, sft_run, tmp_path, stu
     went_on = training.probe(ready)  # on a CPU a short run shows its parts all the same
     assert len(went_on.train) == 4 and sentence in went_on.tried.advice()
     card = models.Device("cuda", "a GPU", 24.0)
-    monkeypatch.setattr(models, "load_for_evaluation", lambda *_, **__: models.Loaded(None, None, "weights"))
+    monkeypatch.setattr(models.Known, "load", lambda _: models.Loaded(None, None, "weights"))
     with pytest.raises(LlmergeError, match=f"0 right now and then.*{sentence}.*probe -1"):
         training.probe(replace(ready, plan=replace(ready.plan, device=card)))
 
@@ -189,7 +189,7 @@ def test_the_makers_sampling_is_what_they_wrote_down():
     from transformers import GenerationConfig
 
     def own(**config):
-        return models.own_sampling(SimpleNamespace(generation_config=GenerationConfig(**config)))
+        return models.own_sampling(GenerationConfig(**config))
 
     assert own(do_sample=True, temperature=0.6, top_p=0.95) == Sampling(0.6, 0.95)
     assert own(do_sample=True, temperature=0.7, top_k=20, repetition_penalty=1.05) == Sampling(0.7, 1.0, 20, 1.05)
