@@ -10,12 +10,15 @@ loaded that takes time, so that everything else may stand on it.
 'theirs'
 """
 
-from llmerge_helpers.conflicts.conflict import Conflict, Row, messages, question_of
+from llmerge_helpers.conflicts.asked import messages, question_of
+from llmerge_helpers.conflicts.conflict import Conflict, Row
+from llmerge_helpers.conflicts.earlier import Decided, so_far
 from llmerge_helpers.conflicts.languages import language_of
 from llmerge_helpers.conflicts.markers import Hunk, has_markers, make_hunk, parse, render, split_lines
 from llmerge_helpers.conflicts.prompts import Form, Message, Reply, fences, render_answer, render_reply, split_reply
 
 __all__ = [
-    "Conflict", "Form", "Hunk", "Message", "Reply", "Row", "fences", "has_markers", "language_of", "make_hunk",
-    "messages", "parse", "question_of", "render", "render_answer", "render_reply", "split_lines", "split_reply",
+    "Conflict", "Decided", "Form", "Hunk", "Message", "Reply", "Row", "fences", "has_markers", "language_of",
+    "make_hunk", "messages", "parse", "question_of", "render", "render_answer", "render_reply", "so_far",
+    "split_lines", "split_reply",
 ]  # fmt: skip

@@ -16,10 +16,8 @@ from llmerge_helpers.conflicts.languages import language_named, language_of
 from llmerge_helpers.conflicts.markers import MARKER_SIZE, Hunk, make_hunk, split_lines
 from llmerge_helpers.conflicts.prompts import (
     FULL,
-    SYSTEM_PROMPT,
     TEXTS,
     Form,
-    Message,
     newline_of,
     parse_question,
     render_question,
@@ -256,26 +254,6 @@ class Conflict:
         """The side that removed more of the base, and the other one; None if they are level."""
         ours, theirs = len(self.ours_edit.removed), len(self.theirs_edit.removed)
         return None if ours == theirs else ("theirs", "ours") if ours < theirs else ("ours", "theirs")
-
-
-def question_of(row: Mapping[str, object]) -> str:
-    """The question of a row: its own, or the one that its conflict makes."""
-    return str(row.get("question") or "") or Conflict.of(row).question()
-
-
-def messages(row: Mapping[str, object], form: Form = FULL, hints: str = "") -> list[Message]:
-    """The chat in which a row is asked: system prompt and question, in the compact style the question alone.
-
-    >>> row = {"ours": "a\\n", "base": "", "theirs": "b\\n", "path": "x.py"}
-    >>> [turn["role"] for turn in messages(row)], [turn["role"] for turn in messages(row, Form("compact"))]
-    (['system', 'user'], ['user'])
-    """
-    plain = form[:2] == FULL[:2] and not hints
-    question: Message = {
-        "role": "user",
-        "content": question_of(row) if plain else Conflict.of(row).question(form, hints),
-    }
-    return [question] if form.style == "compact" else [{"role": "system", "content": SYSTEM_PROMPT}, question]
 
 
 def _is_blank(line: str) -> bool:

@@ -27,6 +27,8 @@ SYSTEM_PROMPT = (
 )
 TEXTS = ("before", "ours", "base", "theirs", "after")  # what makes a conflict, in the order of the file
 STYLES, INPUTS = ("full", "compact"), ("sides", "diffs")
+CONTEXTS = ("", "message", "diff", "both")  # what a question tells of the commits of each side
+MOST_SIBLINGS = 20
 
 
 class Message(TypedDict):
@@ -41,19 +43,27 @@ class Form(NamedTuple):
 
     `full` says what to do, and wants the whole snippet; `compact`, for small models that are trained on it, shows path
     and conflict only, and wants a plan or the resolution (`plans.py`). `diffs` shows each side as a diff from the base
-    where that is known. With `hints` the question says what the free baselines would do.
+    where that is known. With `hints` the question says what the free baselines would do; with `siblings`, how the merge
+    was decided so far, and up to so many of its earlier conflicts; `context` tells the commits of each side by their
+    `message`, their `diff`, or `both`.
     """
 
     style: str = "full"
     input: str = "sides"
     hints: bool = False
+    siblings: int = 0
+    context: str = ""
 
     def checked(self) -> Form:
-        """Itself; an `LlmergeError` if there is no such style or input."""
+        """Itself; an `LlmergeError` if there is no such style, input or context, or no such number of siblings."""
         if self.style not in STYLES:
             raise LlmergeError(f"style is {self.style!r}: use {' or '.join(STYLES)}.")
         if self.input not in INPUTS:
             raise LlmergeError(f"input is {self.input!r}: use {' or '.join(INPUTS)}.")
+        if self.context not in CONTEXTS:
+            raise LlmergeError(f"context is {self.context!r}: use {', '.join(CONTEXTS[1:])}, or leave it empty.")
+        if not 0 <= self.siblings <= MOST_SIBLINGS:
+            raise LlmergeError(f"siblings is {self.siblings}: give a number from 0 to {MOST_SIBLINGS}.")
         return self
 
 
@@ -114,6 +124,50 @@ def _undo(diff: str, sign: str) -> str:
     return "".join(line[1:] for line in split_lines(diff) if line[0] in (" ", sign))
 
 
+# ---- what stands before it: parts with a line each, and a block; their number, so that no code can pass for the end
+
+
+def part(subject: str, said: str, block: str = "") -> str:
+    """A part of what stands before a conflict: what it is about, what is said of it, and a fenced block."""
+    return f"{_quote(subject)}, {said}:\n\n{block}\n\n" if block else f"{_quote(subject)}, {said}.\n\n"
+
+
+def render_siblings(most: int, said: str, parts: Sequence[str]) -> str:
+    """The parts on the earlier conflicts of the merge, with what is said of all of them."""
+    return f"{_EARLIER} (at most {most}, {len(parts)} parts): {said}.\n\n{''.join(parts)}"
+
+
+def render_context(context: str, parts: Sequence[str]) -> str:
+    """The parts on the commits of both sides."""
+    return f"{_COMMITS} ({context}, {len(parts)} parts).\n\n{''.join(parts)}"
+
+
+def _asked_alone(question: str) -> tuple[str, int, str]:
+    """A question without what stands before its conflict, and how many siblings and which context that was."""
+    siblings, context, at = 0, "", 0
+    for head in (_CONTEXT_HEAD, _SIBLINGS_HEAD):
+        found = head.match(question, at)
+        if not found:
+            continue
+        end = found.end()
+        for _ in range(int(found["parts"])):
+            each = _PART.match(question, end)
+            if not each:
+                return question, 0, ""
+            end = each.end()
+        at, told = end, found.groupdict()
+        siblings, context = int(told.get("most") or siblings), told.get("context") or context
+    return question[at:], siblings, context
+
+
+_EARLIER, _COMMITS = "Earlier in this merge", "The commits of both sides"
+_SIBLINGS_HEAD = re.compile(rf"{_EARLIER} \(at most (?P<most>\d{{1,2}}), (?P<parts>\d{{1,2}}) parts\): [^\n]+\.\n\n")
+_CONTEXT_HEAD = re.compile(rf"{_COMMITS} \((?P<context>{'|'.join(CONTEXTS[1:])}), (?P<parts>\d) parts\)\.\n\n")
+# a block ends at the first fence of its length: nothing in it has so many backticks in a row
+_PART = re.compile(r"[^\n]+(?:\.|:\n\n(?P<fence>`{3,})[^`\n]*\n(?:(?s:.)*?\n)?(?P=fence))\n\n")
+
+# ---- and read back
+
 _ASKED = {"full": "Resolve the merge conflict", "compact": "Conflict"}
 _AS_DIFFS = "Each side is a diff from the base."
 _HINTS = "Hints: "
@@ -134,7 +188,8 @@ def parse_question(question: str) -> dict[str, str | None]:
     LLMerge and Merge-Bench: a fenced conflict, usually without its base (then base is None). Of several conflicts the
     one in the middle is meant. Raises LlmergeError if there is none.
     """
-    found = _QUESTION.match(question) if "\n\n```" in question else None
+    alone, _, _ = _asked_alone(question)
+    found = _QUESTION.match(alone) if "\n\n```" in alone else None
     if found:
         parts = parse(found["body"], int(found["size"] or MARKER_SIZE))
         texts = _texts(parts, (found["open"] or "").split(", "), bool(found["diffs"]))
@@ -154,13 +209,15 @@ def form_of(prompt: str | Sequence[Mapping[str, str]]) -> Form:
     >>> conflict = {"ours": "a\\n", "base": "", "theirs": "b\\n"}
     >>> from llmerge_helpers.conflicts import messages
     >>> form_of(messages(conflict, Form("compact", "diffs")))
-    Form(style='compact', input='diffs', hints=False)
+    Form(style='compact', input='diffs', hints=False, siblings=0, context='')
     """
-    question = prompt if isinstance(prompt, str) else prompt[-1]["content"] if prompt else ""
+    whole = prompt if isinstance(prompt, str) else prompt[-1]["content"] if prompt else ""
+    question, siblings, context = _asked_alone(whole)
     found = _QUESTION.match(question) if "\n\n```" in question else None
     if not found:
         return FULL
-    return Form("compact" if found["compact"] else "full", "diffs" if found["diffs"] else "sides", bool(found["hints"]))
+    style, input = "compact" if found["compact"] else "full", "diffs" if found["diffs"] else "sides"
+    return Form(style, input, bool(found["hints"]), siblings, context)
 
 
 def _texts(

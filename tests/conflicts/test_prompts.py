@@ -10,15 +10,17 @@ from hypothesis import strategies as st
 
 from llmerge_helpers.conflicts import (
     Conflict,
+    Decided,
     Reply,
     fences,
     languages,
     messages,
     render_answer,
     render_reply,
+    so_far,
     split_reply,
 )
-from llmerge_helpers.conflicts.prompts import INPUTS, STYLES, SYSTEM_PROMPT, Form, form_of, parse_question
+from llmerge_helpers.conflicts.prompts import CONTEXTS, INPUTS, STYLES, SYSTEM_PROMPT, Form, form_of, parse_question
 from llmerge_helpers.errors import LlmergeError
 
 SETTINGS = settings(deadline=None, derandomize=True, max_examples=300)
@@ -83,21 +85,63 @@ text = (
     text,
     st.sampled_from(sorted(languages.TABLE)),
     st.text() | st.sampled_from(["a/b.py", '"x', "a:", "``` x", "a b", "", "ü.c", ":\n\n```x\na\n```"]),
-    st.builds(Form, st.sampled_from(STYLES), st.sampled_from(INPUTS)),
+    st.builds(
+        Form,
+        st.sampled_from(STYLES),
+        st.sampled_from(INPUTS),
+        st.just(False),
+        st.sampled_from([0, 0, 1, 3]),
+        st.sampled_from([*CONTEXTS, ""]),
+    ),
     st.sampled_from(["", "rules ours; token merge none"]),
+    st.tuples(text, text, text),
 )
-def test_parse_question_undoes_render_question(before, ours, base, theirs, after, language, path, form, hints):
+def test_parse_question_undoes_the_question(before, ours, base, theirs, after, language, path, form, hints, told):
     row = {"before": before, "ours": ours, "base": base, "theirs": theirs, "after": after}
     row |= {"language": language, "path": path}
-    question = Conflict.of(row).question(form, hints)
+    decided = [Decided(Conflict(ours=told[0], base=told[1], theirs="", path=path), each) for each in told]
+    more = {
+        "earlier": so_far(decided[: len(ours)], Conflict.of(row), 2),
+        "ours_message": told[1],
+        "theirs_diff": told[2],
+    }
+    question = messages(row | more, form, hints)[-1]["content"]
     assert parse_question(question) == row
     assert parse_question(question + "\n") == row
     assert form_of([{"role": "user", "content": question}]) == form._replace(
         input="sides" if base is None else form.input, hints=bool(hints)
     )
-    blocks = fences(question)  # a person, or a model, sees one closed block with all of it
-    assert len(blocks) == 1 and blocks[0].closed and after in blocks[0].body
-    assert ours in blocks[0].body or form.input == "diffs"
+    blocks = fences(question)  # a person, or a model, sees one closed block with all of it, the last one
+    assert blocks[-1].closed and after in blocks[-1].body and (len(blocks) == 1 or form.siblings or form.context)
+    assert ours in blocks[-1].body or form.input == "diffs"
+
+
+def test_a_question_tells_its_merge_so_far():
+    first, second = (Conflict(ours=f"{n}\n", base="", theirs="x\n", path=f"{n}.py") for n in "ab")
+    decided = [Decided(first, "a\n"), Decided(second, "new\n")]
+    row = ROW | {"earlier": so_far(decided, Conflict.of(ROW), 2)}
+    one, both = (messages(row, Form(siblings=n))[1]["content"] for n in (1, 2))
+    assert one.startswith(
+        "Earlier in this merge (at most 1, 2 parts): 2 decided (ours: 1; new text: 1).\n\n"
+        "b.py, resolved as new text:\n\n```python\n<<<<<<< ours\nb\n"
+    )
+    assert "b.py, new text:\n\n```python\nnew\n```\n\nResolve the merge conflict in src/A.java:" in one
+    assert "a.py, resolved as ours:" in both and "a.py" not in one
+    # without siblings, a question is what it was, and so is the key under which its answer lies
+    assert messages(row) == messages(ROW) and form_of(messages(row)) == Form()
+    assert form_of(messages(ROW, Form("compact", siblings=4))) == Form("compact", siblings=4)
+
+
+def test_what_a_question_tells_is_bounded():
+    long = Conflict(ours="x = 1\n" * 10_000, base="", theirs="y\n", path="b.py")
+    row = ROW | {"earlier": so_far([Decided(long, long.ours)] * 400, Conflict.of(ROW), 20)}
+    row |= {f"{side}_{what}": "+ line\n" * 10_000 for side in ("ours", "theirs") for what in ("message", "diff")}
+    question = messages(row, Form(siblings=20, context="both"))[1]["content"]
+    assert len(question) < 20_000 and "b.py, 10005 lines, resolved as ours." in question
+    assert parse_question(question)["ours"] == ROW["ours"] and question.count("+ line\n…\n") == 4
+    for form in (Form(siblings=21), Form(siblings=-1), Form(context="all")):
+        with pytest.raises(LlmergeError, match="siblings is|context is"):
+            form.checked()
 
 
 def test_what_a_code_block_cannot_show_is_said():
