@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from llmerge_helpers.conflicts import Row
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate.prices import Budget, Quote
-from llmerge_helpers.generate.teachers import Teacher
+from llmerge_helpers.generate.teachers import HERE, Teacher
 from llmerge_helpers.run.screen import ask
 
 NAMED = 3  # repositories that are named; of more, so many and how many others
@@ -22,8 +22,9 @@ def going_out(rows: Iterable[Row], teacher: Teacher) -> str:
     >>> going_out([{"repository": "shop"}] * 2, Teacher("openai", "m", "https://api.example.org/v1"))
     '2 conflicts of shop go to api.example.org, with the lines around them; what is on disk is not sent again.'
     """
-    if teacher.name == "rules":
-        return "Nothing leaves this machine: the rules answer here."
+    if teacher.name in HERE:
+        what = "what was committed is the answer" if teacher.knows_answers else "the rules answer here"
+        return f"Nothing leaves this machine: {what}."
     repositories, count = {}, 0
     for row in rows:
         count += 1

@@ -38,9 +38,9 @@ def cost(
 ) -> float | None:
     """US dollars for the tokens in `usage` (as `read_usage` gives them); None if nobody knows the price.
 
-    `provider` is deepseek, rules (free), or empty: then the endpoint's address tells.
+    `provider` is deepseek, rules or developers (free), or empty: then the endpoint's address tells.
     """
-    if provider == "rules":
+    if provider in ("rules", "developers"):
         return 0.0
     when = (when or datetime.now(UTC)).astimezone(UTC)
     hit, prompt, output = (usage.get(k) or 0 for k in ("cache_hit_tokens", "prompt_tokens", "completion_tokens"))

@@ -36,6 +36,7 @@ RETIRED = {"deepseek-reasoner": "2026-07-24", "deepseek-chat": "2026-07-24"}
 IGNORED_IN_THINKING = ("temperature", "presence_penalty", "frequency_penalty")
 # What the rule teacher's answers rest on: a change in any of these files makes another teacher of it.
 RULE_FOLDERS = "baselines", "conflicts"
+HERE = "rules", "developers"  # teachers that answer in this process
 # Code whose answers are, word for word, those of an older version: they name replies in the
 # cache. A test compares the answers; whoever changes one takes the entry out.
 ANSWERS_AS = {"61008148886e": "8b52f81f7eb8"}
@@ -112,13 +113,18 @@ class Teacher:
 
     @property
     def host(self) -> str:
-        """Where it is served, with the port; empty for the rules, which answer in this process."""
+        """Where it is served, with the port; empty for those that answer in this process."""
         return urlsplit(self.base_url).netloc.rpartition("@")[2]
 
     @property
     def local(self) -> bool:
         """True where nothing leaves this machine."""
-        return self.name == "rules" or _host(self.base_url) in _LOOPBACK
+        return self.name in HERE or _host(self.base_url) in _LOOPBACK
+
+    @property
+    def knows_answers(self) -> bool:
+        """True if its replies are the answers by which others are judged: it measures nothing."""
+        return self.name == "developers"
 
     @property
     def place(self) -> str:
@@ -127,8 +133,8 @@ class Teacher:
 
     @property
     def label(self) -> str:
-        """What tells it from other teachers: `rules`, or the model and who serves it."""
-        return "rules" if self.name == "rules" else f"{self.model} ({self.place})"
+        """What tells it from other teachers: `rules`, `developers`, or the model and who serves it."""
+        return self.name if self.name in HERE else f"{self.model} ({self.place})"
 
     @property
     def thinking(self) -> bool:
@@ -200,16 +206,19 @@ def pick(
     price_in: float = 0.0,
     price_out: float = 0.0,
     price: str = "",
+    split: str = "train",
     **params: object,
 ) -> Teacher:
     """The teacher called `name`; `auto` is DeepSeek where DEEPSEEK_API_KEY is set, else the rule teacher.
+
+    `developers` hands out what was committed, so `split`, of which the conflicts are, must be train for it.
 
     `model` and `base_url` replace the teacher's own. `request`, a mapping or the text of a JSON object, is merged into
     every request (temperature, reasoning_effort, a provider's options), as are `params`. `price_in` and `price_out`
     are US dollars per million tokens, for a model whose price is not known; `price` is both in one text, "0.14,0.28".
     A missing key, an unknown name or a model that is retired is an `LlmergeError`.
     """
-    if name not in (names := ("auto", *SERVICES, "openai", "rules")):
+    if name not in (names := ("auto", *SERVICES, "openai", *HERE)):
         raise LlmergeError(f"teacher '{name}' is not known: choose one of {', '.join(names)}.")
     _check_address(base_url)
     if model != model.strip() or not model.isprintable():
@@ -228,12 +237,20 @@ def pick(
                 "DEEPSEEK_API_KEY shall be sent there."
             )
         name = "deepseek" if secret("DEEPSEEK_API_KEY") else "rules"
-    if name == "rules":
+    if name in HERE:
         if model or base_url:
-            raise LlmergeError("teacher rules runs on this machine and has no model or base_url: leave both empty.")
+            raise LlmergeError(f"teacher {name} runs on this machine and has no model or base_url: leave both empty.")
         if more["extra_body"] or price_in:
-            raise LlmergeError("teacher rules runs on this machine and takes no request and no price: leave them out.")
-        return Teacher("rules", "rules", "", params=params, cache_url=f"rules://{rules_version()}")
+            raise LlmergeError(
+                f"teacher {name} runs on this machine and takes no request and no price: leave them out."
+            )
+        if name == "developers" and split != "train":
+            raise LlmergeError(
+                f"teacher developers hands out the answers, and split is {split}, on which models are measured: "
+                "set split to train, or choose another teacher."
+            )
+        version = f"rules://{rules_version()}" if name == "rules" else "developers://committed"
+        return Teacher(name, name, "", params=params, cache_url=version)
     if name in SERVICES:
         return _of_service(name, model, base_url, more)
     if not model:

@@ -43,6 +43,7 @@ class Lineage(TypedDict, total=False):
     completion_tokens_95: int
     steps: int
     split: str
+    teachers: list[str]  # whose replies it learned from, as far as the data tell
     form: Sequence[object]  # style, input and hints: how it was asked in training
     load_in_4bit: bool  # the base's weights, while it was trained
     merged: bool

@@ -14,6 +14,7 @@ from llmerge_helpers.conflicts import Conflict, Form, messages, render_reply, sp
 from llmerge_helpers.conflicts.plans import render_compact
 from llmerge_helpers.conflicts.prompts import FULL
 from llmerge_helpers.generate import Example
+from llmerge_helpers.generate.developers import FROM_FACTS
 from llmerge_helpers.merges.splits import group_by_shared_keys, group_near_duplicates, merge_of
 from llmerge_helpers.models import ChatTokenizer, training_text
 
@@ -42,7 +43,6 @@ FLAGS = {
     "language": "the reasoning leaves the language of the question",
     "harness": "special tokens, think tags or words about the grading stand in it",
 }
-FROM_FACTS = "facts"  # the source of a reasoning that no teacher wrote
 FROM_PLAN = "plan"  # that of one which names what was done, in compact replies
 _HARNESS = re.compile(
     r"</?think>|<\|[\w.-]{2,40}\|>|<｜[^｜\n]{2,40}｜>|\[/?INST\]|ground[- ]truth|system prompt|match_type|exact_match"
@@ -74,6 +74,11 @@ class Candidate:
     def match_type(self) -> str:
         """Its verdict."""
         return self.example["verdict"]["match_type"]
+
+    @property
+    def teacher(self) -> str:
+        """Who wrote it: a service, or what answers here, and the model that did."""
+        return f"{self.example.get('teacher')} ({self.example.get('served_model')})"
 
     @property
     def key(self) -> str:

@@ -29,6 +29,11 @@ WHAT = {
     "teacher got it right (`pass_rate`), and whether it is in no SFT data (`practice`).",
 }
 
+_COMMITTED = (
+    " An answer of `developers` is the resolution that was committed, so it is right by definition; a program wrote "
+    "the reasoning."
+)
+
 
 def data_card(name: str, prepared: Prepared, facts: Mapping[str, str | None], max_tokens: int) -> str:
     """The `README.md` of a dataset in the Hub's format: YAML head, then what a user of the data has to know.
@@ -79,7 +84,9 @@ def data_card(name: str, prepared: Prepared, facts: Mapping[str, str | None], ma
         "## Teacher",
         f"The reasoning and the answers were written by {', '.join(each[0] for each in teachers) or 'no teacher'}"
         + (f", prompt version {facts['prompt_version']}" if facts.get("prompt_version") else "")
-        + ". Check that the teacher's terms allow training on its output, and that your use fits the licences above.",
+        + "."
+        + (_COMMITTED if any(c.example.get("teacher") == "developers" for c in candidates) else "")
+        + " Check that the teacher's terms allow training on its output, and that your use fits the licences above.",
         _table(["teacher", "conflicts", "replies", "right", *(["rows"] if name != "grpo" else [])], teachers),
         "## Limits",
         "* A verdict compares with one committed resolution; another one may be as good, and counts as wrong here.\n"
@@ -94,7 +101,7 @@ def _teachers(candidates: Sequence[Candidate], name: str) -> list[tuple[str | in
     """For each teacher: the conflicts here that it answered, its replies, how many are right, and how many are rows."""
     by: dict[str, list[Candidate]] = {}
     for c in candidates:
-        by.setdefault(f"{c.example.get('teacher')} ({c.example.get('served_model')})", []).append(c)
+        by.setdefault(c.teacher, []).append(c)
     lines = []
     for teacher, some in sorted(by.items()):
         right = sum(bool(c.example["verdict"]["is_correct"]) for c in some)

@@ -65,12 +65,13 @@ class Prepared:
     split: merges.Split  # what was held out, and of which data set of merges
 
     def results(self) -> dict[str, object]:
-        """The figures for run.json: where the conflicts are from, rows by dataset and split, what was dropped."""
+        """The figures for run.json: where conflicts are from, rows by dataset and split, what was dropped, whose."""
         rows = {name: {split: len(part) for split, part in d.items()} for name, d in self.datasets.items()}
         dropped = {name: dict(steps[1:]) for name, steps in self.steps.items()}
         more = {"dropped": dropped, "tokenizer": self.tokenizer.name, "notes": self.notes}
         split = {"dataset": self.split.source, "split": self.split.fingerprint, "heldout": self.split.folder}
-        return split | {"rows": rows, **more}
+        teachers = sorted({c.teacher for c in self.candidates})
+        return split | {"rows": rows, "teachers": teachers, **more}
 
     def card(self, name: str) -> str:
         """The first part of a data set's card, for a notebook: no YAML head, and headings two steps lower."""

@@ -12,6 +12,7 @@ from llmerge_helpers import merges
 from llmerge_helpers.conflicts import Row
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import Example
+from llmerge_helpers.generate.teachers import HERE
 from llmerge_helpers.run import from_root, require_finished, shown
 from llmerge_helpers.run.files import read_jsonl
 
@@ -73,8 +74,8 @@ class Replies:
             told.append(
                 "No answer is right, so correct_only has nothing to take: read why below, and try another teacher."
             )
-        # the rules answer the same however often they are asked
-        elif without and any(e.get("teacher") != "rules" for e in self.examples):
+        # these answer the same however often they are asked
+        elif without and any(e.get("teacher") not in HERE for e in self.examples):
             told.append(
                 f"{without} conflicts have no right answer: `-p samples 4 -p until_correct 1` in 01 draws until one is "
                 "right, four times at most."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 from llmerge_helpers.conflicts import Message, Row
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.models.chat import check_parity, encode, prefill, trainer_prompt
-from llmerge_helpers.run import from_root, require_finished, shown
+from llmerge_helpers.run import finished, from_root, require_finished, shown
 from llmerge_helpers.run.files import in_place, read_json
 from llmerge_helpers.training.settings import GrpoSettings
 
@@ -134,6 +134,13 @@ def seen_by_sft(adapter: Path, dataset: str | Path) -> frozenset[str]:
         if beside != folder and (beside / "dataset_dict.json").exists():
             return frozenset(ids_of(load_rows(str(beside), made_by="02_inspect_and_prepare")["train"]))
     return frozenset()
+
+
+def teachers_of(dataset: str | Path) -> list[str]:
+    """Whose replies a data set of 02 is made of, as its run.json tells; nobody for one that was made elsewhere."""
+    folder = from_root(dataset)
+    found = ((finished(place) or {}).get("results", {}).get("teachers") for place in (folder, folder.parent))
+    return next((list(names) for names in found if names), [])
 
 
 def ids_of(rows: Dataset) -> list[str]:

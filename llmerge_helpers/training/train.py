@@ -51,6 +51,7 @@ from llmerge_helpers.training.rows import (
     load_rows,
     refuse_unfinished,
     seen_by_sft,
+    teachers_of,
 )
 from llmerge_helpers.training.settings import (
     CONFLICTS,
@@ -731,6 +732,8 @@ def _save(trainer: Trainer, ready: Ready, learned: dict[str, float], seconds: fl
         "completion_tokens_95": needed,
         "steps": trainer.state.global_step,
         "split": ready.split,
+        # GRPO learns from no teacher, and its adapter goes on from one that did
+        "teachers": teachers_of(ready.settings.dataset) if stage == "sft" else policy.lineage.get("teachers", []),
         "form": ready.form,
         "load_in_4bit": ready.plan.load_in_4bit,
     }
@@ -769,6 +772,7 @@ def model_card(
         f"# A LoRA adapter that resolves merge conflicts ({title})\n\n"
         f"* Base: `{lineage['base_model']}`, weights `{(lineage['base_identity'] or 'unknown')[:16]}`.\n"
         f"* Stages: {models.stages(lineage)}; {lineage.get('steps', 0)} steps in this one.\n"
+        f"* Learned from replies of {', '.join(lineage.get('teachers', ())) or 'nobody that is known'}.\n"
         f"* Last figures: {', '.join(figures) or 'none'}.\n"
         "* Thinks in `<think>`, then answers with the whole snippet, resolved, in one fenced block. Check what it "
         "writes: a resolution can be wrong and look right.\n\n"

@@ -954,3 +954,14 @@ def test_little_data_is_not_taken_apart_for_grpo(tmp_path, share):
 def test_a_share_for_grpo_is_a_share(tmp_path):
     with pytest.raises(LlmergeError, match="grpo_share is a share from 0 to below 1, got 1"):
         prepare(answered([conflict(0)]), tmp_path / "sft_dataset", grpo_share=1.0)
+
+
+def test_answers_of_the_developers_are_called_so_in_every_card(two_runs, of_01):
+    run_of_01(of_01.parent / "c", by("developers", answered(two_runs)))
+    replies = load_replies("outputs/a,outputs/c")
+    prepared = prepare(replies.examples, "outputs/sft_dataset", held_out=replies.held_out, facts=replies.facts)
+    assert prepared.results()["teachers"] == ["developers (developers-1)", "one (one-1)"]
+    for name in ("correct_only", "full", "grpo"):
+        card = (prepared.paths[name] / "README.md").read_text()
+        assert "`developers` is the resolution that was committed" in card and "| developers (developers-1) |" in card
+    assert all("until_correct" not in line for line in load_replies("outputs/c").advice())

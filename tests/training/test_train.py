@@ -100,6 +100,20 @@ def test_sft_learns_and_leaves_everything_behind(here, sft_run):
     assert models.adapter_hash(again.model) == sft_run.lineage["adapter_hash"]
 
 
+def test_an_adapter_says_whose_replies_it_learned_from(tmp_path, sft_run):
+    from llmerge_helpers.run.files import write_json
+    from llmerge_helpers.training.rows import teachers_of
+    from llmerge_helpers.training.train import model_card
+
+    assert sft_run.lineage["teachers"] == teachers_of(tmp_path) == [], "made elsewhere"
+    results = {"split": "0", "teachers": ["developers (developers)", "rules (rules)"]}
+    write_json(tmp_path / "run.json", {"notebook": "02", "status": "finished", "results": results})
+    assert teachers_of(tmp_path) == teachers_of(tmp_path / "correct_only_round1") == results["teachers"]
+    card = model_card(sft_run.lineage | {"teachers": results["teachers"]}, {}, [], "sft")
+    assert "Learned from replies of developers (developers), rules (rules)." in card
+    assert "of nobody that is known" in model_card(sft_run.lineage, {}, [], "sft")
+
+
 def test_a_run_leaves_the_file_that_repeats_it(here, sft_run, tmp_path):
     folder, given = here / "sft_model", sft_settings(here, here / "sft_model")
     values = yaml.safe_load((folder / "params.yaml").read_text())
