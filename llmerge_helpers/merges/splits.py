@@ -8,7 +8,7 @@ import os
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -90,27 +90,6 @@ def time_of(row: Row) -> datetime | None:
         return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def siblings(rows: Iterable[Row] | DatasetDict, row: Row) -> list[Row]:
-    """The rows of the merge that `row` is of, itself among them, in the order of their conflicts.
-
-    Of a `DatasetDict` all splits count, though none parts a merge.
-
-    >>> rows = [{"merge_commit": "a1", "order": 2}, {"merge_commit": "b2"}, {"merge_commit": "a1", "order": 0}]
-    >>> [each["order"] for each in siblings(rows, rows[0])]
-    [0, 2]
-    """
-    merge = merge_of(row)
-    if not merge:
-        return [row]
-    found: list[Row] = []
-    for part in rows.values() if isinstance(rows, Mapping) else [rows]:
-        if hasattr(part, "select_columns"):  # of a data set, read only what is asked for
-            keys = part.select_columns([c for c in ("family", "repository", "merge_commit") if c in part.column_names])
-            part = part.select([number for number, each in enumerate(keys) if merge_of(each) == merge])
-        found += [each for each in part if merge_of(each) == merge]
-    return sorted(found, key=lambda each: (each.get("order") or 0, each.get("path") or "", each.get("hunk") or 0))
 
 
 def file_of(row: Row) -> str:
@@ -261,6 +240,7 @@ class Split(NamedTuple):
     folder: str  # empty: there was no test conflict
     fingerprint: str
     source: str
+    siblings: int = 0  # so many earlier conflicts of its merge were told of each that training saw
 
 
 def split_fingerprint(test: Iterable[Row]) -> str:
@@ -277,7 +257,7 @@ def split_of(dataset: str | os.PathLike) -> Split | None:
     for place in (folder, folder.parent):
         results = (finished(place) or {}).get("results", {})
         if "split" in results:
-            return Split(results["heldout"], results["split"], results["dataset"])
+            return Split(results["heldout"], results["split"], results["dataset"], results.get("siblings", 0))
     return None
 
 
