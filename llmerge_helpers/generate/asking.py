@@ -18,8 +18,9 @@ from functools import cached_property, lru_cache
 from sys import intern
 from typing import Any, NoReturn
 
-from llmerge_helpers.conflicts import Message, Reply, Row, messages, split_reply
-from llmerge_helpers.conflicts.prompts import PROMPT_VERSION
+from llmerge_helpers.baselines import ask
+from llmerge_helpers.conflicts import Form, Message, Reply, Row, split_reply
+from llmerge_helpers.conflicts.prompts import FULL, PROMPT_VERSION
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import prices
 from llmerge_helpers.generate.batch import Batches, check_has_batches, open_keys
@@ -63,6 +64,7 @@ class Options:
     patience: str = ""
     max_failed_share: float = 0.5  # stop when more of the last rows fail (50 to 200 of them count); 0: never
     budget: Budget | None = None  # one purse for several calls; its cap then counts, not `max_cost_usd`
+    form: Form = FULL  # what a question tells, and how
     shard: str = ""  # "2/8": only the second eighth of the rows, for one of eight machines; empty: all
 
     def __post_init__(self) -> None:
@@ -82,6 +84,7 @@ class Options:
                 f"and samples is {self.samples}: raise samples."
             )
         read_shard(self.shard)
+        self.form.checked()
 
 
 async def generate(rows: Iterable[Row], teacher: Teacher, **options: Any) -> Results:
@@ -442,7 +445,7 @@ class _Run:
         others: list[list[Callable[[str], str]]] = []  # and those under a smaller max_tokens
         lesser = self._less(options.max_tokens)
         for index, row in self._questions():
-            chat = messages(row)
+            chat = ask(row, options.form)
             question = chat[-1]["content"]
             if of > 1 and shard_of(question, of) != number:
                 continue
@@ -481,7 +484,8 @@ class _Run:
     def _questions(self) -> Iterator[tuple[int, Row]]:
         """The rows and their numbers; of many, first some from all over, so that there soon is one to ask."""
         columns, rows = getattr(self.rows, "column_names", None), self.rows
-        if columns and "question" in columns and hasattr(rows, "select_columns"):
+        plain = self.options.form == FULL
+        if plain and columns and "question" in columns and hasattr(rows, "select_columns"):
             # a dataset would decode whole files, too
             rows = rows.select_columns([name for name in ("id", "question") if name in columns])
         # those of the pilot come first: neighbours are of one repository, and alike in length
@@ -491,7 +495,7 @@ class _Run:
         yield from ((index, row) for index, row in enumerate(rows) if index not in some)
 
     def _body(self, index: int, max_tokens: int) -> dict[str, object]:
-        return self.teacher.body(messages(self.rows[index]), max_tokens)
+        return self.teacher.body(ask(self.rows[index], self.options.form), max_tokens)
 
     def _look_up(self, index: int, sample: int, key: str = "") -> None:
         """Take the answer from disk, or put the sample into the queue."""
@@ -518,7 +522,7 @@ class _Run:
             return self._take(self._no_result(index, sample, *self.failed[job.first_key]))
         self.wanted.setdefault(job.first_key, []).append((index, sample))
         if self.priced and index not in self.worst_prompt:
-            body = self.teacher.body(chat or messages(self.rows[index]), 1)
+            body = self.teacher.body(chat or ask(self.rows[index], self.options.form), 1)
             self.worst_prompt[index] = prices.worst_usage(body)["prompt_tokens"]
         if job.first_key not in self.pending:
             self.pending.add(job.first_key)

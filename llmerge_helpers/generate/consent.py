@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from llmerge_helpers.conflicts import Row
+from llmerge_helpers.conflicts import Form, Row
+from llmerge_helpers.conflicts.prompts import FULL
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate.prices import Budget, Quote
 from llmerge_helpers.generate.teachers import HERE, Teacher
@@ -14,7 +15,7 @@ from llmerge_helpers.run.screen import ask
 NAMED = 3  # repositories that are named; of more, so many and how many others
 
 
-def going_out(rows: Iterable[Row], teacher: Teacher) -> str:
+def going_out(rows: Iterable[Row], teacher: Teacher, form: Form = FULL) -> str:
     """One sentence on what leaves this machine, from which repositories and to whom.
 
     >>> going_out([{"repository": "shop"}], Teacher("rules", "rules", ""))
@@ -32,10 +33,12 @@ def going_out(rows: Iterable[Row], teacher: Teacher) -> str:
     names = list(repositories)
     more = f" and {len(names) - NAMED} other repositories" if len(names) > NAMED else ""
     here = ", on this machine" if teacher.local else ""
+    more_told = [", how others of their merges were resolved"] if form.siblings else []
+    more_told += [", the commits of both sides"] if form.context else []
     return (
         f"{count:,} conflict{'s' * (count != 1)} of {', '.join(names[:NAMED])}{more} go{'es' * (count == 1)} to "
         f"{teacher.host}{here}, with the lines around "
-        f"{'them' if count != 1 else 'it'}; what is on disk is not sent again."
+        f"{'them' if count != 1 else 'it'}{''.join(more_told)}; what is on disk is not sent again."
     )
 
 

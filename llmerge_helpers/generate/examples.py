@@ -7,8 +7,9 @@ from pathlib import Path
 from sys import intern
 from typing import TYPE_CHECKING, TypedDict
 
-from llmerge_helpers.conflicts import Message, Row, messages
-from llmerge_helpers.conflicts.prompts import PROMPT_VERSION
+from llmerge_helpers.baselines import ask
+from llmerge_helpers.conflicts import Form, Message, Row
+from llmerge_helpers.conflicts.prompts import FULL, PROMPT_VERSION
 from llmerge_helpers.run import from_root, redact
 from llmerge_helpers.run.files import atomic_file, remove_left, write_atomic, write_jsonl
 from llmerge_helpers.verdict import VerdictRecord
@@ -57,7 +58,7 @@ class Example(TypedDict):
     output_file: str
 
 
-def record(row: Row, result: Result, example_id: int, teacher: str) -> Example:
+def record(row: Row, result: Result, example_id: int, teacher: str, form: Form = FULL) -> Example:
     """One line of examples.jsonl: the conflict, the raw message, how it was read, and its verdict."""
     message, reply = result.message or {}, result.reply
     suffix = f"_{result.sample}" if result.sample else ""
@@ -65,8 +66,9 @@ def record(row: Row, result: Result, example_id: int, teacher: str) -> Example:
         "example_id": example_id,
         "sample": result.sample,
         "id": row.get("id", str(example_id)),
-        "row": dict(row),
-        "prompt": messages(row),
+        # what came before it in its merge stands in the prompt, and can be found again
+        "row": {name: value for name, value in row.items() if name != "earlier"},
+        "prompt": ask(row, form),
         "message": message,
         "reasoning": reply.reasoning if reply else "",
         "answer": reply.answer if reply else "",
@@ -117,7 +119,12 @@ def results_row(example: Example) -> dict[str, object]:
 
 
 def write_examples(
-    rows: Sequence[Row], results: Iterable[Result], output_dir: str | Path, teacher: str, text_files: bool = True
+    rows: Sequence[Row],
+    results: Iterable[Result],
+    output_dir: str | Path,
+    teacher: str,
+    text_files: bool = True,
+    form: Form = FULL,
 ) -> pd.DataFrame:
     """Write `example_*.txt`, `examples.jsonl` and `results.csv`, and give the last as a table, one line a sample.
 
@@ -126,7 +133,7 @@ def write_examples(
     thousand examples, the text files lie in folders of a thousand conflicts (`012/example_12345.txt`): file managers
     choke on more. `text_files=False` writes none; they are there for people, and nothing reads them, but whoever
     looks for one expects it, so no number of examples leaves them out by itself. Text files of an earlier run are
-    removed: they would look like results of this one. Raw replies stay in the cache.
+    removed: they would look like results of this one. Raw replies stay in the cache. `form` is how they were asked.
     """
     import pandas as pd
 
@@ -138,7 +145,7 @@ def write_examples(
 
     def examples() -> Iterator[Example]:
         for result in results:
-            example = record(rows[result.index], result, result.index, teacher)
+            example = record(rows[result.index], result, result.index, teacher, form)
             if not text_files:
                 example["output_file"] = ""
             elif len(results) > IN_ONE_FOLDER:
