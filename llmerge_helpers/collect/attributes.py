@@ -42,11 +42,16 @@ def _is_plain(path: bytes) -> bool:
     )
 
 
-def _on_the_way(commit: str, path: bytes, objects: CatFile) -> Iterator[tuple[bytes, bytes]]:
+def names_on_the_way(commit: str, path: bytes) -> list[tuple[bytes, bytes]]:
+    """Each folder from the top to the one of `path`, and what git calls its `.gitattributes` in a commit."""
     folders = path.split(b"/")[:-1]
-    for depth in range(len(folders) + 1):
-        folder = b"/".join(folders[:depth])
-        found = objects.get(commit.encode() + b":" + b"/".join([*folders[:depth], b".gitattributes"]))
+    above = [folders[:depth] for depth in range(len(folders) + 1)]
+    return [(b"/".join(f), commit.encode() + b":" + b"/".join([*f, b".gitattributes"])) for f in above]
+
+
+def _on_the_way(commit: str, path: bytes, objects: CatFile) -> Iterator[tuple[bytes, bytes]]:
+    for folder, name in names_on_the_way(commit, path):
+        found = objects.get(name)
         if found and found[0] == "blob":
             yield folder, found[1]
 

@@ -20,6 +20,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
+from llmerge_helpers.collect.attributes import names_on_the_way
 from llmerge_helpers.collect.conflicted_file import ConflictedFile, Drop, read_file
 from llmerge_helpers.collect.decisions import BEYOND, UNRELATED, decision, left_out
 from llmerge_helpers.collect.licences import is_licence_file, spdx_of
@@ -46,7 +47,7 @@ from llmerge_helpers.collect.repository import (
     without_password,
 )
 from llmerge_helpers.collect.sources import Source, find_sources, listed
-from llmerge_helpers.conflicts import Conflict, Row
+from llmerge_helpers.conflicts import Conflict, Row, language_of
 from llmerge_helpers.conflicts.languages import TABLE
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.run import from_root, progress, redact, shown
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 
 MISSING = "content missing in this copy of the repository"
 BROKEN = "content damaged in this copy of the repository"
+_AT_ONCE = 20  # files that git is asked about ahead; `CatFile` remembers about so many
 Job: TypeAlias = tuple[Source, str, "MiningOptions", int | None]
 
 
@@ -500,12 +502,16 @@ def _rows_of_merge(
     replay: Replay, objects: CatFile, facts: Row, options: MiningOptions, counts: Counter[str]
 ) -> Generator[Row, None, str]:
     """The rows of a merge in conflict; returns the reason why it gives none, or ""."""
+    paths = list(replay.files)
+    _ask_ahead(replay, paths[:_AT_ONCE], objects, options)
     places, size = _hunks(replay, objects)
     choice = decision(replay, objects)
     if choice.reason and not options["wholesale"]:
         return choice.reason
     facts |= Row(merge_size=size)
-    for path, first in places.items():
+    for number, (path, first) in enumerate(places.items()):
+        if number and number % _AT_ONCE == 0:
+            _ask_ahead(replay, paths[number : number + _AT_ONCE], objects, options)
         counts["files"] += 1
         file = _read(replay, path, objects, options)
         if isinstance(file, Drop):
@@ -521,6 +527,19 @@ def _rows_of_merge(
     return ""
 
 
+def _ask_ahead(replay: Replay, paths: Sequence[bytes], objects: CatFile, options: MiningOptions) -> None:
+    """Have git answer what is asked for most of some files of a merge."""
+    merge, languages = replay.merge, options["languages"]
+    names = [f"{sha}^{{tree}}".encode() for sha in (merge.sha, merge.parent_1, merge.parent_2)]
+    for path in paths:
+        names.append(replay.tree.encode() + b":" + path)
+        if {2, 3} <= replay.files[path].keys():
+            names.append(merge.sha.encode() + b":" + path)
+            if not languages or language_of(path.decode("utf-8", "replace")) in languages:
+                names += [name for _, name in names_on_the_way(merge.parent_1, path)]
+    objects.ask_ahead(names)
+
+
 def _check_blobs(replay: Replay, workshop: Workshop, objects: CatFile) -> None:
     """Raise a `Damaged` where git merged a file that is not whole."""
     for oid in {oid for stages in replay.blobs.values() for oid in stages.values()}:
@@ -531,7 +550,10 @@ def _check_blobs(replay: Replay, workshop: Workshop, objects: CatFile) -> None:
 def _hunks(replay: Replay, objects: CatFile) -> tuple[dict[bytes, int], int]:
     """For each file of a merge how many conflict hunks come before its own, and how many there are in all."""
     places, size = {}, 0
-    for path in replay.files:
+    for number, path in enumerate(replay.files):
+        if number and number % _AT_ONCE == 0:
+            paths = itertools.islice(replay.files, number, number + _AT_ONCE)
+            objects.ask_ahead(replay.tree.encode() + b":" + each for each in paths)
         places[path] = size
         text = objects.get(replay.tree.encode() + b":" + path)
         if text and text[0] == "blob" and b"<" * REPLAY_MARKER_SIZE in text[1]:

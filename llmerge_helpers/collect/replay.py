@@ -12,9 +12,10 @@ import os
 import secrets
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -63,6 +64,9 @@ class Replay:
     blobs: dict[bytes, dict[int, str]]
 
 
+_Object: TypeAlias = tuple[str, str, bytes]  # id, type and content
+_ONE_WRITE = 4000  # bytes that the smallest pipe takes at once: git may answer before it has read all questions
+_AHEAD = 8_000_000  # bytes: a longer answer to many questions is not waited for in memory
 Answer: TypeAlias = tuple[str, str, dict[bytes, dict[int, str]], dict[bytes, dict[int, str]]]
 
 
@@ -82,7 +86,7 @@ class CatFile:
         self._question, self._end = end[0].encode(), f"{end[0]} blob {len(end[1])}\n".encode() + end[1] + b"\n"
         self._digest = "sha1" if len(end[0]) == 40 else "sha256"
         # the files and trees of one merge are asked for several times
-        self._recent: dict[bytes, tuple[str, str, bytes] | None] = {}
+        self._recent: dict[bytes, _Object | None] = {}
         self._start()
 
     def _start(self) -> None:
@@ -103,40 +107,80 @@ class CatFile:
         found = self._ask(name)
         return found[0] if found else ""
 
-    def _ask(self, name: bytes) -> tuple[str, str, bytes] | None:
+    def ask_ahead(self, names: Iterable[bytes]) -> None:
+        """Ask for objects that will be wanted soon, many at once: to wait for each answer costs more than the answer.
+
+        Those that cannot be read are left to be asked for one by one.
+        """
+        batch: list[bytes] = []
+        for name in (each for each in dict.fromkeys(names) if each not in self._recent and b"\n" not in each):
+            if sum(map(len, batch)) + len(batch) + len(name) > _ONE_WRITE:
+                self._take_all(batch)
+                batch = []
+            batch.append(name)
+        self._take_all(batch)
+
+    def _take_all(self, names: list[bytes]) -> None:
+        if len(names) < 2:
+            return
+        with suppress(Damaged, ValueError):
+            told, at, found = self._told(names, _AHEAD), 0, []
+            for _ in names:
+                answer, at = self._read(told, at)
+                found.append(answer)
+            if at == len(told):
+                for name, answer in zip(names, found, strict=True):
+                    self._keep(name, answer)
+
+    def _ask(self, name: bytes) -> _Object | None:
         if name in self._recent:
             return self._recent[name]
         if b"\n" in name:
             return None
-        try:
-            self._process.stdin.write(name + b"\n" + self._question + b"\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            self._stopped(name)
-        blocks = [b""]
-        while not (blocks[-1] if len(blocks[-1]) > 100 else b"".join(blocks[-5:])).endswith(self._end):
-            if not (block := self._process.stdout.read1(1 << 20)):
-                self._stopped(name)
-            blocks.append(block)
-        header, _, data = b"".join(blocks)[: -len(self._end)].partition(b"\n")
-        if header.endswith((b" missing", b" ambiguous")):
-            check_machine(self._said(), 0, self._where)  # a file that may not be opened is "missing" too
-            self._keep(name, None)
-            return None
-        oid, kind, size = header.decode("latin-1").rsplit(" ", 2)
-        told = hashlib.new(self._digest, f"{kind} {size}\0".encode() + data[:-1], usedforsecurity=False).hexdigest()
-        if told != oid:
-            raise Damaged(f"{oid} is damaged: it is not what its name says")
-        found = oid, kind, data[:-1]
-        if len(data) < 200_000:
-            self._keep(name, found)
-            self._keep(oid.encode(), found)
+        told = self._told([name])
+        found, end = self._read(told, 0)
+        if end != len(told):
+            raise Damaged(f"{name.decode('utf-8', 'replace')} is damaged: it is longer or shorter than it says")
+        self._keep(name, found)
         return found
 
-    def _keep(self, name: bytes, found: tuple[str, str, bytes] | None) -> None:
-        if len(self._recent) > 150:
-            del self._recent[next(iter(self._recent))]
-        self._recent[name] = found
+    def _told(self, names: list[bytes], limit: int = sys.maxsize) -> bytes:
+        """What git answers; only the end of what is longer than `limit`."""
+        try:
+            self._process.stdin.write(b"\n".join([*names, self._question, b""]))
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            self._stopped(names[0])
+        blocks, size = [b""], 0
+        while not (blocks[-1] if len(blocks[-1]) > 100 else b"".join(blocks[-5:])).endswith(self._end):
+            if not (block := self._process.stdout.read1(1 << 20)):
+                self._stopped(names[0])
+            blocks.append(block)
+            size += len(block)
+            if size > limit:
+                del blocks[:-5]
+        return b"".join(blocks)[: -len(self._end)]
+
+    def _read(self, told: bytes, at: int) -> tuple[_Object | None, int]:
+        """The answer that begins at `at`, and where it ends; a `Damaged` where it is not what its name says."""
+        start = told.index(b"\n", at) + 1
+        header = told[at : start - 1]
+        if header.endswith((b" missing", b" ambiguous")):
+            check_machine(self._said(), 0, self._where)  # a file that may not be opened is "missing" too
+            return None, start
+        oid, kind, size = header.decode("latin-1").rsplit(" ", 2)
+        data = told[start : start + int(size)]
+        if hashlib.new(self._digest, f"{kind} {size}\0".encode() + data, usedforsecurity=False).hexdigest() != oid:
+            raise Damaged(f"{oid} is damaged: it is not what its name says")
+        return (oid, kind, data), start + int(size) + 1
+
+    def _keep(self, name: bytes, found: _Object | None) -> None:
+        if found and len(found[2]) > 200_000:
+            return
+        for known in (name, found[0].encode()) if found else (name,):
+            if len(self._recent) > 150:
+                del self._recent[next(iter(self._recent))]
+            self._recent[known] = found
 
     def _said(self) -> str:
         """What git has complained of since the last call; never through a file, which a full disk would not take."""

@@ -13,7 +13,8 @@ import pytest
 from histories import History, git, one_file
 
 from llmerge_helpers.collect import collect, collect_repository, look
-from llmerge_helpers.collect.repository import MachineTrouble, check_machine
+from llmerge_helpers.collect.replay import Damaged, Workshop
+from llmerge_helpers.collect.repository import MachineTrouble, Repository, check_machine
 
 SIDES = "x\nb\ny\n", "x\no\ny\n", "x\nt\ny\n", "x\nr\ny\n"
 
@@ -168,6 +169,39 @@ def test_an_object_that_is_damaged_costs_one_merge(name, how, tmp_path):
     paths = [row["path"] for row in found.rows()]
     assert paths == [f"src/{n}.py" for n in (0, 1, 3, 4, 5)]
     assert "git fsck" in found.table()["problem"][0]
+
+
+@pytest.mark.parametrize("how", ["whole", "garbage", "short", "gone"])
+def test_objects_asked_for_ahead_are_those_asked_for_one_by_one(how, tmp_path):
+    repo = six(tmp_path / "repo")
+    shas = git("rev-parse", *(f"b{4 * n}" for n in range(6)), cwd=repo).split()
+    asked = [f"{sha}:src/{n}.py".encode() for n, sha in enumerate(shas)]
+    asked += [f"{shas[0]}:src/none blob 3".encode(), f"{shas[1]}^{{tree}}".encode(), b"x" * 5000, b"a\nb", asked[0]]
+    if how != "whole":
+        spoil(repo, "b8:src/2.py", how)
+    with Workshop.open(Repository.open(repo)) as workshop, workshop.cat_file() as one, workshop.cat_file() as ahead:
+        told = []
+        ahead.ask_ahead(asked)
+        assert how != "whole" or set(asked[:8]) <= ahead._recent.keys()
+        for objects in (one, ahead):
+            told.append([])
+            for name in asked:
+                try:
+                    told[-1].append(objects.get(name))
+                except Damaged:
+                    told[-1].append("damaged")
+    assert told[0] == told[1] and told[0].count(None) == 3 + (how in ("garbage", "gone"))
+    assert ("damaged" in told[0]) == (how == "short")
+
+
+def test_answers_too_long_to_wait_for_are_given_one_by_one(tmp_path, monkeypatch):
+    repo = six(tmp_path / "repo")
+    monkeypatch.setattr("llmerge_helpers.collect.replay._AHEAD", 50)
+    sha = git("rev-parse", "b0", cwd=repo)
+    with Workshop.open(Repository.open(repo)) as workshop, workshop.cat_file() as objects:
+        objects.ask_ahead([f"{sha}:src/0.py".encode(), f"{sha}^{{tree}}".encode()])
+        assert not objects._recent
+        assert objects.get(f"{sha}:src/0.py".encode()) == ("blob", b"x\nr0\ny\n")
 
 
 def test_a_reference_to_nothing_costs_nothing(tmp_path):
