@@ -36,6 +36,13 @@ def show_table(rows: Mapping[str, object]) -> None:
     _display(_Text(text, f"<table>{cells}</table>"))
 
 
+def whole_cells(characters: int = 240) -> None:
+    """Let pandas show this much of a cell: its own 50 cut off why a reply is wrong, which is what a reader wants."""
+    import pandas as pd
+
+    pd.set_option("display.max_colwidth", characters)
+
+
 def _counts(found: Mapping[str, int]) -> str:
     """Counts by name as one line.
 

@@ -29,7 +29,7 @@ from llmerge_helpers.run.files import (
     shown,
     write_json,
 )
-from llmerge_helpers.run.screen import show_table
+from llmerge_helpers.run.screen import show_table, whole_cells
 from llmerge_helpers.run.secrets import _SECRET_NAME, _WITH_PASSWORD, _Redacting, redact
 
 # ---------------------------------------------------------------------------------------------------------- runs
@@ -203,6 +203,7 @@ def start(notebook: str, namespace: Mapping[str, object] | None = None) -> Run:
             )
     check_loaded()
     _one_line_for_an_interrupt()
+    whole_cells()
     run = Run(notebook, parameters, versions())
     _table(run)
     return run

@@ -13,7 +13,7 @@ from llmerge_helpers.conflicts import Conflict, Row
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import Example
 from llmerge_helpers.merges import siblings
-from llmerge_helpers.show.card import VERDICTS, ConflictView, clip
+from llmerge_helpers.show.card import VERDICTS, ConflictView, clip, conflict_lines
 from llmerge_helpers.verdict import verify
 
 if TYPE_CHECKING:
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 Shown = ConflictView | Example | Row  # what becomes a card
 FILTERS = ("verdict", "kind", "language", "repository")
+_ORDER = {name: i for i, name in enumerate(VERDICTS)}
 
 
 def table(examples: Sequence[Example]) -> pd.DataFrame:
     """One line an example, the worst verdicts first: id, verdict, kind, language, lines, tokens, cost, file."""
     import pandas as pd
 
-    worst = {name: i for i, name in enumerate(reversed(VERDICTS))}
     rows = []
-    for example in examples:
+    for example in sorted(examples, key=_worst_first):
         row, usage = example["row"], example.get("usage") or {}
         conflict = Conflict.of(row)
         rows.append(
@@ -40,18 +40,19 @@ def table(examples: Sequence[Example]) -> pd.DataFrame:
                 "verdict": example["verdict"]["match_type"],
                 "kind": row.get("kind", ""),
                 "language": row.get("language", ""),
-                "lines": sum(side.count("\n") for side in (conflict.ours, conflict.known_base, conflict.theirs)),
+                "lines": conflict_lines(conflict),
                 "tokens": usage.get("completion_tokens") or 0,
                 "cost_usd": example.get("cost_usd") or 0.0,
                 "path": row.get("path", ""),
             }
         )
-    frame = pd.DataFrame(rows)
-    if frame.empty:
-        return frame
-    frame["_worst"] = frame["verdict"].map(worst)
-    frame = frame.sort_values(["_worst", "lines", "example_id", "sample"], ascending=[True, False, True, True])
-    return frame.drop(columns="_worst").reset_index(drop=True)
+    return pd.DataFrame(rows)
+
+
+def _worst_first(example: Example) -> tuple[int, int, int, int]:
+    """What puts the worst verdicts first, and of one verdict the shortest conflicts: the quickest to read."""
+    kind, lines = example["verdict"]["match_type"], conflict_lines(Conflict.of(example["row"]))
+    return -_ORDER.get(kind, 0), lines, example["example_id"], example.get("sample") or 0
 
 
 def views(items: Sequence[Shown]) -> list[ConflictView]:
@@ -113,14 +114,18 @@ class Browser:
     def __init__(self, examples: Sequence[Example]):
         import ipywidgets as w
 
-        self.examples = list(examples)
+        self.examples = sorted(examples, key=_worst_first)
         self.found: list[int] = list(range(len(self.examples)))
-        self.position = 0
-        narrow, wide = w.Layout(width="8.5em"), w.Layout(width="17em")
+        self.position, self._named = 0, ""
+        narrow, wide = w.Layout(width="9em"), w.Layout(width="24em", max_width="100%")
+        row = w.Layout(flex_flow="row wrap")  # in a narrow window controls go below each other
         self.previous = w.Button(description="◀ previous", layout=narrow)
         self.next = w.Button(description="next ▶", layout=narrow)
         self.jump = w.Text(
-            placeholder="id, Enter", layout=narrow, continuous_update=False, tooltip="jump to an example"
+            placeholder="id, Enter",
+            layout=narrow,
+            continuous_update=False,
+            tooltip="an example's number, or part of its id",
         )
         self.search = w.Text(placeholder="search path, question, reply", layout=wide, continuous_update=False)
         self.filters = {
@@ -135,8 +140,8 @@ class Browser:
         self.jump.observe(lambda change: self.jump_to(change["new"]), "value")
         for control in (self.search, *self.filters.values()):
             control.observe(lambda _: self.select(), "value")
-        buttons = w.HBox([self.previous, self.next, self.jump, self.search, self.count])
-        choices = w.HBox(list(self.filters.values()), layout=w.Layout(flex_flow="row wrap"))
+        buttons = w.HBox([self.previous, self.next, self.jump, self.search, self.count], layout=row)
+        choices = w.HBox(list(self.filters.values()), layout=row)
         self.widget = w.VBox([buttons, choices, self.card])
         self.draw()
 
@@ -159,6 +164,7 @@ class Browser:
             i for i, example in enumerate(self.examples)
             if all(self._value(example, name) == value for name, value in wanted.items())
             and (not words or all(word in _haystack(example) for word in words))
+            and self._named in str(example.get("id", ""))
         ]  # fmt: skip
         self.position = 0
         self.draw()
@@ -170,22 +176,24 @@ class Browser:
             self.draw()
 
     def jump_to(self, text: str) -> None:
-        """Show the example with this number (or whose id holds this text), whatever the filters say."""
+        """Show the example of this number, or all whose id holds this text; filters and search stay as they are."""
         text = text.strip()
-        if not text:
+        if not text.isdecimal():
+            if text != self._named:
+                self._named = text
+                self.select()
             return
-        for i, example in enumerate(self.examples):
-            if (text.isdecimal() and example["example_id"] == int(text)) or (
-                not text.isdecimal() and text in str(example.get("id", ""))
-            ):
-                if i not in self.found:
-                    for control in (self.search, *self.filters.values()):
-                        control.value = ""
-                self.position = self.found.index(i)
-                self.jump.value = ""
-                self.draw()
-                return
-        self.count.value = "no example " + _escape(text)
+        if self._named:
+            self._named = ""
+            self.select()
+        self.jump.value = ""
+        meant = [i for i, example in enumerate(self.examples) if example["example_id"] == int(text)]
+        here = [at for at, i in enumerate(self.found) if i in meant]
+        if here:
+            self.position = here[0]
+            self.draw()
+        else:
+            self.count.value = f"no example {_escape(text)}{' among these: the filters hide it' if meant else ''}"
 
     def draw(self) -> None:
         """Show the example at the position."""

@@ -19,6 +19,7 @@ from llmerge_helpers.conflicts import Conflict, Reply, Row, split_reply
 from llmerge_helpers.conflicts.changes import MAX_LINES, Line, diff
 from llmerge_helpers.conflicts.prompts import SYSTEM_PROMPT
 from llmerge_helpers.generate import Example
+from llmerge_helpers.show import code
 from llmerge_helpers.verdict import Verdict, VerdictRecord
 
 VERDICTS = {
@@ -32,16 +33,26 @@ VERDICTS = {
     "failed": "✗ no reply",
 }
 MAX_WIDTH = 200  # characters of a line that are shown
-# tints are translucent, so that they read on white and on dark; the signs and tags carry the meaning without them
+# tints are translucent, so that they read on white and on dark; the signs and tags carry the meaning without them. They
+# and the alignment stand in the elements, because JupyterLab takes the style sheet out of a notebook it does not trust
 _TAGS = {
-    "+": ("ins", "text-decoration:none;background:rgba(46,160,67,.25)"),
-    "-": ("del", "text-decoration:none;background:rgba(248,81,73,.25)"),
+    "+": ("ins", "text-decoration:none;background:rgba(46,160,67,.2)"),
+    "-": ("del", "text-decoration:none;background:rgba(248,81,73,.2)"),
 }
-_MARK = "background:rgba(255,193,7,.3);outline:1px solid rgba(255,193,7,.9)"
-_PRE = "margin:0;white-space:pre;overflow-x:auto;font:.9em/1.35 monospace"
-_WRAP = _PRE + ";white-space:pre-wrap;word-break:normal"
-_TH = "text-align:left;width:50%"
-_TD = "text-align:left;vertical-align:top;max-width:0"
+_TD = "text-align:left;vertical-align:top"
+# once a card, as cells are shown one by one; a colour mixed with that of the text is dark on white and light on dark.
+# Two panes stand side by side where there is room for both, and long lines are broken: nothing is scrolled sideways
+STYLE = (
+    "<style>.llm{margin:0 0 1.2em}.llm table{width:100%;margin:.4em 0}"
+    ".llm tr{display:flex;flex-wrap:wrap;background:none!important}"
+    ".llm td{flex:1 1 24em;min-width:0;padding:.3em .8em .3em 0!important}"
+    ".llm pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere;font:.9em/1.35 monospace}"
+    ".llm ins b{font-weight:inherit;background:rgba(46,160,67,.4)}"
+    ".llm del b{font-weight:inherit;background:rgba(248,81,73,.4)}"
+    ".llm mark{color:inherit;background:rgba(255,193,7,.3);outline:1px solid #ffc107}"
+    ".llm .k{color:color-mix(in srgb,#80f 50%,currentColor)}.llm .s{color:color-mix(in srgb,#07c 55%,currentColor)}"
+    ".llm pre i{color:color-mix(in srgb,currentColor 70%,transparent)}</style>"
+)
 # outside of these the category of a character is asked for, which is slow
 _HIDDEN = re.compile(r"[^\t\n\x20-\x7e\xa1-\xac\xae-\u02ff\u2190-\u23ff\u2500-\u27ff\u3040-\u30ff\u4e00-\u9fff]")
 
@@ -103,7 +114,7 @@ class ConflictView:
     def heading(self) -> str:
         """Verdict, example, file and size, in one line."""
         c, kind, way = self._conflict, self._verdict.get("match_type"), self.row.get("kind")
-        lines = sum(side.count("\n") for side in (c.ours, c.known_base, c.theirs))
+        lines = conflict_lines(c)
         parts = [VERDICTS.get(kind, kind) if kind else "conflict", self.label, c.path, c.language]
         parts += [way and f"developer's way: {way.replace('_', ' then ')}", f"{lines} lines"]
         parts += ["CRLF line ends" if self._crlf else ""]
@@ -182,49 +193,59 @@ class ConflictView:
     # three ways to show it
 
     def _repr_html_(self) -> str:
-        panes = [(title, self._pane(title, lines)) for title, lines in self._sections]
-        rows = []
-        for i in range(0, len(panes), 2):
-            pair = panes[i : i + 2]
-            span = ' colspan="2"' if len(pair) == 1 else ""
-            rows.append("".join(f'<th{span} style="{_TH}">{html.escape(title)}</th>' for title, _ in pair))
-            rows.append("".join(f'<td{span} style="{_TD}">{body}</td>' for _, body in pair))
-        table = "".join(f'<tr style="background:none">{cells}</tr>' for cells in rows)
+        panes = [
+            f'<td style="{_TD}"><b>{_escaped(title)}</b>{self._pane(title, x)}</td>' for title, x in self._sections
+        ]
+        table = "".join(f"<tr>{''.join(panes[i : i + 2])}</tr>" for i in range(0, len(panes), 2))
         folded = "".join(
-            f"<details><summary>{html.escape(title)}</summary>"
-            f'<pre style="{_WRAP}">{html.escape(capped(text, width=1000))}</pre></details>'
+            f"<details><summary>{_escaped(title)}</summary><pre>{_escaped(capped(text, width=1000))}</pre></details>"
             for title, text in self._folded
         )
         verdict, _, rest = self.heading.partition(" · ")
-        why = f"<div>{html.escape(self.why)}</div>" if self.why else ""
+        why = f"<div>{_escaped(self.why)}</div>" if self.why else ""
         return (
-            f'<div style="margin:0 0 1.2em 0"><div><b>{html.escape(verdict)}</b> · {html.escape(rest)}</div>{why}'
-            f'<table style="table-layout:fixed;width:100%;margin:.4em 0">{table}</table>{folded}</div>'
+            f"{STYLE}<div class=llm><div><b>{_escaped(verdict)}</b> · {_escaped(rest)}</div>{why}"
+            f"<table>{table}</table>{folded}</div>"
         )
 
     def _pane(self, title: str, lines: list[Line]) -> str:
-        marked, token = self._marked(lines) if title.startswith("answer, ") else (None, "")
-        texts = [html.escape(clip(_blanks(line) if sign in _TAGS else line)) for sign, line in lines]
-        if marked is not None:
-            texts[marked] = texts[marked].replace(token, f'<b style="{_MARK}">{token}</b>', 1)
+        marked, mark = self._marked(lines) if title.startswith("answer, ") else (None, None)
+        words = code.changed_words([(sign, line[:MAX_WIDTH]) for sign, line in lines])
+        spans = self._colours(lines)
+        texts = []
+        for i, (sign, line) in enumerate(lines):
+            shown = _blanks(line) if sign in _TAGS else line
+            cut = shown[:MAX_WIDTH]
+            text = code.markup(cut, spans[i], words.get(i, ()), mark if i == marked else None, visible)
+            texts.append(text + _escaped(clip(shown)[len(visible(cut)) :]))
         out = []
         for sign, run in itertools.groupby(range(len(lines)), key=lambda i: lines[i][0]):
             block = "\n".join(f"{sign} {texts[i]}" for i in run)
             tag, style = _TAGS.get(sign, ("i", "") if sign == "…" else ("", ""))
             style = f' style="{style}"' if style else ""
             out.append(f"<{tag}{style}>{block}</{tag}>" if tag else block)
-        return f'<pre style="{_PRE}">' + ("\n".join(out) or "(nothing)") + "</pre>"
+        return "<pre>" + ("\n".join(out) or "(nothing)") + "</pre>"
 
-    def _marked(self, lines: list[Line]) -> tuple[int | None, str]:
-        """Which line of the answer's pane holds the first differing token, and that token, escaped."""
+    def _colours(self, lines: list[Line]) -> dict[int, list[tuple[int, int, str]]]:
+        """The colours of each line: old and new lines are read apart, as each is code and both together are not."""
+        found: dict[int, list[tuple[int, int, str]]] = {i: [] for i in range(len(lines))}
+        for signs in ("-", "+ │"):
+            at = [i for i, (sign, _) in enumerate(lines) if sign in signs or (sign == " " and signs == "-")]
+            spans = code.coloured([lines[i][1][:MAX_WIDTH] for i in at], self._conflict.language)
+            found |= dict(zip(at, spans, strict=True))
+        return found
+
+    def _marked(self, lines: list[Line]) -> tuple[int | None, code.Range | None]:
+        """Which line of the answer's pane holds the first differing token, and where in it that token stands."""
         where = self._verdict.get("first_difference") or {}
-        code = (self._verdict.get("answer") or "").split("\n")
-        if not where.get("got") or not 0 < (where.get("line") or 0) <= len(code):
-            return None, ""
-        target, token = code[where["line"] - 1], html.escape(clip(str(where["got"])))
+        answer = (self._verdict.get("answer") or "").split("\n")
+        if not where.get("got") or not 0 < (where.get("line") or 0) <= len(answer):
+            return None, None
+        target, token = answer[where["line"] - 1], str(where["got"])
         found = [i for i, (sign, line) in enumerate(lines) if line == target and sign in "+ "]
         found.sort(key=lambda i: lines[i][0] == " ")
-        return (found[0], token) if found and token in html.escape(clip(target)) else (None, "")
+        start = target[:MAX_WIDTH].find(token)
+        return (found[0], (start, start + len(token))) if found and start >= 0 else (None, None)
 
     def __repr__(self) -> str:
         parts = [self.heading, *([self.why] if self.why else [])]
@@ -260,12 +281,11 @@ class TrainingView:
     def _repr_html_(self) -> str:
         tag, style = _TAGS["+"]
         given, learned = (
-            html.escape(capped(text, width=2000)) for text in (self.given.rstrip("\n"), self.learned.rstrip("\n"))
+            _escaped(capped(text, width=2000)) for text in (self.given.rstrip("\n"), self.learned.rstrip("\n"))
         )
         return (
-            f'<div><b>given</b> (no loss)<pre style="{_WRAP};opacity:.75">{given}</pre>'
-            f'<b>learned</b> (every token carries loss)<pre style="{_WRAP}">'
-            f'<{tag} style="{style}">{learned}</{tag}></pre></div>'
+            f'{STYLE}<div class=llm><b>given</b> (no loss)<pre style="opacity:.75">{given}</pre>'
+            f'<b>learned</b> (every token carries loss)<pre><{tag} style="{style}">{learned}</{tag}></pre></div>'
         )
 
     def __repr__(self) -> str:
@@ -276,6 +296,15 @@ class TrainingView:
 
 
 # ---- parts of a card
+
+
+def conflict_lines(conflict: Conflict) -> int:
+    """How many lines ours, base and theirs have together."""
+    return sum(side.count("\n") for side in (conflict.ours, conflict.known_base, conflict.theirs))
+
+
+def _escaped(text: str) -> str:
+    return html.escape(text, quote=False)
 
 
 def _blanks(line: str) -> str:

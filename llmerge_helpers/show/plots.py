@@ -28,24 +28,30 @@ COLOURS = {
     "incorrect_resolution": "#D55E00",
     "invalid_output": "#CC79A7",
     "truncated": "#0072B2",
-    "failed": "#000000",
+    "failed": "#767676",  # theirs is black, which a dark page swallows
 }
 WORDS = {name: name.replace("_", " ") for name in COLOURS}
-LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-GREY, INK = "#B8B8B8", "#333333"
+LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#767676")
+# figures have no background and stand on the page's own, white or dark: on both, text in this grey has a contrast of 4
+GREY, INK = "#A8A8A8", "#7A7A7A"
+UNITS = {"loss": "loss (nats a token)", "reward": "reward, mean of a step"}  # of the first column of `curves`
+SHADES = 48  # colours of a figure, transparent ones among them
 STYLE = {
     "figure.figsize": (6, 3.5),
-    "figure.facecolor": "white",
-    "axes.facecolor": "white",
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "text.color": INK,
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
     "axes.labelsize": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
-    "grid.color": "#E4E4E4",
+    "grid.color": "#80808040",
     "grid.linewidth": 0.7,
     "xtick.labelsize": 8.5,
     "ytick.labelsize": 8.5,
@@ -149,7 +155,7 @@ def rates(
     data = _frame(sorted(rows, key=lambda r: -r["rate"]), ["name", "right", "n", "merges", "rate", "low", "high"])
     figure, axes = _axes(height=1.1 + 0.3 * len(data))
     for y, row in enumerate(data.itertuples()):
-        colour = COLOURS["exact_match"] if row.name == lead else "#777777"
+        colour = COLOURS["exact_match"] if row.name == lead else INK
         error = [[row.rate - row.low], [row.high - row.rate]]
         axes.errorbar(row.rate, y, xerr=error, fmt="o", color=colour, capsize=3, ms=6, lw=1.6)
         label = f"{100 * row.rate:.0f} %"
@@ -195,7 +201,7 @@ def length_by_verdict(lengths: Sequence[float], verdicts: Sequence[str], path: s
         rows.append({"verdict": name, "n": len(values), **dict(zip(("q25", "median", "q75"), quarters, strict=True))})
         drawn = values if len(values) <= 2000 else random.choice(values, 2000, replace=False)
         jitter = y + random.uniform(-0.27, 0.27, len(drawn))
-        axes.plot(np.maximum(drawn, 1), jitter, "o", ms=3.2, alpha=0.45, color=COLOURS[name], mec=INK, mew=0.2)
+        axes.plot(np.maximum(drawn, 1), jitter, "o", ms=3.2, alpha=0.6, color=COLOURS[name], mec=INK, mew=0.2)
         axes.plot([max(quarters[1], 1)] * 2, [y - 0.36, y + 0.36], color=INK, lw=2)
     axes.set_yticks(range(len(present)), [f"{WORDS[r['verdict']]}  ({r['n']})" for r in rows])
     axes.invert_yaxis()
@@ -226,7 +232,7 @@ def token_lengths(lengths: Sequence[int], limit: int, path: str | Path | None = 
     axes.bar(edges[:-1], kept, width, align="edge", color=COLOURS["truncated"], label=f"kept ({len(values) - over})")
     axes.bar(
         edges[:-1], cut, width, bottom=kept, align="edge", color=COLOURS["incorrect_resolution"], hatch="//",
-        edgecolor="white", label=f"over {limit:,}: dropped ({over})" if limit else f"dropped ({over})",
+        edgecolor=INK, label=f"over {limit:,}: dropped ({over})" if limit else f"dropped ({over})",
     )  # fmt: skip
     if limit_shown:
         axes.axvline(limit, color=INK, lw=1.2, ls="--")
@@ -257,7 +263,7 @@ def waterfall(steps: Iterable[tuple[str, int]], path: str | Path | None = None, 
     figure, axes = _axes(height=1.0 + 0.28 * len(drawn))
     y = range(len(drawn))
     axes.barh(y, drawn["left"], color=COLOURS["exact_match"], height=0.66)
-    axes.barh(y, drawn["dropped"], left=drawn["left"], color=GREY, hatch="//", edgecolor="white", height=0.66)
+    axes.barh(y, drawn["dropped"], left=drawn["left"], color=GREY, hatch="//", edgecolor=INK, height=0.66)
     for i, row in enumerate(drawn.itertuples()):
         label = f"{row.left:,}" + (f"  (−{row.dropped:,})" if row.dropped else "")
         axes.annotate(label, (row.left + row.dropped, i), (4, 0), textcoords="offset points", va="center", fontsize=8)
@@ -305,10 +311,11 @@ def curves(
             axes.plot(part["step"], part[column], "o-", color=colour, ms=size, lw=1, label=name)
             continue
         span = max(1, min(10, len(part) // 3))
-        axes.plot(part["step"], part[column], color=colour, alpha=0.3, lw=1)
+        axes.plot(part["step"], part[column], color=colour, alpha=0.45, lw=1)
         axes.plot(part["step"], part[column].rolling(span, min_periods=1).mean(), color=colour, lw=1.9, label=name)
     axes.set_xlabel("step; faint: raw, strong: moving average")
     if len(columns):
+        axes.set_ylabel(UNITS.get(columns[0], columns[0].replace("_", " ")))
         axes.legend(loc="best")
     return _save(figure, axes, f"{title} (n = {data['step'].nunique()} logged steps)", data, path)
 
@@ -386,8 +393,8 @@ def _save(figure: Figure, axes: Axes, title: str, data: pd.DataFrame, path: str 
     axes.set_title(title)
     drawn, png = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, dpi=125, format="png")
-    # 32 colours are plenty for flat figures and a quarter of the bytes, which a notebook carries as base64
-    Image.open(drawn).convert("RGB").quantize(32).save(png, "png", optimize=True)
+    # few colours are plenty for flat figures and a quarter of the bytes, which a notebook carries as base64
+    Image.open(drawn).quantize(SHADES, method=Image.Quantize.FASTOCTREE).save(png, "png", optimize=True)
     if path is not None:
         path = from_root(path).with_suffix(".png")
         write_atomic(path, png.getvalue())

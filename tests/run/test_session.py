@@ -109,6 +109,13 @@ def test_an_address_may_not_carry_a_password(address):
     run.start("00_collect_merges", {"sources": "ssh://git@github.com/a/b,https://github.com/a/b"})
 
 
+def test_a_table_shows_why_a_reply_is_wrong_to_its_end(capsys):
+    import pandas as pd
+
+    run.start("02_inspect_and_prepare", {})
+    assert "x" * 200 in pd.DataFrame({"why": ["x" * 200]})._repr_html_()
+
+
 def test_run_json_says_started_then_finished(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("LLMERGE_ROOT", str(tmp_path))
     current = run.start("01_generate", {"limit": 3, "dataset": "auto"})

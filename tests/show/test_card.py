@@ -1,5 +1,6 @@
 """Conflict cards: what they say, and that no text of a stranger gets out of its place."""
 
+import html
 import html.parser
 import re
 import unicodedata
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 
 from llmerge_helpers.conflicts import Conflict, messages
 from llmerge_helpers.conflicts.changes import diff
+from llmerge_helpers.conflicts.languages import TABLE
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.show import ConflictView, TrainingView, browse
+from llmerge_helpers.show import ConflictView, TrainingView, browse, code
 from llmerge_helpers.show.card import VERDICTS, capped, visible
 from llmerge_helpers.verdict import MATCH_TYPES, verify
 
@@ -32,7 +34,7 @@ ROW["answer"] = ROW["before"] + ROW["resolution"] + ROW["after"]
 ROW["question"] = Conflict.of(ROW).question()
 RIGHT = f"<think>\nkeep both\n</think>\n\n```java\n{ROW['answer']}```"
 WRONG = RIGHT.replace("Math.max(sum, 0) + tax", "sum + tax")
-ALLOWED = {"div", "b", "i", "table", "tr", "th", "td", "pre", "ins", "del", "details", "summary"}
+ALLOWED = {"style", "div", "b", "i", "span", "mark", "table", "tr", "td", "pre", "ins", "del", "details", "summary"}
 
 
 def card(reply, row=ROW, **options):
@@ -53,15 +55,17 @@ class Page(html.parser.HTMLParser):
         self.tags.add(tag)
         self.open.append(tag)
         self.attributes |= {name for name, _ in attrs}
-        if tag in ("th", "td"):
+        if tag == "td" or (tag == "pre" and "td" in self.open):  # a title, then its lines
             self.cells.append("")
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
+        if "style" in self.open:
+            return
         self.text += data
-        if self.cells and {"td", "th"} & set(self.open):
+        if "td" in self.open:
             self.cells[-1] += data
 
     def handle_comment(self, data):
@@ -73,14 +77,13 @@ class Page(html.parser.HTMLParser):
 def test_a_wrong_answer_shows_both_sides_and_where_it_differs():
     page = Page(card(WRONG)._repr_html_())
     assert page.text.startswith(f"{VERDICTS['incorrect_resolution']} · src/Cart.java · Java")
-    titles = page.cells[0:2] + page.cells[4:6]
-    assert titles == [
+    assert page.cells[::2] == [
         "ours, as a diff from base",
         "theirs, as a diff from base",
         "developer's resolution (│), in its context",
         "answer, as a diff from the developer's resolution",
     ]
-    assert "-   int total() {\n-     return sum;\n+   int total(int tax) {\n+     return sum + tax;" in page.cells[2]
+    assert "-   int total() {\n-     return sum;\n+   int total(int tax) {\n+     return sum + tax;" in page.cells[1]
     assert "+     return Math.max(sum, 0);" in page.cells[3]
     assert "-     return Math.max(sum, 0) + tax;\n+     return sum + tax;" in page.cells[7]
     assert "expected “Math”, got “sum”" in page.text
@@ -88,9 +91,43 @@ def test_a_wrong_answer_shows_both_sides_and_where_it_differs():
 
 def test_the_first_differing_token_is_marked_on_its_line():
     markup = card(WRONG)._repr_html_()
-    marked = re.findall(r'<b style="background[^>]*>([^<]*)</b>', markup)
-    assert marked == ["sum"]
-    assert re.search(r"\+     return <b [^>]*>sum</b> \+ tax;", markup)
+    assert re.findall("<mark>([^<]*)</mark>", markup) == ["sum"]
+    assert "+     <span class=k>return</span> <mark>sum</mark> + tax;" in markup
+
+
+def test_words_that_differ_are_marked_and_only_where_lines_are_alike():
+    alike = ConflictView({"base": "int a = 1;\n", "ours": "int a = 2;\n", "theirs": "print(x)\n", "path": "A.java"})
+    ours, theirs = re.findall("<pre>(.*?)</pre>", alike._repr_html_(), re.S)[:2]
+    assert re.findall("<b>(.*?)</b>", ours) == ["1", "2"] and "<b>" not in theirs
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    st.lists(st.text("ab<&'\"#/ \t\u202e1", max_size=12), max_size=6), st.sampled_from(["Python", "Java", "", "XML"])
+)
+def test_colour_and_marks_change_no_character(lines, language):
+    rows = [("-+"[i % 2], line) for i, line in enumerate(lines)]
+    words, spans = code.changed_words(rows), code.coloured(lines, language)
+    for i, line in enumerate(lines):
+        marked = code.markup(line, spans[i], words.get(i, ()), (1, 3), visible)
+        assert html.unescape(re.sub("<[^>]*>", "", marked)) == visible(line)
+
+
+def test_every_language_has_colours_or_none_and_they_lie_in_their_lines():
+    lines = ["", "# if 'a' /* x", "<b c='d'>\t// é", '*/ return "1"; -- $x', '"""a', 'b"""']
+    found = {language: code.coloured(lines, language) for language in TABLE}
+    for spans in found.values():
+        assert all(0 <= low < high <= len(line) for line, row in zip(lines, spans, strict=True) for low, high, _ in row)
+    assert not any(found["Text"]) and all(
+        any(found[name]) for name in ("Java", "Makefile", "HTML", "INI", "Dockerfile")
+    )
+
+
+def test_nothing_is_scrolled_sideways_and_panes_go_below_each_other():
+    markup = card(WRONG)._repr_html_() + TrainingView("a", "b")._repr_html_()
+    rules = re.findall(r"\.llm pre\{([^}]*)\}", markup)
+    assert len(rules) == 2 and all("pre-wrap" in rule and "anywhere" in rule for rule in rules)
+    assert "overflow-x" not in markup and "flex-wrap:wrap" in markup
 
 
 def test_an_identical_answer_is_said_once():
@@ -129,14 +166,14 @@ def test_a_conflict_alone_has_no_verdict():
 def test_rows_with_only_question_and_answer_work():
     row = {"question": ROW["question"], "answer": ROW["answer"]}
     page = Page(card(WRONG, row)._repr_html_())
-    assert "+   int total(int tax) {" in page.cells[2] and "-     return Math.max(sum, 0) + tax;" in page.cells[-1]
+    assert "+   int total(int tax) {" in page.cells[1] and "-     return Math.max(sum, 0) + tax;" in page.cells[-1]
 
 
 def test_without_a_base_both_sides_are_all_new():
     row = {**ROW, "base": ""}
     page = Page(ConflictView(row)._repr_html_())
     assert page.cells[0] == "ours, git has no base text"
-    assert page.cells[2].startswith("+   int total(int tax)")
+    assert page.cells[1].startswith("+   int total(int tax)")
 
 
 HOSTILE = (
@@ -166,7 +203,7 @@ def unseen(text):
 def test_hostile_text_stays_text(view):
     markup = view._repr_html_()
     page = Page(markup)
-    assert page.tags <= ALLOWED and page.attributes <= {"style", "colspan"}
+    assert page.tags <= ALLOWED and page.attributes <= {"style", "class"}
     assert "<script>" in page.text and "onerror" in page.text  # still there to read
     for shown in (markup, repr(view), view.to_markdown()):
         assert not unseen(shown)
@@ -207,7 +244,7 @@ def test_crlf_is_named_once_and_mixed_line_ends_are_shown():
     }
     reply = WRONG
     view = ConflictView(crlf, reply, verify(reply, crlf))
-    assert "CRLF line ends" in view.heading and "␍" not in Page(view._repr_html_()).cells[2]
+    assert "CRLF line ends" in view.heading and "␍" not in Page(view._repr_html_()).cells[1]
     mixed = {**ROW, "theirs": ROW["theirs"].replace("\n", "\r\n")}
     assert "␍" in Page(ConflictView(mixed)._repr_html_()).cells[3]
 
@@ -314,30 +351,47 @@ def test_the_browser_says_which_conflict_of_its_merge_is_shown():
     alone = EXAMPLES[4] | {"row": EXAMPLES[4]["row"] | {"merge_commit": "b2", "merge_size": 1, "order": 0}}
     browser = browse.Browser([*told[:4], alone])
     here = len({e["row"].get("id") for e in told[:4]})
-    assert browser.count.value == f"1 of 5 · conflict 1 of the 12 of its merge, {here} of them here"
-    browser.previous.click()
-    assert browser.count.value == "5 of 5"
+    assert browser.count.value == f"1 of 5 · conflict 3 of the 12 of its merge, {here} of them here"
+    assert browse.Browser([alone]).count.value == "1 of 1"
 
 
 def test_the_browser_filters_searches_steps_and_jumps():
     pytest.importorskip("ipywidgets")
     browser = browse.Browser(EXAMPLES)
-    assert browser.count.value == "1 of 5" and "identical" in browser.card.value
+    assert [example["example_id"] for example in browser.examples] == browse.table(EXAMPLES)["example_id"].tolist()
+    assert browser.count.value == "1 of 5" and VERDICTS["invalid_output"] in browser.card.value
     browser.next.click()
     assert browser.count.value == "2 of 5" and VERDICTS["incorrect_resolution"].split("'")[0] in browser.card.value
     browser.previous.click()
     browser.previous.click()
-    assert browser.count.value == "5 of 5"
+    assert browser.count.value == "5 of 5" and "identical" in browser.card.value
     browser.filters["verdict"].value = "incorrect_resolution"
     assert browser.count.value == "1 of 2 (of 5)"
     browser.filters["language"].value = "Python"
     assert browser.found == [1] and browser.next.disabled
-    browser.jump.value = "3"
-    assert browser.count.value == "4 of 5" and browser.filters["verdict"].value == ""
     browser.search.value = "NO CODE"
-    assert browser.found == [2]
-    browser.search.value = "nowhere to be found"
     assert browser.found == [] and "Nothing fits" in browser.card.value
     browser.next.click()
-    browser.jump.value = "<b>77"
-    assert browser.count.value == "no example &lt;b&gt;77"
+    for control in browser.filters.values():
+        control.value = ""
+    assert browser.found == [0]
+    assert all(len(label) < 40 for control in browser.filters.values() for label, _ in control.options)
+
+
+def test_a_jump_keeps_the_filters_and_text_finds_all():
+    pytest.importorskip("ipywidgets")
+    browser = browse.Browser([example(n, WRONG if n < 3 else RIGHT, id=f"shop@{n % 2}#{n}") for n in range(6)])
+    browser.jump.value = "4"
+    assert browser.count.value == "5 of 6" and browser.jump.value == ""
+    browser.jump.value = "shop@1"
+    assert browser.count.value == "1 of 3 (of 6)"
+    browser.filters["verdict"].value = "exact_match"
+    assert browser.count.value == "1 of 2 (of 6)"
+    browser.jump.value = "3"  # all of that verdict again, at the one with this number
+    assert browser.count.value == "1 of 3 (of 6)" and browser.filters["verdict"].value == "exact_match"
+    browser.jump.value = "2"
+    assert browser.count.value == "no example 2 among these: the filters hide it"
+    browser.jump.value = "77"
+    assert browser.count.value == "no example 77"
+    browser.jump.value = "<b>"
+    assert browser.found == [] and browser.count.value == "0 of 0 (of 6)"

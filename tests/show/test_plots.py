@@ -139,3 +139,30 @@ def test_kinds_by_language_counts_and_gathers_the_rest():
 
 def test_verdicts_of_no_reply_are_an_empty_figure():
     assert plots.verdicts_by(RESULTS.head(0), "kind").data.empty
+
+
+def test_a_figure_reads_on_a_white_and_on_a_dark_page():
+    """No background of its own, and text in a grey that has a contrast of 4 or more on both themes of JupyterLab."""
+    from PIL import Image
+
+    pixels = Image.open(io.BytesIO(plots.rates({"sft": (3, 10)}).png)).convert("RGBA")
+    assert {pixels.getpixel((x, y))[3] for x in (0, pixels.width - 1) for y in (0, pixels.height - 1)} == {0}
+
+    def light(colour):
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        r, g, b = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+    for page in ("#FFFFFF", "#111111"):
+        low, high = sorted((light(page), light(plots.INK)))
+        assert (high + 0.05) / (low + 0.05) >= 4
+    assert min(map(light, (*plots.COLOURS.values(), *plots.LINES))) > 0.1  # none is as dark as a dark page
+
+
+@pytest.mark.parametrize("columns, label", [(["loss", "eval_loss"], "loss (nats a token)"), (["entropy"], "entropy")])
+def test_curves_say_what_stands_upright(columns, label, monkeypatch):
+    axes = []
+    draw = plots._save
+    monkeypatch.setattr(plots, "_save", lambda figure, found, *rest: axes.append(found) or draw(figure, found, *rest))
+    plots.curves(pd.DataFrame({"step": [1, 2], "loss": [2, 1], "eval_loss": [2, 1], "entropy": [1, 1]}), columns)
+    assert axes[0].get_ylabel() == label
