@@ -84,10 +84,11 @@ def cards(items: Sequence[Shown], n: int = 5, seed: int | None = None) -> None:
 
 
 def browser(examples: Sequence[Example], n: int = 3, widgets: bool | None = None) -> VBox | None:
-    """A browser with buttons, filters, search and jump to id in a live notebook; elsewhere the first `n` cards.
+    """A browser with buttons, filters, search and jump to id in a live notebook; elsewhere `n` cards.
 
-    A live notebook is one that JupyterLab, VS Code or Colab started; papermill and nbconvert get the cards, so that no
-    widget state is stored (GitHub then shows nothing at all). `widgets` decides it by hand.
+    The worst verdicts come first. A live notebook is one that JupyterLab, VS Code or Colab started; papermill and
+    nbconvert get the cards, so that no widget state is stored (GitHub then shows nothing at all). `widgets` decides it
+    by hand.
     """
     if not examples:
         raise LlmergeError("there is nothing to browse: the list of examples is empty.")
@@ -97,7 +98,7 @@ def browser(examples: Sequence[Example], n: int = 3, widgets: bool | None = None
             return Browser(examples).widget
         except ImportError:
             print("ipywidgets is not installed: here are the first cards.")
-    cards(examples, n)
+    cards(sorted(examples, key=_worst_first), n)
     return None
 
 

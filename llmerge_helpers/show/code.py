@@ -84,6 +84,7 @@ def _between(a: list[str], b: list[str], old: list[int], new: list[int]) -> dict
     same = max(1 - left / max(sum(map(len, each)), 1) for left, each in zip(gone, words, strict=True))
     if same < MOSTLY_NEW:
         return {}
+    line_of = (a, b)
     found: dict[int, list[Range]] = {}
     for k, numbers in ((0, old), (1, new)):
         marked = [False] * len(words[k])
@@ -97,7 +98,8 @@ def _between(a: list[str], b: list[str], old: list[int], new: list[int]) -> dict
                     line, column = line + 1, 0
                 ranges = found.setdefault(numbers[line], [])
                 if mark and piece and ranges and ranges[-1][1] == column:
-                    ranges[-1] = (ranges[-1][0], column + len(piece))
+                    low = ranges[-1][0] if line_of[k][line][: ranges[-1][1]].strip() else column  # not the indentation
+                    ranges[-1] = (low, column + len(piece))
                 elif mark and piece:
                     ranges.append((column, column + len(piece)))
                 column += len(piece)

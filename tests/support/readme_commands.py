@@ -1,4 +1,4 @@
-"""Runs the commands of README.md as written, in order, in one shell, in a clean clone with an empty HOME.
+"""Runs the commands of README.md, then of `PAGES`, as written, in one shell, in a clean clone with an empty HOME.
 
 `make readme` calls it. It takes about half an hour on two cores and needs a package index; the network is not asked for
 anything else. What is replaced stands in `REPLACED`, with its reason; nothing else is.
@@ -24,6 +24,8 @@ from llmerge_helpers.conflicts import make_hunk
 
 ROOT = Path(__file__).resolve().parents[2]
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+# after the README, in this order: each page goes on where the one before it ended
+PAGES = ("docs/own-repository.md", "docs/teachers.md", "docs/gpu.md")
 REPLACED = {
     # a server of the same protocol on this machine, with the bundled rule teacher behind it
     "http://localhost:8000/v1": "{server}",
@@ -38,11 +40,17 @@ REPLACED = {
 }
 
 
-def commands(readme: str, **values: str) -> str:
-    """The shell blocks of a README as one script, with its replacements made; each of them has to be needed."""
-    script = "".join(re.findall(r"```sh\n(.*?)```", readme, re.S))
+def shell_blocks(page: str) -> list[str]:
+    """The shell commands of a page of Markdown, block by block."""
+    return re.findall(r"```sh\n(.*?)```", page, re.S)
+
+
+def commands(**values: str) -> str:
+    """The shell blocks of README.md and `PAGES` as one script, with its replacements made; each has to be needed."""
+    pages = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", *PAGES)]
+    script = "".join(block for page in pages for block in shell_blocks(page))
     for written, instead in REPLACED.items():
-        assert written in script, f"README.md no longer says {written!r}"
+        assert written in script, f"no page says {written!r} any more"
         script = script.replace(written, instead.format(**values))
     return script
 
@@ -71,7 +79,7 @@ def main() -> int:
         conflicted = place / "App.java"
         conflicted.write_text(f"class App {{\n{make_hunk('  int a = 2;', '  int a = 1;', '  long a = 1;')}}}\n")
         values = {"server": serve(), "repository": str(repository), "conflicted": str(conflicted)}
-        script = commands((ROOT / "README.md").read_text(encoding="utf-8"), **values)
+        script = commands(**values)
         unwanted = re.compile(r"VIRTUAL_ENV|PYTHON|LLMERGE|HF_|WANDB|PYENV")
         environment = {k: v for k, v in os.environ.items() if k not in SECRETS and not unwanted.match(k)}
         environment["HOME"] = str(place / "home")

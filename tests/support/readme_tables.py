@@ -1,4 +1,4 @@
-"""The parameter tables of README.md, read from the notebooks; run as a script, this writes them in."""
+"""The parameter tables of docs/parameters.md, read from the notebooks; run as a script, this writes them in."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def parameter_tables() -> str:
     return "\n".join(parts)
 
 
-def with_tables(readme: str) -> str:
-    """The README with its block of tables made anew."""
-    return BLOCK.sub(lambda match: match[1] + parameter_tables() + match[2], readme)
+def with_tables(page: str) -> str:
+    """The page with its block of tables made anew."""
+    return BLOCK.sub(lambda match: match[1] + parameter_tables() + match[2], page)
 
 
 if __name__ == "__main__":
-    path = ROOT / "README.md"
+    path = ROOT / "docs" / "parameters.md"
     path.write_text(with_tables(path.read_text(encoding="utf-8")), encoding="utf-8")
