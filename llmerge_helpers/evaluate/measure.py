@@ -7,15 +7,16 @@ on, and one that was done is read back.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict
+from sys import intern
+from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple, TypedDict
 
 from llmerge_helpers.baselines import ask, resolve
 from llmerge_helpers.baselines.explain import explain
@@ -34,7 +35,7 @@ from llmerge_helpers.models import (
 from llmerge_helpers.models.answer import GREEDY
 from llmerge_helpers.rewards import format_reward
 from llmerge_helpers.run import ending, from_root, progress
-from llmerge_helpers.run.files import read_jsonl, write_atomic, write_jsonl
+from llmerge_helpers.run.files import atomic_file, read_jsonl, write_atomic, write_jsonl
 from llmerge_helpers.verdict import Verdict, verify
 
 if TYPE_CHECKING:
@@ -76,9 +77,14 @@ class Line(TypedDict):
 COLUMNS = tuple(Line.__annotations__)
 
 
+FROM_ROW = ("id", "repository", "merge_commit", "language", "kind", "decided")
+# lines that are written at once, and lines of a table that keep their reply: those of a big run fit into no memory
+IN_ONE_PART, WITH_REPLY = 500, 2_000
+
+
 def _from_row(row: Row) -> dict[str, str | bool]:
     """What a line says of its conflict, as far as its row knows."""
-    texts = {column: str(row.get(column) or "") for column in ("repository", "merge_commit", "language", "kind")}
+    texts = {column: str(row.get(column) or "") for column in FROM_ROW[1:-1]}
     return texts | {"decided": row.get("decided") is not False}
 
 
@@ -253,14 +259,13 @@ def evaluate_baselines(
     output_dir: str | Path = OUTPUT_DIR,
 ) -> dict[str, pd.DataFrame]:
     """The baselines on the same rows, judged by the same verdict, a table each; no answer counts as a conflict left."""
-    tables = {}
-    for name in names:
-        lines = []
-        for i, row in enumerate(rows):
-            reply = _resolved(Conflict.of(row), resolve(name, row))
-            lines.append(_judged(name, row, i, Replied("", reply, "stop", 0)))
-        tables[name] = _save(name, lines, output_dir)
-    return tables
+    with ExitStack() as stack:
+        tables = {name: stack.enter_context(_table(name, output_dir)) for name in names}
+        for i, row in enumerate(rows):  # once: of a data set, reading them takes a while
+            for name, table in tables.items():
+                reply = _resolved(Conflict.of(row), resolve(name, row))
+                table.add(_judged(name, row, i, Replied("", reply, "stop", 0)))
+    return {name: table.frame() for name, table in tables.items()}
 
 
 def with_baselines(
@@ -286,9 +291,19 @@ def replies_table(
 
     A row that a cap on cost left out has no line; compare with baselines on `asked_rows(rows, results)`. `model` is
     who answered, `sample` which of several answers to a conflict a line has. `file` is its name where not `name`.
+    Of a big run, replies are in the file, and only the first of them in the table.
     """
+    columns = [column for column in FROM_ROW if column in (getattr(rows, "column_names", None) or ())]
+    if columns and hasattr(rows, "select_columns"):
+        rows = rows.select_columns(columns)
+    with _table(name, output_dir, file) as table:
+        for line in _replied(name, rows, results):
+            table.add(line)
+    return table.frame()
+
+
+def _replied(name: str, rows: Sequence[Row], results: Sequence[Result]) -> Iterator[Line]:
     numbers: dict[int, int] = {}
-    lines = []
     for result in sorted(results, key=lambda result: (result.index, result.sample)):
         i = numbers.setdefault(result.index, len(numbers))
         reply, text = result.reply, ""
@@ -297,8 +312,7 @@ def replies_table(
         tokens = (result.usage or {}).get("completion_tokens") or 0
         model = result.served_model or result.requested_model
         replied = Replied(result.key, text, result.finish_reason or "", tokens, model)
-        lines.append(_line(name, rows[result.index], i, replied, result.verdict) | {"sample": result.sample})
-    return _save(name, lines, output_dir, file)
+        yield _line(name, rows[result.index], i, replied, result.verdict) | {"sample": result.sample}
 
 
 def examples_tables(runs: Mapping[str, Sequence[Example]]) -> dict[str, pd.DataFrame]:
@@ -325,9 +339,10 @@ def examples_tables(runs: Mapping[str, Sequence[Example]]) -> dict[str, pd.DataF
     return tables
 
 
-def asked_rows(rows: Sequence[Row], results: Sequence[Result]) -> list[Row]:
+def asked_rows(rows: Sequence[Row], results: Sequence[Result]) -> Sequence[Row]:
     """The rows that `results` of `generate` are about, as `replies_table` takes them: the baselines' rows then."""
-    return [rows[i] for i in sorted({result.index for result in results})]
+    numbers = sorted({result.index for result in results})
+    return rows.select(numbers) if hasattr(rows, "select") else [rows[i] for i in numbers]
 
 
 # ---- what was measured before
@@ -440,11 +455,49 @@ def _place(output_dir: str | Path, name: str, suffix: str) -> Path:
     return from_root(output_dir) / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}.{suffix}"
 
 
-def _save(name: str, lines: Sequence[Line], output_dir: str | Path, file: str = "") -> pd.DataFrame:
-    import pandas as pd
+class _Table:
+    """The lines of a table, which go to its file as they come."""
 
-    table = pd.DataFrame(list(lines), columns=list(COLUMNS)).assign(name=name)
-    buffer = io.StringIO()
-    table.to_csv(buffer, index=False)
-    write_atomic(_place(output_dir, file or name, "csv"), buffer.getvalue())
-    return table
+    def __init__(self, name: str, file: BinaryIO):
+        self.name, self.file = name, file
+        self.waiting: list[Line] = []
+        self.parts: list[pd.DataFrame] = []
+
+    def add(self, line: Line) -> None:
+        self.waiting.append(line)
+        if len(self.waiting) == IN_ONE_PART:
+            self.flush()
+
+    def flush(self) -> None:
+        import pandas as pd
+
+        part = pd.DataFrame(self.waiting, columns=list(COLUMNS)).assign(name=self.name)
+        if len(part) or not self.parts:  # a table without lines has a head
+            text = part.to_csv(index=False, header=not self.parts, lineterminator="\n")
+            self.file.write(text.encode("utf-8", "surrogatepass"))
+            if len(self.parts) * IN_ONE_PART >= WITH_REPLY:
+                part["reply"] = None
+            # most values come again and again, in the tables beside this one too
+            self.parts.append(part.map(lambda value: intern(value) if type(value) is str else value))
+        self.waiting = []
+
+    def frame(self) -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.concat(self.parts, ignore_index=True) if len(self.parts) > 1 else self.parts[0]
+
+
+@contextmanager
+def _table(name: str, output_dir: str | Path, file: str = "") -> Iterator[_Table]:
+    """A table to fill; its file is there, whole, once the block ends well."""
+    with atomic_file(_place(output_dir, file or name, "csv")) as out:
+        table = _Table(name, out)
+        yield table
+        table.flush()
+
+
+def _save(name: str, lines: Sequence[Line], output_dir: str | Path) -> pd.DataFrame:
+    with _table(name, output_dir) as table:
+        for line in lines:
+            table.add(line)
+    return table.frame()

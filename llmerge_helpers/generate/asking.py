@@ -474,7 +474,7 @@ class _Run:
     def _take_committed(self, shelf: Committed, number: int, of: int) -> Iterator[None]:
         """Take what the developers committed, once a conflict however many samples are wanted: nothing is asked."""
         for index, row in enumerate(self.rows):
-            if of > 1 and shard_of(messages(row)[-1]["content"], of) != number:
+            if of > 1 and shard_of(ask(row, self.options.form)[-1]["content"], of) != number:
                 continue
             self.ids[index], self.drawn[index] = str(row.get("id") or index), _Drawn(1, 1)
             record = shelf.record(row, self.teacher.endpoint)
@@ -483,19 +483,23 @@ class _Run:
 
     def _questions(self) -> Iterator[tuple[int, Row]]:
         """The rows and their numbers; of many, first some from all over, so that there soon is one to ask."""
-        columns, rows = getattr(self.rows, "column_names", None), self.rows
-        plain = self.options.form == FULL
-        if plain and columns and "question" in columns and hasattr(rows, "select_columns"):
-            # a dataset would decode whole files, too
-            rows = rows.select_columns([name for name in ("id", "question") if name in columns])
+        rows = self.questions
         # those of the pilot come first: neighbours are of one repository, and alike in length
         steps = (self.options.pilot, PROBES) if len(rows) > AT_ONCE else ()
         some = dict.fromkeys(n * len(rows) // few for few in steps for n in range(few))
         yield from ((index, rows[index]) for index in some)
         yield from ((index, row) for index, row in enumerate(rows) if index not in some)
 
+    @cached_property
+    def questions(self) -> Sequence[Row]:
+        """The rows as far as a request needs them: a data set would decode whole files, too."""
+        columns = getattr(self.rows, "column_names", None)
+        if self.options.form == FULL and columns and "question" in columns and hasattr(self.rows, "select_columns"):
+            return self.rows.select_columns([name for name in ("id", "question") if name in columns])
+        return self.rows
+
     def _body(self, index: int, max_tokens: int) -> dict[str, object]:
-        return self.teacher.body(ask(self.rows[index], self.options.form), max_tokens)
+        return self.teacher.body(ask(self.questions[index], self.options.form), max_tokens)
 
     def _look_up(self, index: int, sample: int, key: str = "") -> None:
         """Take the answer from disk, or put the sample into the queue."""
@@ -522,7 +526,7 @@ class _Run:
             return self._take(self._no_result(index, sample, *self.failed[job.first_key]))
         self.wanted.setdefault(job.first_key, []).append((index, sample))
         if self.priced and index not in self.worst_prompt:
-            body = self.teacher.body(chat or ask(self.rows[index], self.options.form), 1)
+            body = self.teacher.body(chat or ask(self.questions[index], self.options.form), 1)
             self.worst_prompt[index] = prices.worst_usage(body)["prompt_tokens"]
         if job.first_key not in self.pending:
             self.pending.add(job.first_key)

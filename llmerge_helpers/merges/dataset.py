@@ -16,6 +16,7 @@ from llmerge_helpers.conflicts.languages import language_named
 from llmerge_helpers.conflicts.prompts import TEXTS
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.merges.elsewhere import four_columns, is_file_of_rows, read_rows
+from llmerge_helpers.merges.rows import Rows
 from llmerge_helpers.merges.splits import (
     group_near_duplicates,
     held_out_groups,
@@ -296,8 +297,11 @@ def _told_whole(rows: Dataset, texts: Texts | None) -> Dataset:
     return with_texts(rows, texts, names) if stored and texts else rows.select_columns(names)
 
 
-def choose(dataset: DatasetDict, split: str = "train", limit: int = 0, seed: int = 0) -> list[Row]:
-    """The rows of a split, or `limit` of them drawn with a seed; a larger limit keeps those of a smaller one."""
+def choose(dataset: DatasetDict, split: str = "train", limit: int = 0, seed: int = 0) -> Rows:
+    """The rows of a split, or `limit` of them drawn with a seed; a larger limit keeps those of a smaller one.
+
+    They are read when they are looked at, some neighbours at a time, so that any number of them fits into memory.
+    """
     if split not in dataset:
         raise LlmergeError(f"there is no split '{split}' in this dataset: choose one of {', '.join(dataset)}.")
     if limit < 0:
@@ -307,13 +311,10 @@ def choose(dataset: DatasetDict, split: str = "train", limit: int = 0, seed: int
         raise LlmergeError(
             f"the split '{split}' is empty: choose another one, or build the dataset with another test_size."
         )
-    numbers = list(range(len(rows)))
+    numbers: Sequence[int] = range(len(rows))
     if limit:
-        random.Random(seed).shuffle(numbers)
-    numbers = numbers[: limit or None]
-    # in parts: a row brings its file along
-    parts = (rows.select(numbers[start : start + 500]) for start in range(0, len(numbers), 500))
-    return [row for part in parts for row in part.to_list()]
+        random.Random(seed).shuffle(numbers := list(numbers))
+    return Rows(rows, numbers[: limit or None])
 
 
 def shares(rows: Iterable[Row] | DatasetDict, column: str = "kind") -> DataFrame:

@@ -679,3 +679,25 @@ def test_the_makers_way_of_drawing_is_another_row(loaded, tmp_path):
 def test_several_greedy_answers_are_refused(loaded, tmp_path):
     with pytest.raises(LlmergeError, match="greedy answers to one conflict are the same 3 times"):
         evaluate(loaded, ROWS[:1], "x", samples=3, sampling=Sampling(), output_dir=tmp_path)
+
+
+def test_a_big_table_keeps_its_replies_in_the_file_and_is_the_same_else(tmp_path, monkeypatch):
+    small = evaluate_baselines(ROWS, ("ours", "rules"), output_dir=tmp_path / "small")
+    monkeypatch.setattr(measure, "IN_ONE_PART", 2)
+    monkeypatch.setattr(measure, "WITH_REPLY", 4)
+    big = evaluate_baselines(ROWS, ("ours", "rules"), output_dir=tmp_path / "big")
+    for name, table in big.items():
+        first, again = (tmp_path / size / f"{name}.csv" for size in ("small", "big"))
+        assert len(ROWS) > 4 and first.read_bytes() == again.read_bytes()
+        assert table["reply"].tolist() == [*small[name]["reply"][:4], *[None] * (len(ROWS) - 4)]
+        assert table.drop(columns="reply").equals(small[name].drop(columns="reply"))
+        assert load_evaluation(name, tmp_path / "big")["reply"].tolist() == small[name]["reply"].tolist()
+
+
+def test_a_failure_leaves_the_old_tables(tmp_path):
+    evaluate_baselines(ROWS[:3], ("ours",), output_dir=tmp_path)
+    before = (tmp_path / "ours.csv").read_bytes()
+    with pytest.raises(ZeroDivisionError):
+        evaluate_baselines((1 / 0 if i == 2 else row for i, row in enumerate(ROWS)), ("ours",), output_dir=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["ours.csv"]
+    assert (tmp_path / "ours.csv").read_bytes() == before

@@ -188,3 +188,40 @@ def test_what_lies_on_disk_can_be_joined_by_other_programs(tmp_path):
     for each in rows.to_dict("records"):
         assert each["text"][each["start"] : each["end"]] == each["answer"]
         assert each["text"][: each["start"]] == by_id(ROWS)[each["id"]]["prefix"]
+
+
+# ------------------------------------------------------------------------------------------------- rows by need
+
+
+def test_chosen_rows_are_a_list_to_whoever_reads_them(train):
+    whole = train.to_list()
+    for rows, wanted in (
+        (choose(DatasetDict(train=train)), whole),
+        (choose(DatasetDict(train=train)) + whole[:2], whole + whole[:2]),
+        (
+            choose(DatasetDict(train=train), limit=5, seed=1) + [],
+            list(choose(DatasetDict(train=train), limit=5, seed=1)),
+        ),
+    ):
+        assert rows == wanted and wanted == list(rows) and len(rows) == len(wanted) and rows != wanted[:-1]
+        assert [rows[n] for n in range(-len(rows), len(rows))] == wanted * 2
+        assert rows[2:4] == wanted[2:4] and rows[::3] == wanted[::3] and rows.select([3, 1, len(rows) - 1]) == [
+            wanted[3], wanted[1], wanted[-1]
+        ]  # fmt: skip
+        assert rows.column_names == list(COLUMNS)
+        assert list(rows.select_columns(["id", "kind"])) == [{name: r[name] for name in ("id", "kind")} for r in wanted]
+        for beyond in (len(rows), -len(rows) - 1):
+            with pytest.raises(IndexError):
+                rows[beyond]
+    assert (rows + [{"id": "of another kind"}]).column_names is None
+
+
+def test_few_of_the_chosen_rows_are_in_memory(train, monkeypatch):
+    from llmerge_helpers.merges import rows as room
+
+    monkeypatch.setattr(room, "TOGETHER", 4)
+    read = []
+    monkeypatch.setattr(room.Rows, "_read", lambda self, n, get=room.Rows._read: read.append(n) or get(self, n))
+    chosen = choose(DatasetDict(train=train))
+    assert not read and chosen[9]["id"] in by_id(ROWS) and read == [2], "only the part that was looked at"
+    assert len(list(chosen)) == len(ROWS) and read == [2, 0, 1, *range(3, 12)], "one part after the other, each once"
