@@ -14,6 +14,7 @@ import pytest
 from fault_server import FaultServer, take_ours
 from notebook_runs import ROOT, cleaned, comparable, copy_of_project, papermill
 from tiny import tiny_model
+from warm_notebooks import run_cells
 
 from llmerge_helpers.merges import load
 
@@ -97,7 +98,7 @@ def test_everything_promised_is_there(project):
 
 
 def test_limit_works_from_the_notebooks_folder(empty):
-    ok(papermill(empty, "01_generate", "-p", "limit", "10", cwd=empty / "notebooks"))
+    ok(run_cells(empty, "01_generate", "-p", "limit", "10", cwd=empty / "notebooks"))
     assert len(results(empty)) == 10
 
 
@@ -107,7 +108,7 @@ def test_a_dataset_of_questions_and_answers_works(empty):
     rows = load_from_disk(str(ROOT / "merges/sample/dataset"))["train"].select(range(8))
     plain = Dataset.from_dict({"question": rows["question"], "answer": rows["answer"]})
     DatasetDict(train=plain, test=plain.select(range(2))).save_to_disk(str(empty / "merges/plain/dataset"))
-    ok(papermill(empty, "01_generate", "-p", "dataset", "plain"))
+    ok(run_cells(empty, "01_generate", "-p", "dataset", "plain"))
     assert len(results(empty)) == 8
 
 
@@ -115,23 +116,23 @@ def test_a_dataset_of_questions_and_answers_works(empty):
 
 
 def test_a_misspelt_parameter_stops_before_anything_is_asked(empty):
-    stopped(papermill(empty, "01_generate", "-p", "lmit", "10"), "unknown parameter 'lmit'", "limit")
+    stopped(run_cells(empty, "01_generate", "-p", "lmit", "10"), "unknown parameter 'lmit'", "limit")
     assert not list((empty / "outputs").iterdir())
 
 
 def test_a_missing_dataset_names_the_command_that_builds_it(empty):
-    stopped(papermill(empty, "01_generate", "-p", "dataset", "mine"), "merges/mine", "00_collect_merges")
+    stopped(run_cells(empty, "01_generate", "-p", "dataset", "mine"), "merges/mine", "00_collect_merges")
 
 
 def test_a_dataset_with_wrong_columns_names_them(empty):
     from datasets import Dataset
 
     Dataset.from_dict({"text": ["a"]}).save_to_disk(str(empty / "merges/wrong/dataset"))
-    stopped(papermill(empty, "01_generate", "-p", "dataset", "wrong"), "question")
+    stopped(run_cells(empty, "01_generate", "-p", "dataset", "wrong"), "question")
 
 
 def test_no_key_for_deepseek_names_both_places(empty):
-    stopped(papermill(empty, "01_generate", "-p", "teacher", "deepseek"), "DEEPSEEK_API_KEY", "Colab")
+    stopped(run_cells(empty, "01_generate", "-p", "teacher", "deepseek"), "DEEPSEEK_API_KEY", "Colab")
 
 
 def test_an_unreadable_cache_file_is_set_aside_and_asked_again(project, tmp_path):
@@ -141,7 +142,7 @@ def test_an_unreadable_cache_file_is_set_aside_and_asked_again(project, tmp_path
     path = root / f"outputs/deepseek_cache/{victim['key'][:2]}/{victim['key']}.json"
     assert path.exists()
     path.write_text('{"torn": ')
-    ok(papermill(root, "01_generate"))
+    ok(run_cells(root, "01_generate"))
     assert [r["match_type"] for r in results(root)] == [r["match_type"] for r in results(project)]
     assert [r["id"] for r in results(root) if r["cached"] == "False"] == [victim["id"]]
     assert path.with_name(f"{path.name}.set-aside").read_text() == '{"torn": '
@@ -221,7 +222,7 @@ def test_what_was_answered_before_a_kill_is_not_asked_again(empty):
         running.wait()
         before = server.books.requests
         assert 60 <= before < 200
-        ok(papermill(empty, "01_generate", *openai(server, *arguments)))
+        ok(run_cells(empty, "01_generate", *openai(server, *arguments)))
         asked = server.books.requests
     rows = len({r["id"] for r in results(empty)})
     assert len(results(empty)) == 4 * rows
@@ -231,17 +232,17 @@ def test_what_was_answered_before_a_kill_is_not_asked_again(empty):
 
 def test_a_run_in_which_nothing_was_answered_fails_and_leaves_its_reasons(empty):
     with FaultServer(faults={"status_400": 1.0}) as server:
-        done = papermill(empty, "01_generate", *openai(server, "-p", "limit", "3"))
+        done = run_cells(empty, "01_generate", *openai(server, "-p", "limit", "3"))
     stopped(done, "answer")
     folder = empty / "outputs/deepseek_sft"
     record = json.loads((folder / "run.json").read_text()) if (folder / "run.json").exists() else {}
     assert record.get("status") != "finished"
-    stopped(papermill(empty, "02_inspect_and_prepare"), "01_generate")
+    stopped(run_cells(empty, "02_inspect_and_prepare"), "01_generate")
 
 
 def test_two_teachers_are_kept_compared_and_joined(empty):
     """Rules, then another teacher with two answers a conflict: nothing is replaced, and 02 takes both."""
-    ok(papermill(empty, "01_generate", "-p", "limit", "8"))
+    ok(run_cells(empty, "01_generate", "-p", "limit", "8"))
     first = (empty / "outputs/deepseek_sft/results.csv").read_bytes()
     with FaultServer(take_ours) as server:
         ok(papermill(empty, "01_generate", *openai(server, "-p", "limit", "8", "-p", "samples", "2")))
@@ -256,7 +257,7 @@ def test_two_teachers_are_kept_compared_and_joined(empty):
     for folder in ("sft_dataset", "grpo_dataset"):
         with open(empty / "outputs" / folder / "teacher.csv", newline="") as file:
             assert {line["name"] for line in csv.DictReader(file)} == {"rules", f"fake-model ({host})"}
-    stopped(papermill(empty, "02_inspect_and_prepare", "-p", "examples", "outputs/deepseek_sft,outputs/b"), "outputs/b")
+    stopped(run_cells(empty, "02_inspect_and_prepare", "-p", "examples", "outputs/deepseek_sft,outputs/b"), "outputs/b")
 
 
 # ------------------------------------------------------------------------------------------------------- training
@@ -314,4 +315,4 @@ def test_03_and_04_train_on_what_02_wrote(project, tmp_path):
     ],
 )
 def test_each_names_the_step_that_is_missing_before_it(empty, name, parts):
-    stopped(papermill(empty, name), *parts)
+    stopped(run_cells(empty, name), *parts)

@@ -35,9 +35,7 @@ def papermill(root: Path, name: str, *arguments: str, cwd: Path | None = None, e
     """`papermill NAME.ipynb out.ipynb …` started in `cwd`, the root unless told otherwise; gives the process."""
     cwd = cwd or root
     notebook = os.path.relpath(root / "notebooks" / f"{name}.ipynb", cwd)
-    environment = {k: v for k, v in os.environ.items() if k not in SECRETS and k != "LLMERGE_ROOT"}
-    # the package is installed editable, so the copy is found by walking up from the kernel's folder, as in a real clone
-    environment |= {"WANDB_MODE": "offline", "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"} | (env or {})
+    environment = clean_environment(env)
     command = [
         sys.executable,
         "-m",
@@ -48,6 +46,13 @@ def papermill(root: Path, name: str, *arguments: str, cwd: Path | None = None, e
         *arguments,
     ]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=1500)
+
+
+def clean_environment(env: dict | None = None) -> dict[str, str]:
+    """The environment of a run: without secrets, and offline."""
+    environment = {k: v for k, v in os.environ.items() if k not in SECRETS and k != "LLMERGE_ROOT"}
+    # the package is installed editable, so the copy is found by walking up from the kernel's folder, as in a real clone
+    return environment | {"WANDB_MODE": "offline", "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"} | (env or {})
 
 
 def cleaned(path: Path):
