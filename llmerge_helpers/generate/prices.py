@@ -75,12 +75,16 @@ def read_usage(response: Mapping[str, object] | None) -> dict[str, int]:
             return {}
     if not prompt and total <= completion:
         return {}  # no question has no tokens: zeros, or a half that says nothing of the rest
-    reasoning = _count(_within(usage.get("completion_tokens_details"), "reasoning_tokens"))
-    reasoning = reasoning or _first_count(usage, "reasoning_tokens")
+    details = [usage, *(usage.get(f"{name}_tokens_details") for name in ("completion", "output"))]
+    reasoning = max(_count(_within(each, f"{name}_tokens")) for each in details for name in ("reasoning", "thinking"))
     if reasoning > completion:  # so it is no part of them
         completion += reasoning
     hit = _first_count(usage, "prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens")
-    hit = hit or _count(_within(usage.get("prompt_tokens_details"), "cached_tokens"))
+    hit = hit or max(_count(_within(usage.get(f"{n}_tokens_details"), "cached_tokens")) for n in ("prompt", "input"))
+    if "prompt_tokens" not in usage:  # Anthropic's own names: there, what was read from a cache or put there is beside
+        hit += (read := _count(usage.get("cache_read_input_tokens")))
+        beside = read + _count(usage.get("cache_creation_input_tokens"))
+        prompt, total = prompt + beside, total + beside if total else 0
     return {
         "prompt_tokens": prompt,
         "completion_tokens": max(completion, total - prompt),
@@ -109,14 +113,28 @@ def told_cost(response: Mapping[str, object] | None) -> float | None:
     (0.25, 0.25, None)
     """
     usage = told_usage(response)
-    ticks, cost = usage.get("cost_in_usd_ticks"), usage.get("cost", usage.get("estimated_cost"))
-    cost = ticks / TICKS_IN_A_DOLLAR if _is_amount(ticks) else _within(cost, "total_cost") or cost
+    ticks, told = usage.get("cost_in_usd_ticks"), [usage.get(name) for name in _COSTS if usage.get(name) is not None]
+    cost = told[0] if told else None
+    if isinstance(cost, Mapping):
+        if str(cost.get("currency") or "USD").upper() not in ("USD", "$"):
+            return None
+        cost = next((cost[name] for name in ("total_cost", "total") if cost.get(name) is not None), None)
+    cost = ticks / TICKS_IN_A_DOLLAR if _is_amount(ticks) else _amount(cost)
     # with a key of one's own behind it, the router tells its fee, and beside it what that key is charged
     upstream = _within(usage.get("cost_details"), "upstream_inference_cost") if usage.get("is_byok") else None
     return None if not _is_amount(cost) else float(cost) + (float(upstream) if _is_amount(upstream) else 0.0)
 
 
 TICKS_IN_A_DOLLAR = 10**10
+_COSTS = ("cost", "estimated_cost", "cost_usd", "total_cost")
+
+
+def _amount(value: object) -> object:
+    """A number that was written as text, as one; anything else as it is."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return None
 
 
 def _has_text(response: Mapping[str, object] | None) -> bool:

@@ -25,7 +25,8 @@ _WORDINGS = (
     ("used_up", (400, 429), _says(r"regain access|API usage limit")),
     ("used_up", (402, 403, 429), _says(
         r"per[-_ ]?day", r"\bdaily\b", r"\b[RT]PD\b", r"limit (will|to) reset", r"(weekly|monthly|hour) (usage )?limit",
-        r"for today\b|key limit exceeded",
+        r"for today\b|key limit exceeded|\b24[- ]?h(ours?)?\b",
+        r"(reset|again)\w* (in|after) (about )?\d+ ?(h|d)(ou)?(r|ay)?s?\b",
     )),
     ("no_balance", (400, 401, 402, 403, 412, 422, 429, 500), _says(
         r"insufficient[ _-]?(account[ _])?(balance|quota|credit|fund|user)", r"requires more credits|credit limit",
@@ -33,6 +34,10 @@ _WORDINGS = (
         r"arrear|overdue|good standing|unpurchased|FreeTierOnly", r"free tier.{0,40}exhausted",
         r"billing_(hard_limit|not_active)|hard limit|spend(ing)?[ _]limit|payment[ _]required|please recharge",
         r"account.{0,60}(not active|suspended|deactivated)", r"exceeded_current_quota|余额|欠费|\blimit: 0\b",
+        r"(balance|credit)s? .{0,10}negative|negative (balance|credit)|sufficient (balance|funds?|credit)",
+        r"(over|no|exceed(ed|s)?)[ _]?(your |the )?(monthly |max(imum)? )?budget|budget .{0,20}exceed",
+        r"run out of (credit|fund)|(subscription|trial|plan|quota) .{0,12}expired",
+        r"(add|update|valid) a? ?payment method|organi[sz]ation .{0,20}disabled",
     )),
     # Google asks to check plan and billing in every refusal, one that is over in a minute included
     ("rate_limit", (429,), _says(
@@ -43,27 +48,35 @@ _WORDINGS = (
         r"unsupported_country|country, region|region,? or territory|location is not supported",
         r"not (available|supported|allowed|offered) in (your|this) (country|region|location)",
         r"\b(geo|region)[-_ ]?(block|restrict)",
+        r"(from|in) (your|this) (country|region|location|territory)\b.{0,40}(not|un|block|den)",
+        r"(not|un)\w* .{0,30}\b(from|in) your (country|region|location|territory)",
     )),
     ("no_access", (400, 403, 404), _says(
         r"(incorrect|invalid|wrong|expired|missing|valid|no|revoked) (\w+ )?(api|access|secret|auth)[ _-]?(key|token)",
         r"(api|access)[ _-]?key\b.{0,40}?(invalid|incorrect|not valid|expired|missing|not found|not exist|revoked)",
         r"invalid_?api_?key|API_KEY_INVALID|authorized_error|login fail|authentication[ _](error|fail)|unauthori[sz]ed",
         r"(invalid|missing)( or invalid)? authorization|unregistered callers|reported as leaked|令牌",
+        r"(invalid|incorrect|bad|wrong) credentials|authentication (token|fail)",
+        r"(api[ _-]?key|\btoken) .{0,24}(malformed|disabled|revoked|blocked|invalid)",
     )),
     ("filtered", (400, 403, 422), _says(
-        r"content[_ ]?(filter|management|polic)|data_?inspection|inappropriate content|moderation|flagged",
-        r"\bsensitive\b|violates? .{0,20}(usage|polic)",
+        r"content[_ ]?(filter|management|polic|safety)|data_?inspection|inappropriate content|moderation|flagged",
+        r"\bsensitive\b|guardrail|violates? .{0,20}(usage|polic)",
     )),
 )  # fmt: skip
 _GONE = (
     r"does not exist|doesn't exist|not found|not exist|not available|not deployed|not served"
-    r"|no longer (available|supported)|has been (decommissioned|deprecated|retired|removed)|list (the )?available"
+    r"|no longer (available|supported)|(has been|is) (decommissioned|deprecated|retired|removed|shut down|turned off)"
+    r"|list (the )?available"
 )
 _UNKNOWN_MODEL = _says(
     r"model[ _-]?not[ _]?(exist|found|available|supported|loaded)|model_decommissioned|invalid_model|DeploymentNotFou",
     rf"\b(models?|deployment)\b.{{0,120}}?({_GONE})",
     r"(not found the|unknown|invalid|no such|unable to access|not a valid|not a chat|access to)( \w+)? model\b",
     r"no endpoints found|no models? (is |are )?loaded|not_found_error.{0,20}\bmodel:|\bmodel: .{0,80}not_found_error",
+    r"\bno (model|deployment) (named|called|with)|no such deployment|\bmodel( \S{1,80})? is not supported",
+    r"model (id|identifier|name) .{0,20}(invalid|not valid)|enable model access",
+    r"(allowed|permitted|enabled|permission|authori[sz]ed) to (access|use) (the |this |that )?model",
     r"only supported in v1/responses|model (is )?unloaded|(failed to load|unable to find) model|模型不存在",
 )  # fmt: skip
 _NO_PAGE = _says(
@@ -72,10 +85,12 @@ _NO_PAGE = _says(
 )
 _CONTEXT = _says(
     r"context[ _](length|window|size|limit)(?:\D{0,40}(\d+))?", r"(prompt|input|inputs|messages?)\b.{0,30}too long",
-    r"max_new_tokens", r"exceeds? (the )?max(imum)? (length|number of tokens)", r"input token count",
+    r"max_new_tokens|request too large for|\b(prompt|input)\b.{0,40}tokens?, too many",
+    r"exceeds? (the )?max(imum)? (allowed )?(token )?(length|number of tokens)", r"input token count",
 )  # fmt: skip
 _ALLOWED = tuple(map(_says, (  # the surest first
-    r"\[\s*[01]\s*,\s*(\d+)\s*\]", r"\d > (\d+)", r"<=\D{0,3}(\d+)", r"less than or equal to\D{0,3}(\d+)",
+    r"\[\s*[01]\s*,\s*(\d+)\s*\]", r"\b[01] ?\.\.=? ?(\d+)", r"\d > (\d+)",
+    r"<=\D{0,3}(\d+)", r"less than or equal to\D{0,3}(\d+)",
     r"at most\D{0,3}(\d+)", r"from [01]\b.{0,20}? to (\d+)", r"between [01] and (\d+)", r"up to (\d+)",
     r"\bmax(?:imum)?\b[^.\d]{0,60}?(\d+)", r"\blimit[^.\d]{0,30}?(\d+)",
 )))  # fmt: skip
@@ -83,7 +98,7 @@ _ABOUT_LIMIT = _says(r"max(imum)?[_ ]?(completion_|output_|new_)?tokens|maxOutpu
 _ABOUT_REPLY = _says(r"max_(completion_|new_)?tokens|\bcompletion\b")
 _REFUSAL = _says(
     r"un(supported|recogni[sz]ed|known|expected)|extra|not (permitted|supported|allowed|valid)|does not support",
-    r"invalid|must be|should be|cannot|only",
+    r"invalid|must be|should be|cannot|only|deprecated",
 )
 _OURS = ("model", "messages", "stream", "stream_options", *LIMITS)
 

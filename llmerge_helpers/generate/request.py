@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 # How services say that a reply is whole, that a limit cut it off, and that somebody would not give it.
 WHOLE = (
     "stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "completed", "tool_calls", "function_call",
+    "end", "done", "finished", "stop_token", "end_of_turn", "end_of_text", "tool_use",
 )  # fmt: skip
 CUT_SHORT = (
     "length", "max_tokens", "max_output_tokens", "max_completion_tokens", "model_length",
-    "model_context_window_exceeded",
+    "model_context_window_exceeded", "max_length", "token_limit", "truncated", "max_new_tokens",
 )  # fmt: skip
 FILTERED = ("content_filter", "sensitive", "safety", "refusal", "recitation", "prohibited_content", "blocklist", "spii")
 Completion = dict[str, Any]  # a chat completion as the service sent it: nothing in it can be relied on

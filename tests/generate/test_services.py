@@ -78,10 +78,14 @@ def test_the_books_are_the_bill_and_the_reply_has_two_parts(tmp_path, provider, 
 UNTOLD = {"missing": {}, "zero": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}}
 
 
-@EACH
-@pytest.mark.parametrize("usage", [None, *UNTOLD], ids=["told", *UNTOLD])
-def test_no_cap_is_ever_passed(tmp_path, provider, usage):
-    told, rows = UNTOLD.get(usage), make_rows(40)
+# where nothing is told, services differ only in where a stream says so
+PLACES = {provider.place: name for name, provider in PROVIDERS.items()}.values()
+CAPS = [*((name, "told") for name in PROVIDERS), *((name, usage) for name in PLACES for usage in UNTOLD)]
+
+
+@pytest.mark.parametrize(("name", "usage"), CAPS, ids=map("-".join, CAPS))
+def test_no_cap_is_ever_passed(tmp_path, name, usage):
+    provider, told, rows = PROVIDERS[name], UNTOLD.get(usage), make_rows(25)
     each = [true_tokens(provider, provider.teacher("").body(messages(row), 300)) for row in rows]
     cap, tokens = 0.4 * sum(map(provider.bill, each)), sum(t.prompt + t.out for t in each) * 4 // 10
     changes = provider.prices if provider.markup else {}  # the table does not know what the router takes
@@ -138,7 +142,31 @@ ASKED = {"max_tokens": 16384, "temperature": 0.6, "messages": []}
         (400, "The maximum context length is 4096 tokens. However, your messages resulted in 9000 tokens.", "too_long"),
         (400, "max_tokens must be between 1 and 4,096", "max_tokens"),
         (400, "The maximum tokens you requested exceeds the supported limit of 4096", "max_tokens"),
+        (400, "Invalid credentials in Authorization header", "no_access"),
+        (400, "The provided token is malformed", "no_access"),
+        (403, "API key is disabled", "no_access"),
+        (429, "Account balance is negative", "no_balance"),
+        (429, "You exceeded your monthly budget", "no_balance"),
+        (400, "ExceededBudget: over budget", "no_balance"),
+        (403, "Your account does not have sufficient funds", "no_balance"),
+        (403, "Your trial has expired", "no_balance"),
+        (429, "You have reached your limit of free requests. Resets in 23 hours", "used_up"),
+        (429, "Please try again in 20 ms", "rate_limit"),
+        (400, "The requested model is not supported", "unknown_model"),
+        (400, "No model named x", "unknown_model"),
+        (400, "The model `x` has been shut down", "unknown_model"),
+        (400, "The provided model identifier is invalid.", "unknown_model"),
+        (403, "You are not allowed to access this model", "unknown_model"),
+        (403, "Access from your country is not permitted", "no_region"),
+        (403, "This service is unavailable in your location", "no_region"),
+        (400, "Output blocked by content safety", "filtered"),
+        (400, "Request blocked by guardrail", "filtered"),
+        (413, "Request too large for model", "too_long"),
+        (400, "Input length 9000 exceeds the maximum allowed token length", "too_long"),
+        (400, "max_tokens must be in range 1..8192", "max_tokens"),
+        (400, "`temperature` is deprecated for this model.", "bad_field"),
         # a row's own trouble, or nobody's
+        (400, "model x: stream_options is not supported", "bad_request"),
         (400, "messages[1].content must be a string", "bad_request"),
         (400, "Invalid JSON body", "bad_request"),
         (400, "max_tokens must be at least 1", "bad_request"),
@@ -314,6 +342,13 @@ THOUGHT = {"completion_tokens_details": {"reasoning_tokens": 250}}
         ({"prompt_tokens": 400, "completion_tokens": 50, "total_tokens": 700, **THOUGHT}, (400, 300)),
         ({"prompt_tokens": 400, "completion_tokens": 300, "total_tokens": 700, **THOUGHT}, (400, 300)),
         ({"prompt_tokens": 400, "completion_tokens": 50, "reasoning_tokens": 250}, (400, 300)),
+        ({"prompt_tokens": 400, "completion_tokens": 50, "thinking_tokens": 250}, (400, 300)),
+        ({"input_tokens": 400, "output_tokens": 50, "output_tokens_details": {"reasoning_tokens": 250}}, (400, 300)),
+        # what was read from a cache, or put there, is beside Anthropic's own input_tokens, and within prompt_tokens
+        ({"input_tokens": 10, "cache_read_input_tokens": 300, "cache_creation_input_tokens": 90, "output_tokens": 300},
+         (400, 300)),
+        ({"prompt_tokens": 400, "input_tokens": 10, "cache_read_input_tokens": 390, "completion_tokens": 300},
+         (400, 300)),
         # counts that contradict each other: the dear way
         ({"prompt_tokens": 400, "completion_tokens": 300, "total_tokens": 3}, (400, 300)),
         ({"prompt_tokens": 400, "completion_tokens": 300, "total_tokens": -7}, (400, 300)),
@@ -371,7 +406,11 @@ def test_no_counts_are_read_below_any_of_what_they_say(prompt, completion, total
         ({"cost": 0}, 0.0),
         ({"cost": -1}, None),
         ({"cost": float("nan")}, None),
-        ({"cost": "0.5"}, None),
+        ({"cost": "0.5"}, 0.5),
+        ({"cost_usd": 0.5}, 0.5),
+        ({"cost": {"total": 0.5}}, 0.5),
+        ({"cost": {"total_cost": 0.5, "currency": "CNY"}}, None),
+        ({"cost": "little"}, None),
         ({}, None),
     ],
 )
@@ -475,12 +514,12 @@ def test_a_broken_end_is_no_answer(kind, end):
     assert FAULTS[kind].action == ("fail" if kind == "refused" else "retry")
 
 
-@pytest.mark.parametrize("end", ["stop", "STOP", "eos", "end_turn", "stop_sequence"])
+@pytest.mark.parametrize("end", ["stop", "STOP", "eos", "end_turn", "stop_sequence", "done", "end", "stop_token"])
 def test_a_good_end_has_many_names(end):
     assert _checked(choice(end, **TEXT))["choices"][0]["finish_reason"] == "stop"
 
 
-@pytest.mark.parametrize("end", ["length", "max_tokens", "MAX_TOKENS", "model_length"])
+@pytest.mark.parametrize("end", ["length", "max_tokens", "MAX_TOKENS", "model_length", "max_length", "truncated"])
 def test_a_cut_has_many_names(end):
     assert _checked(choice(end, **TEXT))["choices"][0]["finish_reason"] == "length"
 
