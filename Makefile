@@ -33,7 +33,7 @@ demo: $(STAMP)   ## all notebooks on the bundled sample: no key, no GPU, no mone
 	@$(BIN)/python -m llmerge_helpers.run
 
 test: $(STAMP)   ## the tests: offline, about five minutes on two cores
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 browser: $(STAMP) ## notebook 02 in JupyterLab in a headless Chromium
 	$(BIN)/pytest -m browser -rs tests/notebooks/test_browser.py

@@ -8,7 +8,7 @@ import json
 
 import pytest
 from fault_server import FaultServer, Raw, make_rows
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from providers import PROVIDERS, Provider, Refusal, Tokens, error, plain_usage, refused
 
@@ -624,6 +624,7 @@ def test_a_stream_is_read_however_it_is_cut_and_set(name, size):
     assert completion["usage"] == {"total_tokens": 5}
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=6),
     st.sampled_from(["\n\n", "\r\n\r\n", "\r\r"]),
@@ -674,6 +675,7 @@ replies = st.fixed_dictionaries(
 @example({"choices": [{"delta": {"content": ["a", None, {"type": ["text"]}, 7]}}]})
 @example({"choices": [{"delta": {"content": [None]}}, {"delta": [None]}]})
 @example({"base_resp": {"status_code": [1008]}})
+@settings(max_examples=70, deadline=None)
 @given(replies | st.dictionaries(st.sampled_from(NAMES), values, max_size=4))
 def test_whatever_a_service_sends_is_an_answer_or_a_fault(reply):
     teacher = Teacher("openai", "m", "http://localhost:1/v1")

@@ -20,6 +20,8 @@ from llmerge_helpers.merges import load
 
 FIRST = ("00_collect_merges", "01_generate", "02_inspect_and_prepare")
 KEY = "sk-loopback-0123456789abcdef"
+# what takes long to make is made once, by one of several workers: a project, and a process with the imports
+TOGETHER = pytest.mark.xdist_group("project")
 
 
 def ok(done: subprocess.CompletedProcess) -> subprocess.CompletedProcess:
@@ -68,12 +70,14 @@ def said(root, name: str) -> str:
 # ------------------------------------------------------------------------------------------------- what comes out
 
 
+@TOGETHER
 @pytest.mark.parametrize("name", FIRST)
 def test_committed_outputs_are_fresh(project, name):
     committed = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     assert comparable(committed) == comparable(cleaned(project / f"out_{name}.ipynb")), "run `make notebooks`"
 
 
+@TOGETHER
 def test_the_bundled_dataset_is_fresh(project):
     built, committed = (
         {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*.*") if not p.name.startswith("cache-")}
@@ -82,6 +86,7 @@ def test_the_bundled_dataset_is_fresh(project):
     assert built == committed, "run `make notebooks`"
 
 
+@TOGETHER
 def test_everything_promised_is_there(project):
     outputs = project / "outputs"
     rows = results(project)
@@ -97,11 +102,13 @@ def test_everything_promised_is_there(project):
     assert (outputs / "grpo_dataset").is_dir()
 
 
+@TOGETHER
 def test_limit_works_from_the_notebooks_folder(empty):
     ok(run_cells(empty, "01_generate", "-p", "limit", "10", cwd=empty / "notebooks"))
     assert len(results(empty)) == 10
 
 
+@TOGETHER
 def test_a_dataset_of_questions_and_answers_works(empty):
     from datasets import Dataset, DatasetDict, load_from_disk
 
@@ -115,15 +122,18 @@ def test_a_dataset_of_questions_and_answers_works(empty):
 # ------------------------------------------------------------------------------------------------------ bad input
 
 
+@TOGETHER
 def test_a_misspelt_parameter_stops_before_anything_is_asked(empty):
     stopped(run_cells(empty, "01_generate", "-p", "lmit", "10"), "unknown parameter 'lmit'", "limit")
     assert not list((empty / "outputs").iterdir())
 
 
+@TOGETHER
 def test_a_missing_dataset_names_the_command_that_builds_it(empty):
     stopped(run_cells(empty, "01_generate", "-p", "dataset", "mine"), "merges/mine", "00_collect_merges")
 
 
+@TOGETHER
 def test_a_dataset_with_wrong_columns_names_them(empty):
     from datasets import Dataset
 
@@ -131,10 +141,12 @@ def test_a_dataset_with_wrong_columns_names_them(empty):
     stopped(run_cells(empty, "01_generate", "-p", "dataset", "wrong"), "question")
 
 
+@TOGETHER
 def test_no_key_for_deepseek_names_both_places(empty):
     stopped(run_cells(empty, "01_generate", "-p", "teacher", "deepseek"), "DEEPSEEK_API_KEY", "Colab")
 
 
+@TOGETHER
 def test_an_unreadable_cache_file_is_set_aside_and_asked_again(project, tmp_path):
     root = copy_of_project(tmp_path)
     shutil.copytree(project / "outputs/deepseek_cache", root / "outputs/deepseek_cache")
@@ -208,6 +220,7 @@ def test_a_wrong_key_stops_the_run_and_shows_no_key(empty):
     assert KEY not in done.stderr and not [p for p in written if KEY.encode() in p.read_bytes()]
 
 
+@TOGETHER
 def test_what_was_answered_before_a_kill_is_not_asked_again(empty):
     arguments = ("-p", "samples", "4", "-p", "max_concurrency", "8")
     with FaultServer(latency_s=0.1) as server:
@@ -230,6 +243,7 @@ def test_what_was_answered_before_a_kill_is_not_asked_again(empty):
     assert needed <= asked <= needed + 8, "more was asked again than was in flight"
 
 
+@TOGETHER
 def test_a_run_in_which_nothing_was_answered_fails_and_leaves_its_reasons(empty):
     with FaultServer(faults={"status_400": 1.0}) as server:
         done = run_cells(empty, "01_generate", *openai(server, "-p", "limit", "3"))
@@ -240,6 +254,7 @@ def test_a_run_in_which_nothing_was_answered_fails_and_leaves_its_reasons(empty)
     stopped(run_cells(empty, "02_inspect_and_prepare"), "01_generate")
 
 
+@TOGETHER
 def test_two_teachers_are_kept_compared_and_joined(empty):
     """Rules, then another teacher with two answers a conflict: nothing is replaced, and 02 takes both."""
     ok(run_cells(empty, "01_generate", "-p", "limit", "8"))
@@ -263,6 +278,7 @@ def test_two_teachers_are_kept_compared_and_joined(empty):
 # ------------------------------------------------------------------------------------------------------- training
 
 
+@TOGETHER
 def test_03_and_04_train_on_what_02_wrote(project, tmp_path):
     root = copy_of_project(tmp_path / "project")
     shutil.copytree(project / "outputs", root / "outputs", dirs_exist_ok=True)
@@ -306,6 +322,7 @@ def test_03_and_04_train_on_what_02_wrote(project, tmp_path):
     assert (root / "outputs/grpo_model/adapter_model.safetensors").exists()
 
 
+@TOGETHER
 @pytest.mark.parametrize(
     ("name", "parts"),
     [
