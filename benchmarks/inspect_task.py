@@ -41,7 +41,8 @@ def merge_conflicts(path: str = "auto", style: str = "full", input: str = "sides
 def sample(row: Row, merge: str, form: Form) -> Sample:
     """A conflict as Inspect has it: the chat, the developer's answer, and in its metadata the row and its merge."""
     chat = [ROLES[message["role"]](content=message["content"]) for message in ask(row, form)]
-    return Sample(input=chat, target=row["answer"], id=row["id"], metadata={"row": dict(row), "merge": merge})
+    facts = {"row": dict(row), "merge": merge, "language": row.get("language") or "Text"}
+    return Sample(input=chat, target=row["answer"], id=row["id"], metadata=facts)
 
 
 def _judged(state: TaskState) -> tuple[str, bool, str]:

@@ -40,6 +40,7 @@ OUTPUT_DIR = "outputs/benchmarks"
 ITEMS = "items.jsonl"
 BASELINES = ("ours", "theirs", "token_merge", "rules")
 SCENARIOS = Path("Resource", "merge_scenarios")
+LANGUAGES = ("Java", "Kotlin", "Python")  # of GitGoodBench; the lists in its repository name other files, too
 VERSIONS = ("base", "left", "right", "child")
 LONGEST_SCENARIO = 1_000_000  # letters of one cell; the list of files of a merge is far shorter
 
@@ -123,8 +124,8 @@ def gitgood(
 
     `path` is its CSV as it is on the Hub (`git_good_bench.csv`, lite or train), a parquet file of its repository, or a
     folder of such files. `repositories` is a folder of clones or mirrors (`owner/name`, `owner__name`, `owner+name` or
-    `name`); without one, each is cloned from GitHub once. Merges that are not there are counted. `limit` is the most
-    repositories to mine, those with the most merges first.
+    `name`); without one, each is cloned from GitHub once. Merges that are not there are counted, and so are files in
+    none of its three languages. `limit` is the most repositories to mine, those with the most merges first.
     """
     wanted = merges_named(path)
     order = sorted(wanted, key=lambda name: (-len(wanted[name]), name))
@@ -142,7 +143,8 @@ def gitgood(
         mined += 1
         try:
             source = Source(str(there) if there else f"https://github.com/{name}", name)
-            found, counts = _mined(source, only=merges, wholesale=True, context_lines=context_lines)
+            options = {"languages": LANGUAGES, "wholesale": True, "context_lines": context_lines}
+            found, counts = _mined(source, only=merges, **options)
         except LlmergeError as error:
             print(f"{name}: {error}")
             left_out["merges: their repository cannot be mined"] += len(merges)

@@ -113,7 +113,8 @@ def _teachers(candidates: Sequence[Candidate], name: str) -> list[tuple[str | in
 def push_to_hub(path: str | Path, repo_id: str, private: bool = True) -> str:
     """Send a prepared dataset and its card to the Hub (private unless told otherwise); the address comes back.
 
-    Nothing in the notebooks calls this. The token is the one of `huggingface-cli login` or `HF_TOKEN`.
+    Nothing in the notebooks calls this. The token is that of `hf auth login` or `HF_TOKEN`, the Hub the one of
+    `HF_ENDPOINT` where it is set.
     """
     from datasets import load_from_disk
     from huggingface_hub import HfApi
@@ -129,7 +130,7 @@ def push_to_hub(path: str | Path, repo_id: str, private: bool = True) -> str:
         path_or_fileobj=str(path / "README.md"), path_in_repo="README.md", repo_id=repo_id, repo_type="dataset"
     )
     load_from_disk(str(path)).push_to_hub(repo_id, private=private)  # adds its own fields to the card that is there
-    return f"https://huggingface.co/datasets/{repo_id}"
+    return f"{api.endpoint}/datasets/{repo_id}"
 
 
 def _size(n: int) -> str:

@@ -690,23 +690,7 @@ def test_templates_are_sandboxed_and_speak_what_templates_speak():
 # -------------------------------------------------------------------------------------------------------------- hub
 
 
-def test_push_to_hub_sends_the_card_first_and_is_private(tmp_path, monkeypatch):
-    prepare([e for _, e, _ in twelve()], tmp_path / "sft")
-    calls = []
-
-    class Api:
-        def create_repo(self, repo_id, **options):
-            calls.append(("create", repo_id, options["private"]))
-
-        def upload_file(self, path_or_fileobj, **options):
-            calls.append(("card", options["path_in_repo"], Path(path_or_fileobj).exists()))
-
-    monkeypatch.setattr("huggingface_hub.HfApi", Api)
-    monkeypatch.setattr(
-        "datasets.DatasetDict.push_to_hub", lambda self, repo_id, private: calls.append(("data", repo_id, private))
-    )
-    assert push_to_hub(tmp_path / "sft" / "full", "me/x").endswith("datasets/me/x")
-    assert calls == [("create", "me/x", True), ("card", "README.md", True), ("data", "me/x", True)]
+def test_what_is_no_data_set_is_not_sent(tmp_path):
     with pytest.raises(LlmergeError, match="holds no dataset"):
         push_to_hub(tmp_path / "nothing", "me/x")
 

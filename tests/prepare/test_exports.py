@@ -1,9 +1,13 @@
 """What other trainers read: chats, pairs, and the file that names them."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from hub_server import serve_hub
 from replies_by_hand import THOUGHT, conflict, example, right, wrong
 
 from llmerge_helpers.models import chat
@@ -75,3 +79,34 @@ def test_files_have_what_each_trainer_reads_and_none_is_of_an_older_run(tmp_path
     assert any("pairs a right reply with a wrong one 8 times, for 8 conflicts" in note for note in prepared.notes)
     prepare(answered(1, "r"), folder, validation_size=0)
     assert {path.name for path in folder.glob("*.json*")} == {"chat.jsonl", "dataset_info.json", "rejects.jsonl"}
+
+
+SENDS = """
+import sys
+from llmerge_helpers.prepare import push_to_hub
+print(push_to_hub(sys.argv[1], "me/x"))
+from datasets import load_dataset
+back = load_dataset("me/x", cache_dir=sys.argv[2])
+print({split: len(part) for split, part in back.items()})
+print(back["train"][0]["completion"][0]["role"])
+"""
+
+
+def test_a_data_set_goes_to_the_hub_and_comes_back(tmp_path):
+    folder = tmp_path / "sft_dataset"
+    prepared = prepare([e for n in range(8) for e in answered(n, "r")], folder, validation_size=0.3)
+    with serve_hub() as hub:
+        # the libraries read their address when they are imported
+        names = {"HF_ENDPOINT": hub.url, "HF_TOKEN": "hf_of_the_test", "HF_HOME": str(tmp_path / "hf")}
+        names |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+        command = [sys.executable, "-c", SENDS, str(folder / "correct_only"), str(tmp_path / "cache")]
+        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | names)
+    assert done.returncode == 0, done.stderr + str(hub.unknown)
+    address, sizes, role = done.stdout.splitlines()
+    assert (
+        address == f"{hub.url}/datasets/me/x" and hub.private is True and hub.tokens == {"hf_of_the_test", ""}
+    )  # what goes to storage has none
+    assert sizes == str({split: len(part) for split, part in prepared.datasets["correct_only"].items()})
+    assert role == "assistant" and hub.commits[0] == ["README.md"] and "hf_of_the_test" not in done.stdout + done.stderr
+    card = hub.files["README.md"].decode()
+    assert "# Merge conflicts with a teacher's reasoning" in card and "dataset_info" in card.split("---")[1]
