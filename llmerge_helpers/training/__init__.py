@@ -1,4 +1,4 @@
-"""SFT and GRPO with LoRA, on TRL's trainers: check, configure, train, save.
+"""SFT, GRPO, KTO and DPO with LoRA, on TRL's trainers: check, configure, train, save.
 
 In come settings (parameters of 03 and 04, or a YAML file) and the data sets of 02; out come a LoRA adapter with its
 lineage, a card, curves, samples and completions. A run is made in the open, so that any argument of TRL and any reward
@@ -12,9 +12,17 @@ any time and goes on from its last checkpoint.
 """
 
 from llmerge_helpers.training.drawing import Tried, probe
+from llmerge_helpers.training.preferences import (
+    dpo,
+    kto,
+    preference_config,
+    preference_counts,
+    preference_trainer,
+    prepare_preferences,
+)
 from llmerge_helpers.training.rejection import Round, Rounds, rounds
 from llmerge_helpers.training.rows import load_rows
-from llmerge_helpers.training.settings import GrpoSettings, SftSettings, completion_budget
+from llmerge_helpers.training.settings import GrpoSettings, PreferenceSettings, SftSettings, completion_budget
 from llmerge_helpers.training.train import (
     Ready,
     Trained,
@@ -30,7 +38,8 @@ from llmerge_helpers.training.train import (
 )
 
 __all__ = [
-    "GrpoSettings", "Ready", "Round", "Rounds", "SftSettings", "Trained", "Tried", "completion_budget", "fit", "grpo",
-    "grpo_config", "grpo_trainer", "load_rows", "prepare_grpo", "prepare_sft", "probe", "rounds", "sft", "sft_config",
-    "sft_trainer",
+    "GrpoSettings", "PreferenceSettings", "Ready", "Round", "Rounds", "SftSettings", "Trained", "Tried",
+    "completion_budget", "dpo", "fit", "grpo", "grpo_config", "grpo_trainer", "kto", "load_rows", "preference_config",
+    "preference_counts", "preference_trainer", "prepare_grpo", "prepare_preferences", "prepare_sft", "probe", "rounds",
+    "sft", "sft_config", "sft_trainer",
 ]  # fmt: skip

@@ -8,13 +8,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.models import Device, ModelSize, Plan
 from llmerge_helpers.models.adapter import completion_budget as completion_budget  # handed on
 from llmerge_helpers.models.device import world_size
-from llmerge_helpers.run import check_type
+from llmerge_helpers.run import check_type, secret
 
 # max_length=0: of a row in SFT. On a CPU 1024 would keep all 27 rows of the sample in place of 11, and replies that are
 # half as long again make every evaluation and every step of GRPO as much slower
@@ -50,6 +50,7 @@ class SftSettings:
     packing: bool = False
     save_steps: int = 0  # 0: a quarter of the run (half on a CPU)
     samples: int = 2  # held-out conflicts answered at every evaluation
+    push_to_hub: str = ""  # the adapter as a private model of this id, with HF_TOKEN
     trl_arguments: dict[str, object] = dataclasses.field(default_factory=dict)  # of SFTConfig, before all above
     rounds: int = 0  # of rejection sampling: draw replies, keep the right ones, train again on all
     round_samples: int = 4  # replies to a conflict in a round
@@ -90,14 +91,42 @@ class GrpoSettings:
     scale_rewards: str = "none"  # group: by a group's deviation, batch: by that of all
     patience: int = 128  # groups that must show that nothing can be learned, before a run is stopped
     save_steps: int = 0
+    push_to_hub: str = ""
     trl_arguments: dict[str, object] = dataclasses.field(default_factory=dict)  # of GRPOConfig, before all above
     n_heldout: int = 0  # of the notebook's measurements, as the next two; 0: by device
     draws: int = 0
     base_tokens: int = 0
 
 
+@dataclass(frozen=True)
+class PreferenceSettings:
+    """The parameters of KTO and DPO, under TRL's names where it has them."""
+
+    method: str = "dpo"  # or kto
+    sft_model: str = "outputs/sft_model"
+    dataset: str = "outputs/sft_dataset/correct_only"  # what SFT learned from; the other replies lie beside
+    limit: int = 0
+    epochs: float = 1.0
+    max_steps: int = 0  # 0: by device, -1: all epochs
+    batch_size: int = 0  # a device, of pairs in DPO; 0: by plan
+    gradient_accumulation_steps: int = 0
+    learning_rate: float = 0.0  # 0: by size of the model, as for GRPO
+    beta: float = 0.1  # how near it stays to the SFT adapter
+    max_length: int = 0  # tokens, 0: by device; longer rows are left out and counted
+    base_model: str = ""
+    load_in_4bit: bool = False
+    report_to: str = "wandb"
+    resume: bool = True
+    output_dir: str = ""  # "": outputs/kto_model or outputs/dpo_model
+    seed: int = 0
+    save_steps: int = 0
+    push_to_hub: str = ""
+    trl_arguments: dict[str, object] = dataclasses.field(default_factory=dict)  # of KTOConfig or DPOConfig
+
+
 MEASURED = ("n_heldout", "draws", "base_tokens")  # what a notebook measures with changes nothing that is learned
-Settings = TypeVar("Settings", SftSettings, GrpoSettings)
+Settings = TypeVar("Settings", SftSettings, GrpoSettings, PreferenceSettings)
+AnySettings: TypeAlias = SftSettings | GrpoSettings | PreferenceSettings
 
 
 def settings_from(kind: type[Settings], values: Mapping[str, object]) -> Settings:
@@ -114,14 +143,14 @@ def settings_from(kind: type[Settings], values: Mapping[str, object]) -> Setting
             close = difflib.get_close_matches(name, fields, 1)
             raise LlmergeError(
                 f"unknown setting {name!r}: "
-                + (f"did you mean {close[0]!r}?" if close else "it is no field of SftSettings or GrpoSettings.")
+                + (f"did you mean {close[0]!r}?" if close else f"it is no field of {kind.__name__}.")
             )
         kind_of = "dict" if name == "trl_arguments" else type(fields[name].default).__name__
         check_type(name, kind_of, value, "setting")
     return kind(**values)
 
 
-def check_numbers(settings: SftSettings | GrpoSettings) -> None:
+def check_numbers(settings: AnySettings) -> None:
     """Raise `LlmergeError` for a number that can do no good, whatever the device."""
     positive = ("epochs", "lora_rank", "temperature", "patience")
     for name in positive:
@@ -160,13 +189,25 @@ def check_report_to(report_to: str) -> None:
         )
 
 
-def check_trl_arguments(settings: SftSettings | GrpoSettings) -> None:
+def check_push(repository: str) -> None:
+    """Raise `LlmergeError` before training where its adapter could not be sent to the hub afterwards."""
+    if not repository:
+        return
+    if repository.count("/") != 1:
+        raise LlmergeError(f"push_to_hub is {repository!r}: give an id of the hub, such as you/merge-resolver.")
+    if not secret("HF_TOKEN"):
+        raise LlmergeError(f"push_to_hub is {repository}, and there is no HF_TOKEN in the environment: set one.")
+
+
+def check_trl_arguments(settings: AnySettings) -> None:
     """Raise `LlmergeError` for a name in `trl_arguments` that TRL's configuration does not have."""
     if not settings.trl_arguments:
         return
-    from trl import GRPOConfig, SFTConfig
+    from trl import DPOConfig, GRPOConfig, KTOConfig, SFTConfig
 
     config = GRPOConfig if isinstance(settings, GrpoSettings) else SFTConfig
+    if isinstance(settings, PreferenceSettings):
+        config = {"kto": KTOConfig, "dpo": DPOConfig}[settings.method]
     names = {f.name for f in dataclasses.fields(config) if f.init}
     for name in settings.trl_arguments:
         if name not in names:

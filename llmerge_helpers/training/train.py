@@ -36,7 +36,7 @@ from llmerge_helpers.models.adapter import (
 from llmerge_helpers.models.base import quiet
 from llmerge_helpers.models.device import GIB, ROOM, Sampled, plan, sharded, world_size
 from llmerge_helpers.rewards import REWARDS, Reward, format_reward, length_reward, resolution_reward
-from llmerge_helpers.run import from_root
+from llmerge_helpers.run import from_root, redact, secret, shown
 from llmerge_helpers.run.files import read_json, read_jsonl, write_atomic, write_json
 from llmerge_helpers.training.drawing import Tried, probe
 from llmerge_helpers.training.guards import check_quantization, first_steps, release
@@ -59,11 +59,13 @@ from llmerge_helpers.training.settings import (
     MAX_LENGTH,
     MAX_PROMPT_TOKENS,
     MEASURED,
+    AnySettings,
     GrpoSettings,
     SftSettings,
     accumulated,
     batches_at_once,
     check_numbers,
+    check_push,
     check_report_to,
     check_trl_arguments,
     chosen_learning_rate,
@@ -137,7 +139,7 @@ class Trained:
 class Ready:
     """A run that was checked and can start: nothing heavy is loaded yet, and all that shapes its result is known."""
 
-    settings: SftSettings | GrpoSettings
+    settings: AnySettings
     base_model: str
     plan: Plan
     tokenizer: PreTrainedTokenizerBase = field(repr=False)
@@ -173,6 +175,11 @@ class Ready:
         """Rows of a step of SFT, or completions of a step of GRPO, on all devices."""
         return self.plan.batch_size * self.accumulation * world_size()
 
+    @property
+    def stage(self) -> str:
+        """What the adapter's lineage calls this run."""
+        return "sft"
+
     def one_step(self) -> str:
         """What a step takes, in words."""
         return f"{self.step_size} rows"
@@ -186,7 +193,7 @@ class Ready:
             "learning_rate": self.learning_rate,
         }
 
-    def as_given(self) -> SftSettings | GrpoSettings:
+    def as_given(self) -> AnySettings:
         """The settings before anything was chosen for those that are 0."""
         return self.settings
 
@@ -253,6 +260,10 @@ class ReadyGrpo(Ready):
     seen: int  # rows that SFT has trained on: the last ones
     tried: Tried | None = None  # what the probe found
 
+    @property
+    def stage(self) -> str:
+        return "grpo"
+
     def as_given(self) -> GrpoSettings:
         return self.given
 
@@ -293,6 +304,7 @@ def prepare_sft(values: Mapping[str, object] | SftSettings) -> ReadySft:
     check_numbers(settings)
     check_sharding()
     check_report_to(settings.report_to)
+    check_push(settings.push_to_hub)
     check_trl_arguments(settings)
     data = load_rows(settings.dataset, made_by="02_inspect_and_prepare")
     device = models.found_device()
@@ -342,7 +354,7 @@ def prepare_sft(values: Mapping[str, object] | SftSettings) -> ReadySft:
         output_dir=from_root(settings.output_dir),
         split=split.fingerprint if split else "",
         form=form,
-        facts=_facts(settings, planned, base=models.base_identity(folder), data=tokens, **chosen),
+        facts=facts_of(settings, planned, base=models.base_identity(folder), data=tokens, **chosen),
         max_length=max_length,
         validation=validation,
         ids=ids_of(train),
@@ -356,6 +368,7 @@ def prepare_grpo(values: Mapping[str, object] | GrpoSettings) -> ReadyGrpo:
     check_numbers(settings)
     check_sharding()
     check_report_to(settings.report_to)
+    check_push(settings.push_to_hub)
     check_trl_arguments(settings)
     if settings.num_generations == 1:
         raise LlmergeError(f"num_generations is {settings.num_generations}: a group needs at least 2 to compare.")
@@ -434,7 +447,7 @@ def prepare_grpo(values: Mapping[str, object] | GrpoSettings) -> ReadyGrpo:
     # what the probe picks follows from these
     chosen = {"max_steps": ready.max_steps, "learning_rate": rate, "max_prompt_tokens": max_prompt_tokens}
     chosen |= {"max_completion_length": budget, "adapter": lineage.get("adapter_hash"), "data": fingerprint(train)}
-    return replace(ready, facts=_facts(used, ready.plan, **chosen)).with_room()
+    return replace(ready, facts=facts_of(used, ready.plan, **chosen)).with_room()
 
 
 def check_sharding() -> None:
@@ -484,13 +497,14 @@ def vllm_share(plan: Plan, length: int, group: int) -> tuple[float, float]:
     return min(0.9, ROOM - memory.static / card), needed / card
 
 
-def _facts(settings: SftSettings | GrpoSettings, plan: Plan, **more: object) -> dict[str, object]:
+def facts_of(settings: AnySettings, plan: Plan, **more: object) -> dict[str, object]:
     """All that shapes what is learned: a checkpoint belongs to these."""
     free = {
         "output_dir",
         "resume",
         "report_to",
         "save_steps",
+        "push_to_hub",
         "rounds",
         "round_samples",
         *MEASURED,
@@ -725,7 +739,7 @@ def _health_of(trainer: Trainer) -> Health | None:
 
 def _save(trainer: Trainer, ready: Ready, learned: dict[str, float], seconds: float, diagnosis: str) -> Trained:
     policy, history = ready.policy, list(trainer.state.log_history)
-    stage = "grpo" if isinstance(ready, ReadyGrpo) else "sft"
+    stage = ready.stage
     used = ready.chosen() | {"max_steps": trainer.args.max_steps}
     needed = ready.rows.get("completion_tokens_95") or policy.lineage.get("completion_tokens_95", 0)
     facts = {
@@ -739,10 +753,11 @@ def _save(trainer: Trainer, ready: Ready, learned: dict[str, float], seconds: fl
     }
     lineage = save_adapter(policy, ready.output_dir, stage, main_process=main_process(), **facts)
     if main_process():
-        if isinstance(ready, ReadySft):
-            write_json(ready.output_dir / TRAINED_ON, sorted(set(ready.ids)))
+        if ids := getattr(ready, "ids", None):
+            write_json(ready.output_dir / TRAINED_ON, sorted({*ids, *seen_before(ready)}))
         write_atomic(ready.output_dir / "README.md", model_card(lineage, used, history, stage))
         write_json(ready.output_dir / FINISHED, history)
+        send(ready.output_dir, ready.settings.push_to_hub)
     _wait()
     if "wandb" in (trainer.args.report_to or []):
         import wandb
@@ -752,6 +767,31 @@ def _save(trainer: Trainer, ready: Ready, learned: dict[str, float], seconds: fl
     return Trained(
         ready.output_dir, used, ready.plan, ready.rows, history, seconds, memory, learned, lineage, diagnosis
     )
+
+
+def seen_before(ready: Ready) -> list[str]:
+    """The conflicts that the adapter which a run goes on from was trained on, as it wrote them down."""
+    before = from_root(getattr(ready.settings, "sft_model", "")) / TRAINED_ON
+    return read_json(before) if hasattr(ready.settings, "sft_model") and before.exists() else []
+
+
+# of an adapter's folder, what others may have: no sample and no completion, which hold code, and no path
+PUBLISHED = ("adapter_*", "tokenizer*", "special_tokens_map.json", "*.jinja", "README.md", "lineage.json")
+
+
+def send(folder: Path, repository: str) -> None:
+    """Put an adapter on the hub as a private model; where that fails, a sentence says so, and the adapter stays."""
+    if not repository:
+        return
+    from huggingface_hub import HfApi
+
+    try:
+        api = HfApi(token=secret("HF_TOKEN"))
+        api.create_repo(repository, private=True, exist_ok=True)
+        api.upload_folder(repo_id=repository, folder_path=folder, allow_patterns=list(PUBLISHED))
+    except (OSError, ValueError) as error:  # the hub's errors are of these kinds
+        reason = redact(str(error)).strip().splitlines() or [type(error).__name__]
+        print(f"The adapter is in {shown(folder)}, and could not be sent to {repository}: {reason[0]}")
 
 
 def model_card(
@@ -765,7 +805,7 @@ def model_card(
     chosen = "\n".join(
         f"| `{k}` | `{v}` |" for k, v in settings.items() if k not in ("output_dir", "resume", "report_to")
     )
-    title = {"sft": "supervised fine-tuning", "grpo": "GRPO"}[stage]
+    title = {"sft": "supervised fine-tuning"}.get(stage, stage.upper())
     return (
         f"---\nbase_model: {lineage['base_model']}\nlibrary_name: peft\npipeline_tag: text-generation\n"
         "tags: [lora, merge-conflicts]\n---\n\n"
