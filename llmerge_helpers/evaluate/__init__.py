@@ -3,7 +3,8 @@
 In come the conflicts that 02 held out, and a model, a baseline, or what a teacher replied; out comes a table with one
 line a conflict, judged by the one verdict that filters and rewards use, too. It is written batch by batch, so that an
 evaluation which was stopped goes on. Tables on the same conflicts are then counted, with intervals that know which
-conflicts come from one merge, and compared in pairs.
+conflicts come from one merge, and compared in pairs. `evaluate_in_merges` asks the conflicts of a merge in their order,
+with what was decided before: by the developers, or by the model alone.
 
 >>> rate([True] * 8 + [False] * 2, "abcdefghij")
 '80.0 % (49.0–94.3), 10 conflicts of 10 merges'
@@ -12,6 +13,7 @@ conflicts come from one merge, and compared in pairs.
 """
 
 from llmerge_helpers.evaluate.heldout import held_out, reader_examples
+from llmerge_helpers.evaluate.in_order import Turn, by_model, by_rules, by_teacher, evaluate_in_merges
 from llmerge_helpers.evaluate.intervals import Paired, Rate, estimate, paired, pass_at_k, rate, wilson
 from llmerge_helpers.evaluate.measure import (
     asked_rows,
@@ -39,8 +41,9 @@ from llmerge_helpers.evaluate.tables import (
 )
 
 __all__ = [
-    "Paired", "Rate", "asked_rows", "compare", "comparisons", "estimate", "evaluate", "evaluate_baselines",
-    "examples_tables", "held_out", "in_words", "load_evaluation", "merges_of", "paired", "pass_at_k", "pass_rates",
-    "rate", "rate_of", "reader_examples", "replies_table", "right", "samples_of", "shared", "side_by_side", "summary",
-    "teacher_tables", "verdicts", "wilson", "with_baselines",
+    "Paired", "Rate", "Turn", "asked_rows", "by_model", "by_rules", "by_teacher", "compare", "comparisons",
+    "estimate", "evaluate", "evaluate_baselines", "evaluate_in_merges", "examples_tables", "held_out", "in_words",
+    "load_evaluation", "merges_of", "paired", "pass_at_k", "pass_rates", "rate", "rate_of", "reader_examples",
+    "replies_table", "right", "samples_of", "shared", "side_by_side", "summary", "teacher_tables", "verdicts",
+    "wilson", "with_baselines",
 ]  # fmt: skip

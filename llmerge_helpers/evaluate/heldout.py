@@ -22,6 +22,8 @@ def reader_examples(dataset: str = "auto", n: int = READERS) -> list[Row]:
 def held_out(dataset: str | Path, n: int = 0, seed: int = 0, *, sft_model: str = "") -> list[Row]:
     """The conflicts that 02 held out of `dataset`: the reader's three, then others in random order, `n` in all.
 
+    Where the student is asked with siblings, each row has what the developers decided before it in its merge.
+
     Where the adapter `sft_model` was trained on another split, some of them may be what it learned from: an
     `LlmergeError`, as where there are none.
     """
@@ -40,4 +42,5 @@ def held_out(dataset: str | Path, n: int = 0, seed: int = 0, *, sft_model: str =
     test = load_from_disk(str(from_root(split.folder)))["test"]
     others = list(range(READERS, len(test)))
     random.Random(seed).shuffle(others)
-    return [dict(test[i]) for i in [*range(min(READERS, len(test))), *others][: n or None]]
+    rows = [dict(test[i]) for i in [*range(min(READERS, len(test))), *others][: n or None]]
+    return merges.with_earlier(rows, test, split.siblings)

@@ -166,7 +166,7 @@ def evaluate(
         for i, key in enumerate(keys):
             if key in known and i not in lines:
                 row, sample = asked[i]
-                lines[i] = _judged(name, rows[row], row, known[key]) | {"sample": sample}
+                lines[i] = judged(name, rows[row], row, known[key]) | {"sample": sample}
 
     judge()
     with progress(len(asked), f"evaluate {name}", done=len(lines)) as line:
@@ -203,7 +203,9 @@ def evaluate(
             f"{name}: {reached // samples:,} of {len(rows):,} conflicts were asked within {minutes:g} minutes, and the "
             "table is of those: run it again to go on, or give it more minutes."
         )
-    return _save(name, [lines[i] for i in range(reached)], output_dir)
+    table = saved(name, [lines[i] for i in range(reached)], output_dir)
+    # the rows tell what the developers had decided before, if anything of the merge is told at all
+    return table.assign(setting="interactive") if form.siblings else table
 
 
 class _Pace:
@@ -263,8 +265,8 @@ def evaluate_baselines(
         tables = {name: stack.enter_context(_table(name, output_dir)) for name in names}
         for i, row in enumerate(rows):  # once: of a data set, reading them takes a while
             for name, table in tables.items():
-                reply = _resolved(Conflict.of(row), resolve(name, row))
-                table.add(_judged(name, row, i, Replied("", reply, "stop", 0)))
+                reply = resolved(Conflict.of(row), resolve(name, row))
+                table.add(judged(name, row, i, Replied("", reply, "stop", 0)))
     return {name: table.frame() for name, table in tables.items()}
 
 
@@ -332,8 +334,8 @@ def examples_tables(runs: Mapping[str, Sequence[Example]]) -> dict[str, pd.DataF
             tokens = (example.get("usage") or {}).get("completion_tokens") or 0
             model = example.get("served_model") or example.get("model") or ""
             replied = Replied(example.get("key") or "", text, example.get("finish_reason") or "", tokens, model)
-            judged = Verdict(verdict["match_type"], bool(verdict["is_correct"]), detail=verdict.get("detail") or "")
-            line = _line(name, example["row"], place[example["id"]], replied, judged)
+            found = Verdict(verdict["match_type"], bool(verdict["is_correct"]), detail=verdict.get("detail") or "")
+            line = _line(name, example["row"], place[example["id"]], replied, found)
             lines.append(line | {"sample": example.get("sample") or 0})
         tables[name] = pd.DataFrame(lines, columns=list(COLUMNS)).assign(name=name)
     return tables
@@ -402,20 +404,20 @@ def _teacher(rows: Sequence[Row], table: pd.DataFrame | None) -> pd.DataFrame:
         kept = known.get(row.get("id"))
         if kept is None:  # 01 did not ask about this one
             hunk, reasoning = explain(Conflict.of(row))
-            reply = render_reply(reasoning, _resolved(Conflict.of(row), hunk))
-            lines.append(_judged("teacher", row, i, Replied("", reply, "stop", 0, "rules")))
+            reply = render_reply(reasoning, resolved(Conflict.of(row), hunk))
+            lines.append(judged("teacher", row, i, Replied("", reply, "stop", 0, "rules")))
         elif kept["match_type"] == "failed":  # there is no reply to judge anew
             lines.append({column: kept.get(column, 0) for column in COLUMNS} | _from_row(row))
         else:
             said = {column: kept[column] for column in Replied._fields if column in kept}  # older ones say less
-            lines.append(_judged("teacher", row, i, Replied(**said)))
+            lines.append(judged("teacher", row, i, Replied(**said)))
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
 # ---- a line, and the file of them
 
 
-def _judged(name: str, row: Row, i: int, replied: Replied) -> Line:
+def judged(name: str, row: Row, i: int, replied: Replied) -> Line:
     """The line of a reply, judged by the row as it is now."""
     return _line(name, row, i, replied, verify(replied.reply, row, finish_reason=replied.finish_reason))
 
@@ -440,7 +442,7 @@ def _line(name: str, row: Row, i: int, replied: Replied, verdict: Verdict) -> Li
     }
 
 
-def _resolved(conflict: Conflict, hunk: str | None) -> str:
+def resolved(conflict: Conflict, hunk: str | None) -> str:
     """The answer that puts `hunk` in place of the conflict; without one, the conflict as it was."""
     return conflict.question() if hunk is None else render_answer(conflict.with_(hunk), conflict.language)
 
@@ -496,8 +498,9 @@ def _table(name: str, output_dir: str | Path, file: str = "") -> Iterator[_Table
         table.flush()
 
 
-def _save(name: str, lines: Sequence[Line], output_dir: str | Path) -> pd.DataFrame:
-    with _table(name, output_dir) as table:
+def saved(name: str, lines: Sequence[Line], output_dir: str | Path, file: str = "") -> pd.DataFrame:
+    """The table of these lines, which is then on disk."""
+    with _table(name, output_dir, file) as table:
         for line in lines:
             table.add(line)
     return table.frame()

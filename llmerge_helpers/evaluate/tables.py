@@ -167,6 +167,7 @@ def _of_fewer(rate: Rate) -> str:
 
 def right(tables: Mapping[str, pd.DataFrame], first: str = "") -> dict[str, Rate]:
     """The rate of right answers by name, `first` in front, as `plots.rates` takes them; pass@k where there is one."""
+    _one_setting(tables)
     names = [first, *(name for name in tables if name != first)] if first else list(tables)
     found = {}
     for name in names:
@@ -179,6 +180,7 @@ def verdicts(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """How many answers got which verdict, a column a model; of conflicts with several, those that a mean counts."""
     import pandas as pd
 
+    _one_setting(tables)
     counts = {name: in_the_mean(table)["match_type"].value_counts() for name, table in tables.items()}
     return pd.DataFrame(counts).reindex(MATCH_TYPES).fillna(0).astype(int)
 
@@ -267,7 +269,17 @@ def side_by_side(tables: Mapping[str, pd.DataFrame], n: int = 3) -> pd.DataFrame
     return pd.DataFrame(columns, index=index)
 
 
+def _one_setting(tables: Mapping[str, pd.DataFrame]) -> None:
+    settings = {str(setting) for table in tables.values() if "setting" in table for setting in table["setting"]}
+    if len(settings) > 1:
+        raise LlmergeError(
+            f"these tables were made in different settings ({' and '.join(sorted(settings))}), and one is far easier "
+            "than the other: compare tables of one setting."
+        )
+
+
 def _same_rows(tables: Mapping[str, pd.DataFrame]) -> None:
+    _one_setting(tables)
     # in the same order, too: pairs are made by position
     ids = {name: _ids(table) for name, table in tables.items()}
     first = next(iter(ids.values()), [])
