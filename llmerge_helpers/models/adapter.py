@@ -225,8 +225,13 @@ def in_words(form: Form) -> str:
 
     >>> in_words(Form("compact", "diffs", True))
     'in style compact (diffs, with hints)'
+    >>> in_words(Form("compact", siblings=3))
+    'in style compact (sides, with up to 3 siblings)'
     """
-    return f"in style {form.style} ({form.input}{', with hints' if form.hints else ''})"
+    more = [", with hints"] if form.hints else []
+    more += [f", with up to {form.siblings} siblings"] if form.siblings else []
+    more += [f", with the {form.context} of its sides"] if form.context else []
+    return f"in style {form.style} ({form.input}{''.join(more)})"
 
 
 # ---- its weights: that they will learn, and that they did

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from llmerge_helpers.baselines import ask
 from llmerge_helpers.baselines.explain import explain_change, explain_result
-from llmerge_helpers.conflicts import Conflict, Form, messages, render_reply, split_reply
+from llmerge_helpers.conflicts import Conflict, Form, Row, messages, render_reply, split_reply
 from llmerge_helpers.conflicts.plans import render_compact
-from llmerge_helpers.conflicts.prompts import FULL
+from llmerge_helpers.conflicts.prompts import FULL, form_of
 from llmerge_helpers.generate import Example
 from llmerge_helpers.generate.developers import FROM_FACTS
 from llmerge_helpers.merges.splits import group_by_shared_keys, group_near_duplicates, merge_of
@@ -104,11 +104,12 @@ class Candidate:
         return {**self.sft_row(), "dropped_from": sets, "flags": list(self.thinking.flags), "split": self.split}
 
 
-def candidate_of(example: Example, form: Form = FULL) -> Candidate:
+def candidate_of(example: Example, form: Form = FULL, asked: Row | None = None) -> Candidate:
     """The reply in one record of `examples.jsonl` as a student is to write it, with the question in the same form.
 
-    In compact style it names its plan, or gives the resolution alone; `completion` is empty where the reply has no code
-    that could be said so.
+    `asked` is its row as the student is asked about it, with what came before it in its merge. In compact style it
+    names its plan, or gives the resolution alone; `completion` is empty where the reply has no code that could be said
+    so.
     """
     row = example["row"]
     conflict = Conflict.of(row)
@@ -117,12 +118,13 @@ def candidate_of(example: Example, form: Form = FULL) -> Candidate:
         hunk = conflict.cut(code) if code is not None else None
         completion = render_compact(conflict, hunk) if hunk is not None else ""
         thinking = Thinking(split_reply(completion).reasoning, FROM_PLAN)
-        return Candidate(example, conflict, thinking, list(map(dict, ask(row, form))), completion)
+        return Candidate(example, conflict, thinking, list(map(dict, ask(asked or row, form))), completion)
     prompt = [{"role": m["role"], "content": m["content"]} for m in example.get("prompt") or messages(row)]
     thinking = thinking_of({**example, "prompt": prompt}, conflict)
     answer = (example.get("answer") or "").strip()
     completion = render_reply(thinking.text, answer) if answer or example.get("reasoning") else ""
-    prompt = list(map(dict, ask(row, form))) if form != FULL else prompt
+    # a teacher may have been asked in another form; a question made elsewhere stays as it is
+    prompt = list(map(dict, ask(asked or row, form))) if form != FULL or form_of(prompt) != FULL else prompt
     return Candidate(example, conflict, thinking, prompt, completion)
 
 

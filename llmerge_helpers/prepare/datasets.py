@@ -70,6 +70,7 @@ class Prepared:
         dropped = {name: dict(steps[1:]) for name, steps in self.steps.items()}
         more = {"dropped": dropped, "tokenizer": self.tokenizer.name, "notes": self.notes}
         split = {"dataset": self.split.source, "split": self.split.fingerprint, "heldout": self.split.folder}
+        split |= {"siblings": self.split.siblings} if self.split.siblings else {}
         teachers = sorted({c.teacher for c in self.candidates})
         return split | {"rows": rows, "teachers": teachers, **more}
 
@@ -119,6 +120,7 @@ def prepare(
     output_dir: str | Path = "outputs/sft_dataset",
     *,
     held_out: Sequence[Row] = (),
+    merged: Sequence[Row] = (),
     accept: str | Sequence[str] = ("exact_match", "normalized_match"),
     correct_only: bool = False,
     max_tokens: int = 8192,
@@ -127,6 +129,8 @@ def prepare(
     style: str = "auto",
     input: str = "sides",
     hints: bool = False,
+    siblings: int = 0,
+    context: str = "",
     validation_size: float = 0.1,
     grpo_share: float = 0.0,
     keep: str = "shortest",
@@ -139,10 +143,11 @@ def prepare(
 
     `held_out` are the test rows of the merges dataset: nothing near one of them is used, and they are laid beside the
     data sets, where 03 and 04 read them. Of conflicts of one merge that are nearly the same change, `max_near_equal`
-    are used (0: all that are no near-duplicates with the lines around them). `style`, `input` and `hints` say how the
-    student is asked (`conflicts.Form`; auto is compact for a small `base_model`). `keep` is `shortest` (of several
-    right replies to a conflict, whoever wrote them, the one with the shortest reasoning) or `all`. `facts` go on the
-    data cards. `runs` are the folders of 01: what their teachers said of the reader's conflicts goes beside the
+    are used (0: all that are no near-duplicates with the lines around them). `style`, `input`, `hints`, `siblings`
+    and `context` say how the student is asked (`conflicts.Form`; auto is compact for a small `base_model`); siblings
+    are looked for in `merged`, the rows of the training split, or else among the examples. `keep` is `shortest` (of
+    several right replies to a conflict, whoever wrote them, the one with the shortest reasoning) or `all`. `facts` go
+    on the data cards. `runs` are the folders of 01: what their teachers said of the reader's conflicts goes beside the
     data. Of the solved conflicts to train on, `grpo_share` are left to GRPO, which learns nothing from what SFT has
     taught by heart. Nothing is written before everything is built; the same input gives the same bytes. Raises
     `LlmergeError` where a dataset would be empty, with the parameter to change.
@@ -152,8 +157,10 @@ def prepare(
     tokenizer, notes = load_chat_tokenizer(base_model), []
     names = ["correct_only"] if correct_only else ["full", "correct_only"]
     style = ("compact" if models.is_small(tokenizer.name) else "full") if style == "auto" else style
-    form = Form(style, input, hints).checked()
-    candidates = [candidate_of(example, form) for example in examples]
+    form = Form(style, input, hints, siblings, context).checked()
+    rows = [example["row"] for example in examples]
+    asked = merges.with_earlier(rows, merged or rows, siblings)
+    candidates = [candidate_of(example, form, row) for example, row in zip(examples, asked, strict=True)]
     if not candidates:
         raise LlmergeError("there are no examples: run 01_generate with a larger limit.")
     if tokenizer.estimated:
@@ -184,6 +191,11 @@ def prepare(
         _refuse_empty(candidates, name, accept, max_tokens)
 
     pool = [c for c in pool if c.key not in spare]
+    if siblings and len({merge_of(c.example["row"]) for c in pool}) < 2:
+        raise LlmergeError(
+            "siblings needs conflicts of several merges: of one alone, a question to train on would tell how those to "
+            "validate on were resolved. Set siblings to 0."
+        )
     notes.append(_split(pool, validation_size, seed))
     practice = _practice(pool, grpo_share, seed)
     drop(candidates, "practice", lambda c: c.key in practice)
@@ -202,7 +214,7 @@ def prepare(
         steps = {name: _steps(candidates, name, off) for name in names}
         source = str((facts or {}).get("dataset") or "")
         split = merges.Split(
-            shown(paths["heldout"]) if test else "", split_fingerprint(_without_files(held_out)), source
+            shown(paths["heldout"]) if test else "", split_fingerprint(_without_files(held_out)), source, siblings
         )
         prepared = Prepared(built, paths, steps, candidates, tokenizer, accept, [*notes, *hard], split)
         assert_no_leak(prepared, test)

@@ -26,9 +26,10 @@ DEFAULT = "outputs/deepseek_sft"  # where 01 writes unless told otherwise
 
 
 class Sources(TypedDict):
-    """Where replies come from: the rows to keep away from, the data set and the prompt, the folders of the runs."""
+    """Where replies come from: the rows to keep away from and those to learn from, the prompt, the runs' folders."""
 
     held_out: Sequence[Row]
+    merged: Sequence[Row]
     facts: dict[str, str | None]
     runs: list[Path]
 
@@ -43,6 +44,7 @@ class Replies:
 
     examples: list[Example] = field(repr=False)
     held_out: Sequence[Row] = field(repr=False)  # the test split, with everything that judges an answer
+    merged: Sequence[Row] = field(repr=False, default=())  # the other split: the conflicts beside those asked about
     facts: dict[str, str | None] = field(default_factory=dict)
     runs: dict[str, list[Example]] = field(default_factory=dict, repr=False)
     folders: list[Path] = field(default_factory=list)  # of the runs
@@ -50,7 +52,7 @@ class Replies:
 
     def sources(self) -> Sources:
         """What `prepare` wants to know of where these replies come from."""
-        return {"held_out": self.held_out, "facts": self.facts, "runs": self.folders}
+        return {"held_out": self.held_out, "merged": self.merged, "facts": self.facts, "runs": self.folders}
 
     def advice(self) -> list[str]:
         """What a person should do before training on this, most pressing first; nothing where all is well."""
@@ -121,7 +123,7 @@ def load_replies(directory: str | Path) -> Replies:
     joined = _joined(list(runs.values()))
     versions = list(dict.fromkeys(example.get("prompt_version") for example in joined))
     facts = {"dataset": where, "prompt_version": ", ".join(str(each) for each in versions if each) or None}
-    return Replies(joined, dataset["test"], facts, runs, folders, not_asked)
+    return Replies(joined, dataset["test"], dataset["train"], facts, runs, folders, not_asked)
 
 
 def _paths(directory: str | Path) -> list[Path]:

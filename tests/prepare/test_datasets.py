@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from replies_by_hand import THOUGHT, conflict, example, right, twelve, wrong
 
 from llmerge_helpers.baselines import ask
-from llmerge_helpers.conflicts import Conflict, Form, render_answer, render_reply, split_reply
+from llmerge_helpers.conflicts import Conflict, Form, messages, render_answer, render_reply, split_reply
 from llmerge_helpers.conflicts.plans import render_compact
-from llmerge_helpers.conflicts.prompts import form_of
+from llmerge_helpers.conflicts.prompts import form_of, parse_question
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.merges.splits import group_by_shared_keys, held_out_groups
 from llmerge_helpers.models import chat
@@ -107,6 +107,35 @@ def test_a_student_may_be_asked_in_another_form(form, tmp_path):
     } == {"Conflict" if form.style == "compact" else "Resolve"}
     (changed,) = (c for c in prepared.candidates if c.match_type == "context_changed")
     assert changed.dropped.get("full") == ("around" if form.style == "compact" else None)
+
+
+@pytest.mark.parametrize("style", ["compact", "full"])
+def test_a_student_is_told_what_was_decided_before_in_its_merge(style, tmp_path):
+    """Of the same merge, earlier, and of the training split: nothing else, and no question of a teacher is reused."""
+    rows = [conflict(n) | {"merge_commit": f"m{n // 4}", "order": n % 4} for n in range(24)]
+    form = Form(style, siblings=2)
+    others = [row | {"id": f"unasked {row['id']}", "order": 9} for row in rows]  # a later one, told to nobody
+    examples = answered(rows)
+    for each in examples:
+        each["prompt"] = messages(each["row"], Form(siblings=5))
+    prepared = prepare(examples, tmp_path / "sft_dataset", merged=[*rows, *others], **form._asdict())
+    seen = 0
+    for part in prepared.datasets["correct_only"].values():
+        for row in part:
+            n, told = row["example_id"], row["prompt"][-1]["content"]
+            assert form_of(row["prompt"]) == form and parse_question(told)["ours"] == rows[n]["ours"]
+            before = n % 4
+            assert f"Earlier in this merge (at most 2, {min(2, before)} parts)" in told
+            assert (f": {before} decided" if before else "nothing is decided yet") in told
+            for other in rows[n - before : n]:
+                seen += other["path"] in told.partition(rows[n]["path"])[0]
+            for later in rows[n + 1 :]:
+                assert later["path"] not in told
+    assert seen and prepared.results()["siblings"] == 2
+    plain = prepare(examples, tmp_path / "plain_sft", style=style)
+    assert not any("Earlier in" in row["prompt"][-1]["content"] for row in plain.datasets["correct_only"]["train"])
+    with pytest.raises(LlmergeError, match="siblings needs conflicts of several merges"):
+        prepare(answered(rows[:4]), tmp_path / "one_sft", **form._asdict())
 
 
 def test_small_models_are_asked_in_compact_style(tmp_path, monkeypatch):
