@@ -17,10 +17,10 @@ from llmerge_helpers import merges, models
 from llmerge_helpers.conflicts import Message
 from llmerge_helpers.conflicts.prompts import form_of
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.models import Device, ModelSize, Plan
+from llmerge_helpers.models import Device, ModelSize, Plan, training_text
 from llmerge_helpers.models.adapter import adapter_folder, check_base
 from llmerge_helpers.models.base import quiet
-from llmerge_helpers.models.chat import encode, trainer_prompt, training_text
+from llmerge_helpers.models.chat import encode, trainer_prompt
 from llmerge_helpers.models.device import GIB, plan, world_size
 from llmerge_helpers.run import from_root, shown
 from llmerge_helpers.run.files import read_json, read_jsonl
