@@ -594,7 +594,7 @@ def run_and_kill(server: BatchServer, folder: Path, die_at: int = 10**6, at: tup
     return ended
 
 
-CHANGES = 29  # of files, in the whole run of a child
+CHANGES = 25  # of files, in the whole run of a child
 
 
 def awkward(server: BatchServer) -> BatchServer:
