@@ -253,6 +253,8 @@ _GENERATED = re.compile(
     """,
     re.VERBOSE | re.MULTILINE,
 )
+# no text matches without one of these
+_WORDS_OF_TOOLS = ("generat", "edit", "modif", "chang", "amalgamation", "merged", "concatenated", "assembled", ".css")
 _GENERATED_NAME = re.compile(
     r"""
     .+\.lock | .+\.lockfile | [\w.-]+[-.]lock\.(?:json|yaml|yml|hcl) | go(?:\.work)?\.sum | npm-shrinkwrap\.json
@@ -273,7 +275,9 @@ def is_generated(path: str, text: str) -> bool:
     (True, True)
     """
     name = path.rsplit("/", 1)[-1]
-    return bool(_GENERATED_NAME.fullmatch(name)) or bool(_GENERATED.search(text[:1000]))
+    top = text[:1000]
+    said = any(map(top.lower().__contains__, _WORDS_OF_TOOLS)) and _GENERATED.search(top)
+    return bool(_GENERATED_NAME.fullmatch(name) or said)
 
 
 def _both_texts(replay: Replay, path: bytes, objects: CatFile) -> tuple[str, str] | str:

@@ -21,11 +21,13 @@ _NOT_WESTERN = re.compile(
     rb"|[A-Za-z\xc0-\xff][\xa1-\xac\xae-\xb3\xb5\xb6\xb8-\xbf][a-z\xc0-\xff]"
     rb"|[a-z\xdf-\xff][\xc0-\xde]|[A-Za-z][\xa3-\xa6\xaf\xb6\xb9\xbc-\xbf]|[A-Za-ln-z]\xb3|[\xec\xf9][a-z]"
     rb"|[\xd0\xdd\xde\xf0\xfd\xfe]"
+    rb"|\xa4|(?<![0-9])[\xbc-\xbe][A-Za-z]"  # the euro sign, and œ and Ÿ, of Latin-9
 )
 _TYPOGRAPHIC = re.compile(rb"[\x80\x84\x85\x91-\x97\x99]")  # of Windows-1252: quotes, dashes, dots, the euro sign
 _SCRIPTS = {
     "koi8-r": "CYRILLIC", "cp1251": "CYRILLIC", "cp866": "CYRILLIC", "iso8859-5": "CYRILLIC",
     "cp1253": "GREEK", "iso8859-7": "GREEK",
+    "cp1255": "HEBREW", "iso8859-8": "HEBREW",  # in small letters, it looks like Cyrillic
 }  # fmt: skip
 _EAST_ASIAN = ["gb18030", "big5", "cp932", "euc_jp", "cp949"]
 _SIGNS = set("«»“”„‘’–—…•№©®°§·\N{NO-BREAK SPACE}")
@@ -129,7 +131,7 @@ def _is_written_in(text: str, script: str) -> bool:
         and sum(word[1:] == word[1:].lower() or word.isupper() for word in words) >= 0.9 * len(words)
         and sum(word == word.lower() or word.istitle() for word in words) >= 0.5 * len(words)
         # the letters that are every other one in a text of this alphabet
-        and sum(char in "оеаинтрсαοιετσ" for char in unicodedata.normalize("NFD", letters.lower()))
+        and sum(char in "оеаинтрсαοιετσיוהלארתמ" for char in unicodedata.normalize("NFD", letters.lower()))
         >= 0.35 * len(letters)
     )
 

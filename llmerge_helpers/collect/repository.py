@@ -234,7 +234,7 @@ class Repository:
                 continue
             found.append(store)
             borrowed = store / "info" / "alternates"
-            if borrowed.exists():
+            if borrowed.is_file():  # a pipe would keep us waiting
                 lines = [line for line in borrowed.read_bytes().split(b"\n") if line and not line.startswith(b"#")]
                 waiting += [(store / os.fsdecode(_unquoted(line))).resolve() for line in lines]
         return found

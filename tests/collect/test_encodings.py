@@ -42,6 +42,7 @@ def test_a_text_is_read_as_it_was_written(text, encoding, tmp_path):
     ("text", "encoding"),
     [
         ("Да", "koi8-r"), ("нет данных", "cp1251"), ("文件", "gbk"), ("ファイル", "shift-jis"), ("שלום", "cp1255"),
+        ("שלום עולם טקסט ארוך", "cp1255"), ("5 €", "iso8859-15"), ("un œuvre", "iso8859-15"),
         ("Sprawdź poprawność, błąd zapisu", "iso8859-2"), ("Příliš žluťoučký kůň", "cp1250"),
         ("Dosya sayısı değişti", "cp1254"), ("déjà vu é", "cp850"),
     ],

@@ -204,6 +204,13 @@ def test_answers_too_long_to_wait_for_are_given_one_by_one(tmp_path, monkeypatch
         assert objects.get(f"{sha}:src/0.py".encode()) == ("blob", b"x\nr0\ny\n")
 
 
+@pytest.mark.parametrize("name", ["objects/info/alternates", "shallow", "info/grafts", "info/attributes"])
+def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(name, tmp_path):
+    repo = six(tmp_path / "repo")
+    os.mkfifo(repo / ".git" / name)
+    assert len(list(collect_repository(repo))) == 6
+
+
 def test_a_reference_to_nothing_costs_nothing(tmp_path):
     repo = six(tmp_path / "repo")
     (repo / ".git/refs/heads/gone").write_text("1" * 40 + "\n")
