@@ -448,7 +448,7 @@ class Fence(NamedTuple):
 
 # what a model, or its server, writes behind its last fence: the end of a turn, a tag, or some words
 _SPECIAL = r"(?:<[|｜][^<>\n]*[|｜]>|</?[A-Za-z][\w-]*>|\[/?[A-Z_]+\])"
-_WORDS = r"(?:[^\s`~{}=<>]++ [^`~{}=\n]++|\w++[.!])"
+_WORDS = r"(?:[^\s`~{}=<>]++ [^`~{}=\n]++|\w++[.!]|[.,:;!?*)]{1,3}|\([^`~{}=\n]*\))"
 _OPENING = re.compile(rf"^([ \t]*)(`{{3,}}+|~{{3,}}+)[ \t]*(?!{_SPECIAL})([^\n]*)(?:\n|\Z)", re.MULTILINE)
 _CLOSING = {
     mark: re.compile(rf"^([ \t]*)({mark}{{3,}}+)[ \t]*({_SPECIAL}[^\n]*|{_WORDS})?[ \t\r]*(?:\n|\Z)", re.MULTILINE)

@@ -46,6 +46,9 @@ _SCRIPT: _Marks = (
     ("minifiers drop calls without effects", r"[#@]__\w+__"),
     ("test runners set their environment up", r"@(?:jest|vitest)-"),
     ("debuggers and bundlers load the map", r"[#@]\s*source(?:Mapping)?URL="),
+    ("browsers' script managers run it where the header says", r"(?P<all>==UserScript==(?s:.*?)==/UserScript==)"),
+    ("Deno takes the types of what is imported", r"@deno-types\s*="),
+    ("the test runners of Node and of the web platform", r"Flags:\s*--|META:\s*\w+="),
     ("AngularJS's injection is generated", r"@?ngInject\b"),
     ("the API's description is generated and served", r"(?P<all>@(?:swagger|openapi)\b(?s:.*))"),
 )
@@ -67,9 +70,11 @@ _STYLES: _Marks = (
     ("browsers load the map", r"#\s*sourceMappingURL="),
     ("PurgeCSS drops or keeps rules", r"!?\s*purgecss\s"),
     ("Autoprefixer writes prefixes or none", r"!?\s*autoprefixer\b"),
+    ("WordPress reads the header", r"!?\s*(?P<all>Theme Name:(?s:.*))"),
     ("direction flippers leave the rule alone", r"!?\s*(?:rtl:|@noflip\b)"),
 )
 _MARKUP: _Marks = (
+    ("browsers end the comment here already", r"^(?P<all><!---?>(?s:.*)|.*--!>(?s:.*))"),
     ("browsers and mail clients take or leave what stands between", r"(?P<all>\[if\s(?s:.*))|.*<!\[endif\]"),
     ("servers put a file or a value here", r"#\s*(?:include|set|echo|exec|if|elif|else|endif|config)\b"),
     ("templates and build tools fill what stands between", r"/?ko\b|(?:end)?(?:build|inject)\b|/\*"),
@@ -114,7 +119,7 @@ DIRECTIVES: dict[str, _Marks] = {
     ),
     "Ruby": _SCHEDULERS
     + (
-        ("the interpreter's magic comments", r".*\b(?:coding|frozen[_-]string[_-]literal|warn_indent)\s*[:=]"),
+        ("the interpreter's magic comments", r".*\b(?:(?:en)?coding|frozen[_-]string[_-]literal|warn_indent)\s*[:=]"),
         ("the interpreter's magic comments", r".*\bshareable_constant_value\s*[:=]"),
         ("the type checker Sorbet", r"typed:\s*\w"),
     ),
@@ -157,6 +162,8 @@ DIRECTIVES: dict[str, _Marks] = {
             r"backup\w+|doesNotPerformAssertions|small|medium|large|ticket|excludeGlobalVariableFromBackup)\b",
         ),
         ("the container calls it", r"@required\b"),
+        ("WordPress reads the header", r"(?P<all>(?:Plugin|Theme) Name:(?s:.*))"),
+        ("WordPress offers the template", r"Template(?: Name| Post Type)?:"),
         ("type checkers", r"@(?:phpstan|psalm)-(?:ignore|suppress)\S*"),
     ),
     "Swift": _LIT
@@ -174,6 +181,7 @@ DIRECTIVES: dict[str, _Marks] = {
             r"'\s*@(?:export|import|useDynLib|include|S3method|rawNamespace)\w*",
         ),
         ("knitr and Quarto run the chunk as told", r"\|\s*[\w.-]+\s*:"),
+        ("knitr runs the chunk as told", r"^#\+.*"),
     ),
     "Julia": _SCHEDULERS + (("Pluto cuts and orders cells", r"[╔╠╟]"),),
     "Haskell": _LIT
@@ -183,6 +191,7 @@ DIRECTIVES: dict[str, _Marks] = {
         ("stack and cabal build and run with these", r"(?P<all>(?:stack|cabal:)(?s:\s.*))"),
     ),
     "Clojure": (("the kernel starts this interpreter", r"^#!.*"),),
+    "Makefile": (("the kernel starts this interpreter", r"^#!.*"),),
     "Elixir": _SCHEDULERS,
     "Shell": _SCHEDULERS
     + (
@@ -225,7 +234,7 @@ DIRECTIVES: dict[str, _Marks] = {
     "SCSS": _STYLES,
     "HTML": _MARKUP,
     "Vue": _MARKUP,
-    "XML": _MARKUP[:1],
+    "XML": _MARKUP[1:2],
     "YAML": _SCHEDULERS[:1]
     + (
         ("the machine is set up by what has this first line", r"^#(?:cloud-config|cloud-boothook)\b.*"),

@@ -206,6 +206,16 @@ class _Case:
         text = self.head + code + self.suffix
         return lex(text, self.language, (start, len(text) - behind), spelled=True, like=self.file)
 
+    def expected_part(self, start: int, behind: int) -> Lexed:
+        """The same of the developers' code, known from one reply to the next."""
+        if (start, behind) not in self._expected_parts:
+            self._expected_parts[start, behind] = self.lex_part(self.answer, start, behind)
+        return self._expected_parts[start, behind]
+
+    @cached_property
+    def _expected_parts(self) -> dict[tuple[int, int], Lexed]:
+        return {}
+
     @cached_property
     def file(self) -> Like:
         """The developers' file, and where the code stands in it."""
@@ -547,7 +557,7 @@ def _further(expected: Lexed, got: Lexed, case: _Case, code: str, plain: bool) -
     if part:
         for stop in sorted({min(part[1], end + _STEP), part[1]}):
             behind = len(text) - stop
-            pair = case.lex_part(case.answer, part[0], behind), case.lex_part(code, part[0], behind)
+            pair = case.expected_part(part[0], behind), case.lex_part(code, part[0], behind)
             yield *pair, len(text) if stop == part[1] else end + _STEP // 2
         return
     yield case.plain_file if plain else case.expected_file, case.lex(code, all_words=True, plain=plain), len(text)

@@ -155,7 +155,7 @@ _COMMENT = r"/\0[*/].*"  # a division, and what is pointed at, or a regular expr
 _NUMBER = r"(?:0[xX][\da-fA-F.']*[eEpP]|\.?\d[\d.']*[eEpP])\0[+-].*"  # to C, 0xE+1 is one number, and a wrong one
 _SCRIPT = _rule(
     # no line end may come behind these, or they are names, and the statement ends
-    behind="throw|yield|async|abstract|interface|namespace|accessor|using",
+    behind="return|throw|yield|async|abstract|interface|namespace|accessor|using",
     before=r"=>|\+\+|--",
     glued=rf"{_COMMENT}|\d[\w.]*\0[A-Za-z_$].*|<\0!",
 )
@@ -197,7 +197,7 @@ _RULES = {
         glued=rf"{_COMMENT}|\.\0\.?\d.*|<\?php\0.*|\w+\0\\.*",
     ),
     "PowerShell": _rule(parted=r"[^\0]*`\0.*"),  # behind a blank, the sign of a continued line is none
-    "Groovy": _rule(before=r"[*/%=<>].*|,|in|instanceof|as", brackets=True),
+    "Groovy": _rule(behind="return|throw", before=r"[*/%=<>].*|,|in|instanceof|as", brackets=True),
     "R": _rule(before=r"[/^<>=|:%].*", brackets=True),
     "Julia": _rule(before=r"[/^<>=|%?\\÷].*", brackets=True),
     "TOML": _rule(before=".*", brackets=True),

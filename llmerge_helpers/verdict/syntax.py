@@ -583,6 +583,7 @@ class Blanks(NamedTuple):
     behind: frozenset[str] = frozenset("([{,;")
     before: frozenset[str] = frozenset(")]},;")
     signs: re.Pattern[str] = re.compile(r"[-=+*/%<>!&|^?:~]+")  # if there are blanks on both sides, or on none
+    between: re.Pattern[str] | None = None  # and between these two, with a NUL between them, on one line
 
 
 def with_gaps(text: str, words: Iterable[Word], layout: str) -> Iterator[Word]:
@@ -631,7 +632,27 @@ def relax(words: list[Word], blanks: Blanks) -> Iterator[Word]:
                 continue
             if parted(number - 1) or parted(number + 1):
                 continue
+            pair = f"{last[0]}\0{'' if after[2] else after[0]}"
+            if blanks.between and word[0] == " " and not last[2] and blanks.between.fullmatch(pair):
+                continue
         yield word
+
+
+def joined(words: Iterable[Word], signs: re.Pattern[str]) -> Iterator[Word]:
+    """The words with those that stand side by side and are one of these signs together as one."""
+    waiting: Word | None = None
+    for word in words:
+        if waiting:
+            text, start, _, role = waiting
+            if not word[2] and word[1] == start + len(text) and signs.fullmatch(text + word[0]):
+                waiting = text + word[0], start, "", role
+                continue
+            yield waiting
+        waiting = None if word[2] else word
+        if word[2]:
+            yield word
+    if waiting:
+        yield waiting
 
 
 def spaced(words: Iterable[Word], sign: str) -> Iterator[Word]:

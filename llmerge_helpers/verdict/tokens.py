@@ -72,6 +72,27 @@ _BLANKS = {
     "PowerShell": _blanks("( [ { } , ; |", ") ] } , ; |", "[=+*|]=?"),
     "Perl": _blanks("( [ { } , ;", ") ] } , ;", r"[=.+-]|[-+.*|&]=|[=!]=|=[>~]|&&|\|\||[<>]=?"),
 }
+_ALIKE = syntax.Blanks()
+_BLANKS |= {
+    "Elixir": _ALIKE._replace(behind=_ALIKE.behind | {"and", "or", "in", "when"}),
+    "Swift": _ALIKE._replace(behind=_ALIKE.behind | {":"}, before=_ALIKE.before | {":"}),
+    "Scala": _ALIKE._replace(between=re.compile(r":\0.*")),
+    "R": _ALIKE._replace(between=re.compile(r"[\w.)\]]+\0[(\[{]")),
+    "Perl": _BLANKS["Perl"]._replace(
+        between=re.compile(r"(?:if|elsif|unless|while|until|for|foreach|my|our|local|return)\0\(|\)\0\{")
+    ),
+    "CMake": _BLANKS["CMake"]._replace(between=re.compile(r"(?i:(?:else|end)?(?:if|while|foreach))\0\(")),
+    # before a brace on the same line, between a keyword and its bracket, behind a colon
+    "Groovy": _ALIKE._replace(between=re.compile(r"(?:if|for|while|switch|catch)\0\(|[\w)\]>]+\0\{|\w*:\0.*")),
+    "Dart": _ALIKE._replace(
+        between=re.compile(r"(?:if|for|while|switch|catch)\0\(|[\w)\]>]+\0\{|:\0.*|(?:[A-Za-z_]\w*|[)\]}])\0\..*")
+    ),
+}
+# Signs that a lexer cuts up.
+_SIGNS = {
+    "Groovy": re.compile(r"->?|&&?|\|\|?|==?|!=?|<<?|>>?|<=|>="),
+    "Dart": re.compile(r"=>?|==|&&?|\|\|?|!=?|<<?|<=|>=|\.\.?\.?"),
+}
 # What stands between these is taken as it stands, where a word starts there.
 _FRONT_MATTER = re.compile(r"\A---\n()"), "---\n"
 _HEADER_NAME = re.compile(r"\b__has_(?:include(?:_next)?|embed)\s*\(\s*<()"), ">"
@@ -81,6 +102,7 @@ _VERBATIM = {
     "HTML": [(re.compile(r"<(pre|textarea|xmp|listing)\b"), "</{0}"), _FRONT_MATTER],
     "CSS": [_FRONT_MATTER],
     "SCSS": [_FRONT_MATTER],
+    "CMake": [(re.compile(r"\[(=*)\["), "]{0}]")],
     **dict.fromkeys(("C", "C++", "Objective-C"), [_HEADER_NAME]),
 }
 
@@ -381,6 +403,10 @@ def _lex_without(
         reach = 0, ()  # all words are there
     if language == "Clojure":
         words = list(syntax.spaced(words, ","))
+    elif language == "CMake":  # arguments are strings to its lexer, and any blanks part them
+        words = [(" ", *word[1:]) if word[2] == "blank" else word for word in words]
+    elif language in _SIGNS:
+        words = list(syntax.joined(words, _SIGNS[language]))
     if lexer and _layout(language) in ("", "newline"):
         words = list(syntax.relax(words, _BLANKS.get(language, syntax.Blanks())))
     return _with_spans(words, text, language), reach

@@ -231,7 +231,9 @@ def test_a_conflict_given_back_after_an_explanation(reply, expected):
     assert match(reply) == expected
 
 
-@pytest.mark.parametrize("behind", ["<|im_end|>", "</s>", " <|eot_id|>", "\n</answer>", "</answer>", " Both are kept."])
+@pytest.mark.parametrize(
+    "behind", ["<|im_end|>", "</s>", " <|eot_id|>", "\n</answer>", "</answer>", " Both are kept.", ".", "**", " (end)"]
+)
 def test_what_stands_behind_the_closing_fence_does_not_count(behind):
     for more in ("", f"\nIt was:\n{QUOTE}"):
         assert match(block(ANSWER) + behind + more) == "exact_match"
