@@ -49,10 +49,11 @@ def table(examples: Sequence[Example]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _worst_first(example: Example) -> tuple[int, int, int, int]:
-    """What puts the worst verdicts first, and of one verdict the shortest conflicts: the quickest to read."""
+def _worst_first(example: Example) -> tuple[int, bool, int, int, int]:
+    """What puts the worst verdicts first, and of one verdict the mixtures, the shortest first."""
     kind, lines = example["verdict"]["match_type"], conflict_lines(Conflict.of(example["row"]))
-    return -_ORDER.get(kind, 0), lines, example["example_id"], example.get("sample") or 0
+    mixed = example["row"].get("kind") == "mixed"
+    return -_ORDER.get(kind, 0), not mixed, lines, example["example_id"], example.get("sample") or 0
 
 
 def views(items: Sequence[Shown]) -> list[ConflictView]:
