@@ -19,6 +19,24 @@ def reader_examples(dataset: str = "auto", n: int = READERS) -> list[Row]:
     return [dict(test[i]) for i in range(min(n, len(test)))]
 
 
+def validation_rows(dataset: str | Path, n: int = 0, seed: int = 0) -> list[Row]:
+    """The conflicts that 02 put on the validation side of `dataset`, in random order, `n` at most; maybe none.
+
+    SFT data has questions and replies alone, so those of the GRPO data beside it come back.
+    """
+    from datasets import load_from_disk
+
+    folder = from_root(dataset)
+    for place in (folder, *(each.with_name(each.name.replace("sft", "grpo")) for each in (folder.parent, folder))):
+        if (place / "dataset_dict.json").exists():
+            rows = load_from_disk(str(place)).get("validation")
+            if rows is not None and "resolution" in rows.column_names:
+                order = list(range(len(rows)))
+                random.Random(seed).shuffle(order)
+                return [dict(rows[i]) for i in order[: n or None]]
+    return []
+
+
 def held_out(dataset: str | Path, n: int = 0, seed: int = 0, *, sft_model: str = "") -> list[Row]:
     """The conflicts that 02 held out of `dataset`: the reader's three, then others in random order, `n` in all.
 

@@ -54,9 +54,10 @@ class SftSettings:
     trl_arguments: dict[str, object] = dataclasses.field(default_factory=dict)  # of SFTConfig, before all above
     rounds: int = 0  # of rejection sampling: draw replies, keep the right ones, train again on all
     round_samples: int = 4  # replies to a conflict in a round
-    n_heldout: int = 0  # of the notebook's measurements, as the next two; 0: by device
+    n_heldout: int = 0  # of the notebook's measurements, as the next three; 0: by device
     draws: int = 0
     base_tokens: int = 0
+    minutes: float = 20.0  # of each measurement; 0: no end
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,10 @@ class GrpoSettings:
     save_steps: int = 0
     push_to_hub: str = ""
     trl_arguments: dict[str, object] = dataclasses.field(default_factory=dict)  # of GRPOConfig, before all above
-    n_heldout: int = 0  # of the notebook's measurements, as the next two; 0: by device
+    n_heldout: int = 0  # of the notebook's measurements, as the next three; 0: by device
     draws: int = 0
     base_tokens: int = 0
+    minutes: float = 20.0  # of each measurement; 0: no end
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,12 @@ class PreferenceSettings:
     trl_arguments: dict[str, object] = dataclasses.field(default_factory=dict)  # of KTOConfig or DPOConfig
 
 
-MEASURED = ("n_heldout", "draws", "base_tokens")  # what a notebook measures with changes nothing that is learned
+MEASURED = (
+    "n_heldout",
+    "draws",
+    "base_tokens",
+    "minutes",
+)  # what a notebook measures with changes nothing that is learned
 Settings = TypeVar("Settings", SftSettings, GrpoSettings, PreferenceSettings)
 AnySettings: TypeAlias = SftSettings | GrpoSettings | PreferenceSettings
 
@@ -158,7 +165,7 @@ def check_numbers(settings: AnySettings) -> None:
             raise LlmergeError(f"{name} is {getattr(settings, name)}: it must be above 0.")
     zero_or_more = (
         "limit batch_size learning_rate max_length max_prompt_tokens max_completion_length beta num_generations "
-        "conflicts rounds round_samples n_heldout draws"
+        "conflicts rounds round_samples n_heldout draws minutes"
     )
     for name in zero_or_more.split():
         if hasattr(settings, name) and getattr(settings, name) < 0:

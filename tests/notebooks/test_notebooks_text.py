@@ -23,9 +23,9 @@ PARAMETERS = {
     "02_inspect_and_prepare": "examples correct_only accept max_tokens max_near_equal keep drop_flagged base_model "
     "style input hints grpo_share validation_size output_dir seed",
     "03_sft_train": "dataset limit base_model epochs max_steps batch_size gradient_accumulation_steps learning_rate "
-    "lora_rank max_length load_in_4bit report_to rounds n_heldout draws base_tokens resume output_dir seed",
+    "lora_rank max_length load_in_4bit report_to rounds n_heldout draws base_tokens minutes resume output_dir seed",
     "04_to_grpo": "sft_model dataset limit max_steps probe num_generations conflicts max_prompt_tokens "
-    "max_completion_length learning_rate beta load_in_4bit report_to n_heldout draws base_tokens resume output_dir "
+    "max_completion_length learning_rate beta load_in_4bit report_to n_heldout draws base_tokens minutes resume output_dir "
     "seed",
 }
 # keys, and folders that exist on one machine only
