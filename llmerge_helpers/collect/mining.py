@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 from llmerge_helpers.collect.attributes import names_on_the_way
+from llmerge_helpers.collect.commits import sides_of
 from llmerge_helpers.collect.conflicted_file import ConflictedFile, Drop, read_file
 from llmerge_helpers.collect.decisions import BEYOND, UNRELATED, decision, left_out
 from llmerge_helpers.collect.licences import is_licence_file, spdx_of
@@ -146,6 +147,7 @@ def collect(
     languages: Iterable[str] | None = None,
     max_merges: int | None = None,
     wholesale: bool = False,
+    context: bool = False,
     workers: int | None = None,
     executor: Executor | None = None,
 ) -> Collection:
@@ -153,7 +155,8 @@ def collect(
 
     A part belongs to the history of a repository and to the options, wherever the repository lies and whatever it is
     called: new commits add a part with the new merges, other options mine all of it again. Merges and files that took
-    one side whole are left out unless `wholesale`. A folder of part files is a source too, so that those of many
+    one side whole are left out unless `wholesale`. With `context` a row says what the commits of both sides say and
+    change. A folder of part files is a source too, so that those of many
     machines can be joined without the repositories.
 
     `executor` is anything that submits as those of concurrent.futures do, the one of a Dask client say; without it,
@@ -162,7 +165,7 @@ def collect(
     kept.
     """
     git_version()
-    options = mining_options(context_lines, languages, wholesale)
+    options = mining_options(context_lines, languages, wholesale, context)
     newest = check_max_merges(max_merges)
     folders, found = _part_folders(sources)
     joined = [report for folder in folders for report in _joined(folder, options)]
@@ -405,6 +408,7 @@ def collect_repository(
     max_merges: int | None = None,
     wholesale: bool = False,
     only: Iterable[str] | None = None,
+    context: bool = False,
     report: Report | None = None,
     cache_dir: Path | None = None,
     on_merge: Callable[[int, int, int], None] | None = None,
@@ -416,7 +420,7 @@ def collect_repository(
     dict, is filled with counts of everything kept and dropped; `on_merge` is called with (done, of, rows). The source
     is only read. A folder of several services of scenarios gives the rows of all of them.
     """
-    options, newest = mining_options(context_lines, languages, wholesale), check_max_merges(max_merges)
+    options, newest = mining_options(context_lines, languages, wholesale, context), check_max_merges(max_merges)
     report = {} if report is None else report
     counts = report.setdefault("counts", Counter())
     wanted = None if only is None else frozenset(only)
@@ -444,10 +448,13 @@ def _named(row: Row, repository: str, of_list: str) -> Row:
     return Row(repository=repository, license=licence, id=repository + row["id"].removeprefix(row["repository"]))
 
 
-def mining_options(context_lines: int, languages: Iterable[str] | None, wholesale: bool = False) -> MiningOptions:
+def mining_options(
+    context_lines: int, languages: Iterable[str] | None, wholesale: bool = False, context: bool = False
+) -> MiningOptions:
     """The options as a part file has them; an unknown language is an `LlmergeError`."""
     names = sorted(check_languages(languages) or ())
-    return MiningOptions(context_lines=context_lines, languages=names, wholesale=wholesale)
+    options = MiningOptions(context_lines=context_lines, languages=names, wholesale=wholesale)
+    return options | MiningOptions(context=True) if context else options
 
 
 def check_max_merges(max_merges: int | None) -> int | None:
@@ -487,7 +494,7 @@ def mine(
                     _check_blobs(replay, workshop, objects)
                     if status == "conflict" or (options["wholesale"] and status == UNRELATED):
                         facts = Row(repository=source.name, family=family, license=licences.at(replay.merge.sha))
-                        verdict = yield from _rows_of_merge(replay, objects, facts, options, counts)
+                        verdict = yield from _rows_of_merge(replay, workshop, objects, facts, options, counts)
                         status = verdict or "conflict"
                 except Damaged:
                     status, is_whole = "failed", False
@@ -499,7 +506,7 @@ def mine(
 
 
 def _rows_of_merge(
-    replay: Replay, objects: CatFile, facts: Row, options: MiningOptions, counts: Counter[str]
+    replay: Replay, workshop: Workshop, objects: CatFile, facts: Row, options: MiningOptions, counts: Counter[str]
 ) -> Generator[Row, None, str]:
     """The rows of a merge in conflict; returns the reason why it gives none, or ""."""
     paths = list(replay.files)
@@ -509,6 +516,7 @@ def _rows_of_merge(
     if choice.reason and not options["wholesale"]:
         return choice.reason
     facts |= Row(merge_size=size)
+    sides = sides_of(workshop, replay.merge, paths) if options.get("context") else None
     for number, (path, first) in enumerate(places.items()):
         if number and number % _AT_ONCE == 0:
             _ask_ahead(replay, paths[number : number + _AT_ONCE], objects, options)
@@ -523,7 +531,8 @@ def _rows_of_merge(
                 counts[f"hunks: {row.reason}"] += 1
             else:
                 counts.update({"rows": 1, f"label: {row['label']}": 1})
-                yield row | {"order": first + row["hunk"], "decided": choice.decided and file.decided}
+                told = sides.of(row["path"]) if sides else {}
+                yield row | told | {"order": first + row["hunk"], "decided": choice.decided and file.decided}
     return ""
 
 

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 from llmerge_helpers.collect.repository import git_name
 from llmerge_helpers.conflicts import Conflict, Row
@@ -33,6 +33,7 @@ class MiningOptions(TypedDict):
     context_lines: int
     languages: list[str]  # empty: all
     wholesale: bool
+    context: NotRequired[bool]  # only where it is True, so that parts without it are found as before
 
 
 class MergeCounts(NamedTuple):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -293,6 +294,32 @@ class Workshop:
         check_machine(done.stderr.decode("utf-8", "replace"), done.returncode, self.where)
         return bool(done.stdout)
 
+    def base_of(self, merge: Merge) -> str:
+        """The commit at which the two sides parted, one of several; "" where there is none."""
+        found = self.read(1000, "merge-base", merge.parent_1, merge.parent_2).split()
+        return found[0] if found else ""
+
+    def diff(self, most: int, old: str, new: str, first: Sequence[bytes]) -> str:
+        """The first `most` bytes of what changed between two commits; files of these names come first."""
+        order = self.folder / "order"
+        order.write_bytes(b"".join(_literal(path) + b"\n" for path in first if b"\n" not in path))
+        options = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", f"-O{order}")
+        return self.read(most, "-c", "core.quotePath=false", "diff", *options, old, new, "--")
+
+    def read(self, most: int, *arguments: str) -> str:
+        """The first `most` bytes of what a git command says; nothing where it fails for what the repository is."""
+        command, environment = self._command(*arguments), self._environment
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe) as process:
+            said = process.stdout.read(most)
+            ended = len(said) < most
+            if not ended:
+                process.kill()
+            trouble = process.stderr.read()
+        if ended:
+            check_machine(trouble.decode("utf-8", "replace"), process.returncode, self.where)
+        return said.decode("utf-8", "replace")
+
     def loose(self, oid: str) -> bool:
         """Whether the source has an object as a file of its own; git merges such a one without a look at its digest."""
         return any((store / oid[:2] / oid[2:]).exists() for store in self._stores)
@@ -392,6 +419,11 @@ class Workshop:
             text = b"".join(said).decode("utf-8", "replace")
             check_machine(text, code, self.where)
             error += text.strip().splitlines() or [f"exit {code}"]
+
+
+def _literal(path: bytes) -> bytes:
+    """A pattern that only this path fits."""
+    return re.sub(rb"([*?\[\\])", rb"\\\1", path)
 
 
 def _quoted(store: Path) -> bytes:

@@ -58,6 +58,11 @@ class Row(TypedDict, total=False):
     suffix: str | None
     question: str
     answer: str
+    ours_message: str  # what the commits of a side say and change: where `context` of 00 kept it
+    theirs_message: str
+    ours_diff: str
+    theirs_diff: str
+    earlier: object  # a `SoFar`: what its merge decided before it, where a question is to tell it
 
 
 class Edit(NamedTuple):

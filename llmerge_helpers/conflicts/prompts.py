@@ -29,6 +29,8 @@ TEXTS = ("before", "ours", "base", "theirs", "after")  # what makes a conflict, 
 STYLES, INPUTS = ("full", "compact"), ("sides", "diffs")
 CONTEXTS = ("", "message", "diff", "both")  # what a question tells of the commits of each side
 MOST_SIBLINGS = 20
+# the columns in which a row may have what the commits of a side say, and change
+OF_SIDES = ("ours_message", "theirs_message", "ours_diff", "theirs_diff")
 
 
 class Message(TypedDict):

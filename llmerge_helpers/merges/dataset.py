@@ -8,12 +8,13 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmerge_helpers.conflicts import Conflict, Row, fences
 from llmerge_helpers.conflicts.languages import language_named
-from llmerge_helpers.conflicts.prompts import TEXTS
+from llmerge_helpers.conflicts.prompts import OF_SIDES, TEXTS
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.merges.elsewhere import four_columns, is_file_of_rows, read_rows
 from llmerge_helpers.merges.rows import Rows
@@ -102,12 +103,12 @@ def _split(rows: Dataset, test_size: float, seed: int) -> tuple[str, tuple[list[
     return level, tuple(sides)
 
 
-def _schema() -> pyarrow.Schema:
+def _schema(more: Sequence[str] = ()) -> pyarrow.Schema:
     import pyarrow
 
     types = {"hunk": pyarrow.int64()}
     types |= {name: pyarrow.bool_() if isinstance(value, bool) else pyarrow.int64() for name, value in UNTOLD.items()}
-    return pyarrow.schema([(name, types.get(name, pyarrow.string())) for name in COLUMNS])
+    return pyarrow.schema([(name, types.get(name, pyarrow.string())) for name in (*COLUMNS, *more)])
 
 
 def _write_rows(rows: Iterable[Row], path: Path, files: Path) -> tuple[Dataset, list[MinHash]]:
@@ -119,7 +120,10 @@ def _write_rows(rows: Iterable[Row], path: Path, files: Path) -> tuple[Dataset, 
 
     known: list[MinHash] = []
     batch: list[dict[str, object]] = []
-    schema = pyarrow.schema([*(field for field in _schema() if field.name not in AROUND), *PLACE])
+    rows = iter(rows)
+    first = next(rows, None)
+    more = [name for name in OF_SIDES if first and name in first]
+    schema = pyarrow.schema([*(field for field in _schema(more) if field.name not in AROUND), *PLACE])
     with (
         pyarrow.OSFile(str(path), "wb") as file,
         pyarrow.ipc.new_stream(file, schema) as stream,
@@ -131,7 +135,7 @@ def _write_rows(rows: Iterable[Row], path: Path, files: Path) -> tuple[Dataset, 
             known.extend(sketches(Conflict.of(row).text() for row in batch))
             batch.clear()
 
-        for row in rows:
+        for row in chain([first] if first else [], rows):
             missing = [column for column in COLUMNS if column not in row and column not in UNTOLD]
             if missing:
                 raise LlmergeError(f"row {row.get('id', len(known))} has no {', '.join(missing)}.")
