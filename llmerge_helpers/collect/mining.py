@@ -416,9 +416,9 @@ def collect_repository(
     """The rows of one repository, oldest merge first: one for each conflict hunk whose resolution is certain.
 
     `languages` (names as in `languages.py`), `max_merges` (the newest ones; 0 or None: all) and `only` (merges by the
-    names of their commits) choose. `report`, a
-    dict, is filled with counts of everything kept and dropped; `on_merge` is called with (done, of, rows). The source
-    is only read. A folder of several services of scenarios gives the rows of all of them.
+    names of their commits) choose. `report`, a dict, is filled with counts of everything kept and dropped; `on_merge`
+    is called with (done, of, rows). The source is only read. A folder of several services of scenarios gives the rows
+    of all of them.
     """
     options, newest = mining_options(context_lines, languages, wholesale, context), check_max_merges(max_merges)
     report = {} if report is None else report

@@ -37,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--teacher", default="", help="openai (any endpoint, with --base-url), or a service by its name")
     found.add_argument("--base-url", default="", help="address of an OpenAI-compatible endpoint")
     found.add_argument("--request", default="", help='a JSON object that is sent along, such as {"temperature": 0}')
+    found.add_argument("--price", default="", help="dollars per million tokens in and out, such as 0.14,0.28")
     found.add_argument("--max-tokens", type=int, default=16_384, help="the longest reply of an endpoint")
     found.add_argument("--max-new-tokens", type=int, default=0, help="the longest of a model here; 0: as in training")
     found.add_argument("--max-cost-usd", type=float, default=0.0, help="never spend more; 0: ask before")
@@ -58,7 +59,11 @@ def asked(given: argparse.Namespace) -> dict[str, Callable[[Sequence[Row], Path]
             continue
         if remote:
             teacher = generate.pick(
-                given.teacher or "openai", model=model, base_url=given.base_url, request=given.request
+                given.teacher or "openai",
+                model=model,
+                base_url=given.base_url,
+                request=given.request,
+                price=given.price,
             )
             found[teacher.label] = lambda rows, folder, teacher=teacher: public.ask_teacher(
                 rows,
