@@ -6,7 +6,7 @@ asked what it was taught. An adapter says which base weights it belongs to and i
 imported before a function needs it, and templates and token counts need no torch at all.
 
 >>> choose_base_model("auto", gpu_gib=14.7), choose_base_model("auto", gpu_gib=0)
-('deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B', 'HuggingFaceTB/SmolLM2-135M-Instruct')
+('Qwen/Qwen3-1.7B', 'HuggingFaceTB/SmolLM2-135M-Instruct')
 >>> stages({"stage": "grpo", "parents": [{"stage": "base"}, {"stage": "sft"}]})
 'base → sft → grpo'
 """

@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 
 SMALL_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
-# base_model="auto", the one table: the least GPU memory in GiB, and the model for it
+# base_model="auto", the one table, looked through in November 2026 (docs/training.md says why these): the least GPU
+# memory in GiB, and the model for it. All are Apache-2.0, think before they answer, and are dense, with attention that
+# every card has a kernel for
 AUTO_MODELS = (
-    (70, "deepseek-ai/DeepSeek-R1-Distill-Qwen-14B"),
-    (20, "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"),
-    (8, "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"),
+    (70, "Qwen/Qwen3-14B"),
+    (20, "Qwen/Qwen3-4B-Thinking-2507"),
+    (8, "Qwen/Qwen3-1.7B"),
     (0, SMALL_MODEL),
 )
 
@@ -43,7 +45,7 @@ def choose_base_model(base_model: str, gpu_gib: float) -> str:
     """`base_model`, with `auto` read off the table by the memory of one GPU in GiB, 0 without a GPU.
 
     >>> choose_base_model("auto", 14.7), choose_base_model("auto", 0), choose_base_model("me/mine", 0)
-    ('deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B', 'HuggingFaceTB/SmolLM2-135M-Instruct', 'me/mine')
+    ('Qwen/Qwen3-1.7B', 'HuggingFaceTB/SmolLM2-135M-Instruct', 'me/mine')
     """
     if base_model != "auto":
         return base_model

@@ -129,11 +129,14 @@ def test_what_does_not_fit_is_one_sentence():
 
 
 def test_auto_fits_every_device_it_is_for():
-    sizes = {"14B": QWEN_14B, "7B": QWEN_7B, "1.5B": QWEN_1B5, "135M-Instruct": SMALL}
-    for device, name in ((CPU, "135M-Instruct"), (T4, "1.5B"), (L4, "7B"), (A100, "14B")):
+    names = {"14B": "Qwen3-14B", "4B-Thinking-2507": "Qwen3-4B", "1.7B": "Qwen3-1.7B", "135M-Instruct": "SmolLM2-135M"}
+    for device, name in ((CPU, "135M-Instruct"), (T4, "1.7B"), (L4, "4B-Thinking-2507"), (A100, "14B")):
         chosen = choose_base_model("auto", device.gpu_gib)
         assert chosen.endswith(name)
-        plan(device, sizes[name])
+        plan(device, size_of(config(names[name])))
+    for name in ("1.5B", "7B", "14B"):  # the distilled ones are a name away
+        distilled = f"deepseek-ai/DeepSeek-R1-Distill-Qwen-{name}"
+        assert choose_base_model(distilled, T4.gpu_gib) == distilled
 
 
 # -------------------------------------------------------------------------------------------------------- the base
