@@ -25,8 +25,8 @@ PARAMETERS = {
     "03_sft_train": "dataset limit base_model epochs max_steps batch_size gradient_accumulation_steps learning_rate "
     "lora_rank max_length load_in_4bit report_to rounds n_heldout draws base_tokens minutes resume output_dir seed",
     "04_to_grpo": "sft_model dataset limit max_steps probe num_generations conflicts max_prompt_tokens "
-    "max_completion_length learning_rate beta load_in_4bit report_to n_heldout draws base_tokens minutes resume output_dir "
-    "seed",
+    "max_completion_length learning_rate beta load_in_4bit report_to n_heldout draws base_tokens minutes resume "
+    "output_dir seed",
 }
 # keys, and folders that exist on one machine only
 PRIVATE = re.compile(r"sk-[A-Za-z0-9]{16,}|hf_[A-Za-z0-9]{16,}|/root/|/home/[a-z]|/work/|/tmp/|[A-Z]:\\\\Users")
