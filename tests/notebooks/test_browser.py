@@ -170,8 +170,10 @@ def test_the_browser_steps_filters_searches_and_jumps(page):
     jump = page.locator("input[placeholder='id, Enter']")
     jump.fill("12")
     jump.press("Enter")
-    page.wait_for_function("document.querySelector('.widget-html-content').innerText.endsWith(' of 30')")
-    assert "onerror" in card.text_content()
+    page.wait_for_function(
+        "[...document.querySelectorAll('.widget-html-content')].pop().textContent.includes('onerror')"
+    )
+    assert count.inner_text().endswith(" of 30")
     page.locator(".widget-dropdown select").nth(2).select_option(label="Python (9)")
     page.wait_for_function("document.querySelector('.widget-html-content').innerText.startsWith('1 of 9')")
     page.locator(".widget-dropdown select").nth(2).select_option(index=0)
@@ -190,7 +192,11 @@ def test_hostile_replies_did_nothing(page):
 
 
 CONTRAST = """element => {
-  const parse = c => { const n = c.match(/[\\d.]+/g).map(Number); return n.length > 3 ? n : [...n, 1]; };
+  const parse = c => {  // rgb() up to 255, and what color-mix gives up to 1
+    const n = c.match(/[\\d.]+/g).map(Number);
+    const scaled = c.startsWith('color(') ? [...n.slice(0, 3).map(x => 255 * x), ...n.slice(3)] : n;
+    return scaled.length > 3 ? scaled : [...scaled, 1];
+  };
   let layers = [];
   for (let e = element; e; e = e.parentElement) {
     const c = parse(getComputedStyle(e).backgroundColor);
