@@ -19,7 +19,8 @@ from llmerge_helpers.conflicts.earlier import likeness
 from llmerge_helpers.conflicts.plans import SENTENCES, text_of
 
 RULES = "rules"
-# How often each way is right before a merge has said anything: so many conflicts' word for it stands in `_TRUST`.
+# How often each way is right before its merge has said anything; `_TRUST` conflicts' word for it. That of the rules is
+# set higher than it is: a merge has to speak clearly against them.
 _USUAL = {
     "ours": 0.3,
     "theirs": 0.22,
@@ -27,16 +28,13 @@ _USUAL = {
     "theirs_ours": 0.02,
     "empty": 0.03,
     "base": 0.01,
-    "token_merge": 0.5,
-    RULES: 0.5,
+    "token_merge": 0.7,
+    RULES: 0.7,
 }
-_OF_A_RULE = {
-    "same_text": 1.0, "token_merge": 0.62, "larger_number": 0.65, "same_addition": 0.58, "appended_lines": 0.4,
-    "deletion": 0.57, "larger_rewrite": 0.47, "contained": 0.6, "imports": 0.6, "union": 0.36, "only_blanks": 0.6,
-    "both_insert": 0.2, "guess": 0.33, "one_side_only": 0.55,
-}  # fmt: skip
+_SURE = {"same_text": 1.0, "larger_number": 0.9}  # rules that are right more often than the others
 _TRUST = 2.0
-_FOR_THE_RULES = 0.02  # of two ways that are as good, they have reasons
+_FOR_THE_RULES = 0.04  # of two ways that are as good, they have reasons
+_OLDER = 0.975  # with each conflict in between, an earlier one tells less
 _MOST = 400  # of more earlier conflicts, the last ones count
 
 
@@ -66,7 +64,8 @@ def rules_in_merge(decided: Sequence[Decided], conflict: Conflict) -> Proposal:
     earlier = decided[-_MOST:]
     rule, answer = _by_rules(conflict)
     texts = _texts(conflict)
-    weights = [_weight(each.conflict, conflict, rule) for each in earlier]
+    ages = range(len(earlier) - 1, -1, -1)
+    weights = [_weight(each.conflict, conflict, rule) * _OLDER**age for each, age in zip(earlier, ages, strict=True)]
     held = [_held(*each) for each in earlier]
     best, best_score = RULES, -1.0
     for way, text in texts.items():
@@ -74,7 +73,7 @@ def rules_in_merge(decided: Sequence[Decided], conflict: Conflict) -> Proposal:
         right = sum(weight for weight, each in zip(weights, held, strict=True) if each.get(way))
         if not right and way != RULES:  # nothing in this merge speaks for it
             continue
-        usual = max(_USUAL[way], _OF_A_RULE[rule]) if text == answer.resolution else _USUAL[way]
+        usual = _SURE.get(rule, _USUAL[RULES]) if text == answer.resolution else _USUAL[way]
         score = (_TRUST * usual + right) / (_TRUST + asked) + _FOR_THE_RULES * (way == RULES)
         if score > best_score:
             best, best_score = way, score
@@ -92,8 +91,7 @@ def rules_in_merge(decided: Sequence[Decided], conflict: Conflict) -> Proposal:
 def _weight(earlier: Conflict, conflict: Conflict, rule: str) -> float:
     """How much an earlier conflict says about this one."""
     alike = likeness(earlier, conflict)
-    told = alike.file + 0.2 * alike.folder + 0.2 * alike.suffix + 0.5 * alike.shape + alike.names
-    return 1 + told + 0.5 * (_by_rules(earlier)[0] == rule)
+    return 1 + alike.file + alike.names + 1.5 * (_by_rules(earlier)[0] == rule)
 
 
 # each conflict is held against all later ones of its merge

@@ -47,7 +47,7 @@ def by_merge(rows: Iterable[Row]) -> list[list[int]]:
     return [sorted(numbers, key=lambda number: place_of(rows[number])) for numbers in found.values()]
 
 
-def with_earlier(rows: Sequence[Row], among: Iterable[Row], most: int) -> list[Row]:
+def with_earlier(rows: Sequence[Row], among: Iterable[Row], most: int) -> Sequence[Row]:
     """The rows, each with what was decided before it in its merge (`earlier`), as a question with siblings tells it.
 
     `among` are the rows of one split, so that nothing of another one is told; at most `most` conflicts are carried, the
@@ -59,7 +59,7 @@ def with_earlier(rows: Sequence[Row], among: Iterable[Row], most: int) -> list[R
     [{}, {'ours': 1}]
     """
     if not most:
-        return list(rows)
+        return rows
     known: dict[str, list[tuple[tuple[int, str, int], Decided]]] = defaultdict(list)
     for each in _of_merges(among, {merge_of(row) for row in rows} - {""}):
         if each.get("resolution") is not None:
