@@ -41,6 +41,17 @@ def test_the_conflicts_of_the_reader_come_first_and_others_follow(data):
     assert [row["id"] for row in reader_examples("sample")] == sample["id"][:3]
 
 
+def test_a_held_out_row_knows_what_came_before_it_where_a_student_is_told(data):
+    rows = [row | {"merge_commit": f"m{n // 3}", "order": n % 3} for n, row in enumerate(ROWS)]
+    DatasetDict(test=Dataset.from_list(rows)).save_to_disk(str(data / "whole"))
+    results = {"heldout": str(data / "whole"), "split": "", "dataset": "", "siblings": 2}
+    write_json(data / "sft_dataset/run.json", {"status": "finished", "results": results})
+    for n in (0, 5):  # a draw parts merges, and its rows know of all that came before all the same
+        found = {row["id"]: sum(row["earlier"]["ways"].values()) for row in held_out(data / "sft_dataset", n)}
+        assert found == {row["id"]: row["order"] for row in rows if row["id"] in found} and len(found) == (n or 9)
+    assert "earlier" not in held_out(data / "grpo_dataset")[0]
+
+
 def test_an_adapter_of_another_split_is_refused(data):
     """00 was run again with another seed: some of what the adapter learned from is held out by now."""
     own = adapter(data / "own", split=split_fingerprint(ROWS))

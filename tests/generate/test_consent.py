@@ -2,6 +2,7 @@
 
 import pytest
 
+from llmerge_helpers.conflicts import Form
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import Budget, Teacher, agree, going_out
 from llmerge_helpers.generate.prices import Quote
@@ -21,6 +22,11 @@ def test_every_endpoint_is_called_by_its_host_and_model():
         "mine (llm.example.org:8443)": ("llm.example.org:8443", False),
     }  # fmt: skip
     assert Teacher("openai", "m", "https://user@host.example/v1").place == "host.example"
+
+
+def test_what_is_told_beside_the_conflict_is_said():
+    said = going_out([{"repository": "a"}] * 2, DEEPSEEK, Form(siblings=2, context="diff"))
+    assert "with the lines around them, how others of their merges were resolved, the commits of both sides; " in said
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from llmerge_helpers import prepare as replies
 from llmerge_helpers import verdict
-from llmerge_helpers.conflicts import Conflict, prompts
+from llmerge_helpers.conflicts import Conflict, Decided, messages, prompts, so_far
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import Result, examples
 from llmerge_helpers.generate.asking import Shelf
@@ -167,3 +167,11 @@ def test_a_text_that_comes_again_is_in_memory_once(folder):
         first["row"]["prefix"] is second["row"]["prefix"]
         and first["prompt"][0]["content"] is second["prompt"][0]["content"]
     )
+
+
+def test_an_example_holds_the_question_as_it_was_asked():
+    before = Decided(Conflict(ours="a\n", base="", theirs="b\n", path="a.py"), "a\n")
+    row, form = ROW | {"earlier": so_far([before], Conflict.of(ROW), 3)}, prompts.Form(siblings=3)
+    found = examples.record(row, result("x"), 0, "rules", form)
+    assert found["prompt"] == messages(row, form) and "a.py, resolved as ours:" in found["prompt"][1]["content"]
+    assert found["row"] == ROW  # what came before can be found again
