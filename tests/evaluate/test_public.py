@@ -100,11 +100,15 @@ def test_the_command_measures_baselines_and_an_endpoint_and_reads_its_items_agai
     assert list(read_jsonl(folder / "items.jsonl")) == rows and (folder / "table.md").read_text() == page
 
 
+@pytest.mark.slow  # loads a model: half a minute where nothing has loaded torch yet
 def test_a_model_of_ones_own_is_measured_too(bench, tmp_path, capsys):
     model = tiny_model(tmp_path / "student")
     given = ["--model", str(model), "--max-new-tokens", "4", "--output-dir", str(tmp_path / "out")]
     assert main(["conflictbench", str(bench), *given, "--model", "rules"]) == 0
     assert "| student | 0.0 %" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_no_model_is_said_before_anything_is_mined(bench, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert main(["conflictbench", str(bench), "--model", str(tmp_path / "empty")]) == 2
     assert "holds neither an adapter nor a model" in capsys.readouterr().err
