@@ -30,6 +30,7 @@ from llmerge_helpers.training.train import (
     grpo,
     grpo_config,
     grpo_trainer,
+    pack,
     prepare_grpo,
     prepare_sft,
     sft,
@@ -39,7 +40,7 @@ from llmerge_helpers.training.train import (
 
 __all__ = [
     "GrpoSettings", "PreferenceSettings", "Ready", "Round", "Rounds", "SftSettings", "Trained", "Tried",
-    "completion_budget", "dpo", "fit", "grpo", "grpo_config", "grpo_trainer", "kto", "load_rows", "preference_config",
-    "preference_counts", "preference_trainer", "prepare_grpo", "prepare_preferences", "prepare_sft", "probe", "rounds",
-    "sft", "sft_config", "sft_trainer",
+    "completion_budget", "dpo", "fit", "grpo", "grpo_config", "grpo_trainer", "kto", "load_rows", "pack",
+    "preference_config", "preference_counts", "preference_trainer", "prepare_grpo", "prepare_preferences",
+    "prepare_sft", "probe", "rounds", "sft", "sft_config", "sft_trainer",
 ]  # fmt: skip

@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from fnmatch import fnmatch
 from functools import partial, update_wrapper
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,7 +39,7 @@ from llmerge_helpers.models.base import quiet
 from llmerge_helpers.models.device import GIB, ROOM, Sampled, plan, sharded, world_size
 from llmerge_helpers.rewards import REWARDS, Reward, format_reward, length_reward, resolution_reward
 from llmerge_helpers.run import from_root, redact, secret, shown
-from llmerge_helpers.run.files import read_json, read_jsonl, write_atomic, write_json
+from llmerge_helpers.run.files import atomic_file, read_json, read_jsonl, write_atomic, write_json
 from llmerge_helpers.training.drawing import Tried, probe
 from llmerge_helpers.training.guards import check_quantization, first_steps, release
 from llmerge_helpers.training.guards import train as train_within_memory
@@ -777,6 +779,19 @@ def seen_before(ready: Ready) -> list[str]:
 
 # of an adapter's folder, what others may have: no sample and no completion, which hold code, and no path
 PUBLISHED = ("adapter_*", "tokenizer*", "special_tokens_map.json", "*.jinja", "README.md", "lineage.json")
+
+
+def pack(adapter: str | Path, archive: str | Path) -> Path:
+    """`archive`, a zip of an adapter as others may have it, for a release; of the same adapter always the same bytes.
+
+    Unpacked into a folder, it is a model for the resolver, for 04 and for `evaluate`: its lineage names its base.
+    """
+    folder, path = adapter_folder(adapter), from_root(archive)
+    names = sorted(p.name for p in folder.iterdir() if any(fnmatch(p.name, each) for each in PUBLISHED))
+    with atomic_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name in names:
+            packed.writestr(zipfile.ZipInfo(name), (folder / name).read_bytes(), zipfile.ZIP_DEFLATED)
+    return path
 
 
 def send(folder: Path, repository: str) -> None:

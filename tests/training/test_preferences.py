@@ -182,6 +182,19 @@ def test_an_adapter_goes_to_the_hub_without_code_and_paths(here, sft_run, tmp_pa
     assert "could not be sent to me/mine: 401" in told and "hf_secret" not in told
 
 
+def test_a_packed_adapter_is_the_same_bytes_and_the_same_model(here, sft_run, tmp_path):  # noqa: F811
+    import zipfile
+
+    first, second = (train.pack(here / "sft_model", tmp_path / name) for name in ("a.zip", "b.zip"))
+    assert first.read_bytes() == second.read_bytes()
+    with zipfile.ZipFile(first) as packed:
+        assert not {"samples.jsonl", "params.yaml", "trained_on.json"} & set(packed.namelist())
+        packed.extractall(tmp_path / "unpacked")
+    known = [models.known_model(str(folder)) for folder in (here / "sft_model", tmp_path / "unpacked")]
+    assert known[0].identity == known[1].identity
+    assert models.form_learned(models.read_lineage(tmp_path / "unpacked")) == sft_run.lineage["form"]
+
+
 @pytest.mark.parametrize(
     ("repository", "token", "sentence"), [("mine", "x", "give an id of the hub"), ("me/mine", "", "no HF_TOKEN")]
 )
