@@ -17,18 +17,18 @@ from typing import Any, BinaryIO
 from llmerge_helpers.errors import LlmergeError
 
 
-def write_atomic(path: str | os.PathLike, data: str | bytes, *, lasting: bool = True) -> None:
+def write_atomic(path: str | os.PathLike, data: str | bytes, *, lasting: bool = True, mode: int = 0o644) -> None:
     """Write `data` to `path` so that a reader, or a crash, sees the old file or the new one, never a part.
 
     Missing parent folders are made. Text is written as UTF-8 with its line ends kept. What is not `lasting` may be
     empty after a power cut: of a thousand small files, waiting for the disk would be most of the time.
     """
-    with atomic_file(path, lasting=lasting) as file:
+    with atomic_file(path, lasting=lasting, mode=mode) as file:
         file.write(data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data)
 
 
 @contextmanager
-def atomic_file(path: str | os.PathLike, *, lasting: bool = True) -> Iterator[BinaryIO]:
+def atomic_file(path: str | os.PathLike, *, lasting: bool = True, mode: int = 0o644) -> Iterator[BinaryIO]:
     """A file to write piece by piece, which is at `path` once the block ends well; until then, the old one is."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def atomic_file(path: str | os.PathLike, *, lasting: bool = True) -> Iterator[Bi
             if lasting:  # the new name may reach the disk before the bytes do
                 os.fsync(file.fileno())
         # mkstemp makes a file that only its owner reads
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, mode)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
