@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
-from llmerge_helpers.evaluate import Rate, rate_of, wilson
+from llmerge_helpers.evaluate import Rate, estimate, rate_of, wilson
 from llmerge_helpers.evaluate.tables import in_the_mean
 from llmerge_helpers.run import from_root, shown
 from llmerge_helpers.run.files import write_atomic
@@ -318,6 +318,45 @@ def curves(
         axes.set_ylabel(UNITS.get(columns[0], columns[0].replace("_", " ")))
         axes.legend(loc="best")
     return _save(figure, axes, f"{title} (n = {data['step'].nunique()} logged steps)", data, path)
+
+
+@_styled
+def reliability(
+    pairs: Sequence[tuple[float, bool]],
+    path: str | Path | None = None,
+    merges: Sequence[Hashable] | None = None,
+    title: str = "Reliability",
+) -> Plot:
+    """What a confidence means: of answers as sure as this, how many are right, by tenths, each with its interval.
+
+    `pairs` are a confidence from 0 to 1 and whether the answer was right; `merges` says of which merge each is.
+    """
+    told = [(float(confidence), bool(right)) for confidence, right in pairs]
+    rows = []
+    for tenth in range(10):
+        inside = [n for n, (confidence, _) in enumerate(told) if min(int(confidence * 10), 9) == tenth]
+        if not inside:
+            continue
+        found = estimate([told[n][1] for n in inside], [merges[n] for n in inside] if merges is not None else None)
+        said = sum(told[n][0] for n in inside) / len(inside)
+        rate = found.right / found.n
+        rows.append({"says": said, "right": rate, "low": found.low, "high": found.high, "n": found.n})
+    data = _frame(rows, ["says", "right", "low", "high", "n"])
+    figure, axes = _axes()
+    axes.plot([0, 1], [0, 1], color=GREY, lw=1.2, ls="--", label="as sure as right")
+    errors = [(data["right"] - data["low"]).clip(lower=0), (data["high"] - data["right"]).clip(lower=0)]
+    axes.errorbar(data["says"], data["right"], errors, fmt="o", color=LINES[0], capsize=3, label="found")
+    for row in data.itertuples():
+        axes.annotate(str(row.n), (row.says, row.right), (5, -9), textcoords="offset points", fontsize=7)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1.03)
+    _percent(axes)
+    axes.grid(axis="y")
+    axes.yaxis.set_major_formatter(axes.xaxis.get_major_formatter())
+    axes.set_xlabel("confidence")
+    axes.set_ylabel("right, 95 % interval")
+    axes.legend(loc="upper left")
+    return _save(figure, axes, f"{title} (n = {len(told)})", data, path)
 
 
 # --------------------------------------------------------------------------------------------------- one way to draw

@@ -166,3 +166,10 @@ def test_curves_say_what_stands_upright(columns, label, monkeypatch):
     monkeypatch.setattr(plots, "_save", lambda figure, found, *rest: axes.append(found) or draw(figure, found, *rest))
     plots.curves(pd.DataFrame({"step": [1, 2], "loss": [2, 1], "eval_loss": [2, 1], "entropy": [1, 1]}), columns)
     assert axes[0].get_ylabel() == label
+
+
+def test_a_reliability_curve_tells_what_a_confidence_means():
+    plot = plots.reliability([(0.95, True)] * 9 + [(0.95, False), (0.2, False), (1.0, True)], merges=[*range(12)])
+    [low, high] = plot.data.itertuples()
+    assert (low.says, low.right, low.n, high.n) == (0.2, 0.0, 1, 11) and high.low < high.right < high.high
+    assert high.right == 10 / 11 and plots.reliability([]).data.empty
