@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmerge_helpers import merges, models, resolver
-from llmerge_helpers.conflicts import Conflict, make_hunk, render_answer, render_reply, split_lines
+from llmerge_helpers.conflicts import Conflict, Hunk, make_hunk, parse, render_answer, render_reply, split_lines
 from llmerge_helpers.conflicts.conflict import context_of
 from llmerge_helpers.verdict import proposal
 
@@ -178,7 +178,7 @@ def test_the_rules_need_no_model(tmp_path):
     command = [sys.executable, "-m", "llmerge_helpers.resolver", "a.py", "--model", "rules"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "a = 1\nb = 2\n"), done.stderr
-    for name, sentence in (("nowhere.py", "cannot be read"), ("b.py", "has no conflict"), ("c.py", "no UTF-8 text")):
+    for name, sentence in (("nowhere.py", "cannot be read"), ("b.py", "has no conflict"), ("c.py", "has no conflict")):
         (tmp_path / "b.py").write_text("a = 1\n")
         (tmp_path / "c.py").write_bytes(b"\xff\xfe")
         done = subprocess.run([*command[:3], name], cwd=tmp_path, capture_output=True, text=True)
@@ -258,13 +258,21 @@ def test_the_end_of_a_file_stays_what_it_was(tmp_path, ours, theirs, end):
     assert resolver.resolved(text, [proposal("```\na\nb\nc\n```", conflicts[0])]) == f"a\nb\nc{end}"
 
 
+def resolver_of(file, number):
+    """The text of a conflict, as it stands in the file."""
+    return str([part for part in parse(file.read_text()) if isinstance(part, Hunk)][number])
+
+
 def test_the_right_one_of_several_conflicts_gets_its_base(tmp_path):
     middle = "".join(f"    m{n}();\n" for n in range(9)).strip()
     texts = [body(f"a = {v};", middle, f"b = {v};", middle, f"a = {v};") for v in (1, 2, 3)]
     file = in_conflict(tmp_path / "r", *texts)
     conflicts = resolver.conflicts_in(file.read_text(), str(file))
     found = [each.base for each in resolver.with_base(conflicts, file)]
-    assert found == [None, "    b = 1;\n", None]  # of two equal ones, neither is told apart
+    assert found == ["    a = 1;\n", "    b = 1;\n", "    a = 1;\n"]  # the file is as git left it
+    part = file.read_text().replace(resolver_of(file, 0), "    a = 2;\n", 1)
+    found = [each.base for each in resolver.with_base(resolver.conflicts_in(part, str(file)), file)]
+    assert found == ["    b = 1;\n", None]  # one is gone: nobody knows which of the two it was
 
 
 def test_no_program_that_a_repository_names_is_run(tmp_path):

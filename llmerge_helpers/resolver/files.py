@@ -1,25 +1,20 @@
-"""A trained model on conflicts of one's own: a file with conflict markers in, the same file with its proposals out.
-
-python -m llmerge_helpers.resolver src/App.java --model outputs/grpo_model > proposed.java
-"""
+"""Files in conflict: bytes as text and back, their conflicts with the base that git's index has, what still parses."""
 
 from __future__ import annotations
 
 import os
 import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
-from llmerge_helpers.baselines import ask
+from llmerge_helpers.collect.encodings import decode_both
 from llmerge_helpers.collect.repository import git_environment
 from llmerge_helpers.conflicts import Conflict, Hunk, language_of, parse, render, split_lines
 from llmerge_helpers.conflicts.conflict import context_of
-from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.verdict import proposal
+from llmerge_helpers.conflicts.markers import MARKER_SIZE
 from llmerge_helpers.verdict.tokens import parses
 
 # nothing that a repository's config names is run, and nothing is fetched or written
@@ -27,14 +22,41 @@ _READ_ONLY = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}"
 _GIT_SECONDS = 20
 
 
-def conflicts_in(text: str, path: str = "", context_lines: int = 5) -> list[Conflict]:
+def decoded(data: bytes) -> tuple[str, str]:
+    """A file as text, and the encoding in which that is the same bytes again; Latin-1, which all bytes are, at last.
+
+    >>> decoded("caf\u00e9".encode()), decoded(b"caf\\xe9")
+    (('café', 'utf-8'), ('café', 'latin-1'))
+    """
+    try:
+        return data.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError:
+        pass
+    both = decode_both(data, data)
+    for encoding in (
+        ("latin-1", "cp1252", "gb18030", "big5", "cp932", "euc_jp", "cp949", "koi8-r", "cp1251") if both else ()
+    ):
+        if encoding_fits(data, both[0], encoding):
+            return both[0], encoding
+    return data.decode("latin-1"), "latin-1"
+
+
+def encoding_fits(data: bytes, text: str, encoding: str) -> bool:
+    """True if the text is these bytes in this encoding, and the other way round."""
+    try:
+        return data.decode(encoding) == text and text.encode(encoding) == data
+    except UnicodeError:
+        return False
+
+
+def conflicts_in(text: str, path: str = "", context_lines: int = 5, marker_size: int = MARKER_SIZE) -> list[Conflict]:
     """The conflicts of a file, with the context that models are trained on.
 
     >>> text = "a\\n<<<<<<< HEAD\\nb\\n||||||| base\\n=======\\nc\\n>>>>>>> topic\\nd\\n"
     >>> [(c.before, c.ours, c.theirs, c.after) for c in conflicts_in(text, "x.py")]
     [('a\\n', 'b\\n', 'c\\n', 'd\\n')]
     """
-    parts = ["", *parse(text), ""]
+    parts = ["", *parse(text, marker_size), ""]
     found = []
     for n, hunk in enumerate(parts):
         if isinstance(hunk, Hunk):
@@ -47,22 +69,28 @@ def conflicts_in(text: str, path: str = "", context_lines: int = 5) -> list[Conf
 # ---- the base, where the file does not show it
 
 
-def with_base(conflicts: Sequence[Conflict], file: str | os.PathLike) -> list[Conflict]:
+def with_base(
+    conflicts: Sequence[Conflict], file: str | os.PathLike, stages: Sequence[str] | None = None
+) -> list[Conflict]:
     """The conflicts, each with the base that the index of the file's repository has for it, or as it was.
 
     Git keeps base, ours and theirs of a file in conflict. They are merged again, in a temporary folder, in the style
-    that shows the base; a conflict gets it where exactly one of that merge holds its two sides.
+    that shows the base; a conflict gets it where exactly one of that merge holds its two sides, or where as many
+    conflicts stand in the file as came of that merge. `stages` are base, ours and theirs where git has named them.
     """
     if not conflicts or all(conflict.base is not None for conflict in conflicts) and conflicts[-1].after:
         return list(conflicts)
-    stages = _stages(Path(file))
+    stages = _stages(Path(file)) or stages
     if not stages:
         return list(conflicts)
     shown = _merged_again(stages)
     holders = [_holder(conflict, shown) for conflict in conflicts]
+    if len(shown) == len(conflicts) and all(_holder(c, [h]) for c, h in zip(conflicts, shown, strict=True)):
+        holders = list(shown)  # nobody has touched the file, so equal ones are told apart by their order
     found = []
     for conflict, holder in zip(conflicts, holders, strict=True):
-        if conflict.base is None and holder and holders.count(holder) == 1:
+        known = holder is not None and sum(other is holder for other in holders) == 1
+        if conflict.base is None and holder and known:
             base = holder.base or ""
             conflict = replace(conflict, base=base.replace("\n", "\r\n") if "\r\n" in conflict.ours else base)
         found.append(conflict)
@@ -78,7 +106,7 @@ def _open_ended(last: Conflict, ours: str, theirs: str) -> Conflict:
     return replace(last, **{side: re.sub(r"\r?\n\Z", "", last.side(side)) for side in ("ours", "theirs")})
 
 
-def _git(arguments: Sequence[str], folder: Path, stdin: bytes = b"") -> bytes | None:
+def git(arguments: Sequence[str], folder: Path, stdin: bytes = b"") -> bytes | None:
     """What git says, None where it is missing, takes too long or fails (a merge with conflicts does not)."""
     environment = git_environment(GIT_OPTIONAL_LOCKS="0", GIT_NO_LAZY_FETCH="1")
     command = ["git", *_READ_ONLY, *arguments]
@@ -94,12 +122,12 @@ def _git(arguments: Sequence[str], folder: Path, stdin: bytes = b"") -> bytes | 
 def _stages(file: Path) -> list[str] | None:
     """Base, ours and theirs of a file in conflict as its repository's index has them, with `\\n` for line ends.
 
-    The base of a file that both sides added is empty; what is no UTF-8 text is as if it were not there.
+    The base of a file that both sides added is empty; what is binary is as if it were not there.
     """
     if "\n" in file.name:
         return None
     asked = b"".join(b":%d:./%s\n" % (stage, os.fsencode(file.name)) for stage in (1, 2, 3))
-    said = _git(["cat-file", "--batch"], file.parent, asked)
+    said = git(["cat-file", "--batch"], file.parent, asked)
     texts: list[bytes | None] = []
     while said and len(texts) < 3:
         head, _, said = said.partition(b"\n")
@@ -108,10 +136,14 @@ def _stages(file: Path) -> list[str] | None:
         said = said[int(kind[1]) + 1 :] if kind else said
     if len(texts) < 3 or texts[1] is None or texts[2] is None:
         return None
-    try:
-        return [(text or b"").decode("utf-8").replace("\r\n", "\n") for text in texts]
-    except UnicodeDecodeError:
+    return as_stages(texts)
+
+
+def as_stages(texts: Sequence[bytes | None]) -> list[str] | None:
+    """Base, ours and theirs as text with `\\n` for line ends, a missing one empty; None where one is binary."""
+    if any(b"\0" in (text or b"") for text in texts):
         return None
+    return [decoded(text or b"")[0].replace("\r\n", "\n") for text in texts]
 
 
 def _merged_again(texts: Sequence[str]) -> list[Hunk]:
@@ -119,12 +151,12 @@ def _merged_again(texts: Sequence[str]) -> list[Hunk]:
     size = 7 + max((len(run) for text in texts for run in re.findall(r"[<=>|]{7,}", text)), default=0)
     with tempfile.TemporaryDirectory(prefix="llmerge-") as name:
         for side, text in zip(("base", "ours", "theirs"), texts, strict=True):
-            Path(name, side).write_bytes(text.encode("utf-8"))
+            Path(name, side).write_bytes(text.encode("utf-8", "surrogatepass"))
         merge = ("merge-file", "-p", "--diff3", f"--marker-size={size}")
         sides = ("ours", "base", "theirs")
         # merges look for lines in common by histograms, and older gits cannot be told to do so here
-        said = _git([*merge, "--diff-algorithm=histogram", *sides], Path(name)) or _git([*merge, *sides], Path(name))
-    return [part for part in parse((said or b"").decode("utf-8"), size) if isinstance(part, Hunk)]
+        said = git([*merge, "--diff-algorithm=histogram", *sides], Path(name)) or git([*merge, *sides], Path(name))
+    return [part for part in parse((said or b"").decode("utf-8", "surrogatepass"), size) if isinstance(part, Hunk)]
 
 
 def _holder(conflict: Conflict, shown: Sequence[Hunk]) -> Hunk | None:
@@ -135,56 +167,12 @@ def _holder(conflict: Conflict, shown: Sequence[Hunk]) -> Hunk | None:
     return next(iter(whole or found)) if len(whole or found) == 1 else None
 
 
-# ---- what stands in place of them
+# ---- the file with them
 
 
-def answers(conflicts: Sequence[Conflict], model: str, max_new_tokens: int = 0) -> list[str | None]:
-    """What `model` (an adapter, a base model, or `rules`) puts in place of each conflict; None where it gives nothing
-    that fits: cut off, no code, a marker left, or other lines around the conflict."""
-    if model == "rules":
-        return [_by_rules(conflict) for conflict in conflicts]
-    from llmerge_helpers import models
-    from llmerge_helpers.training import completion_budget
-
-    lineage = models.read_lineage(model) if models.is_adapter(model) else {}
-    budget, form = max_new_tokens or completion_budget(lineage), models.form_learned(lineage)
-    network, tokenizer, _ = models.load_for_evaluation(model)
-    prompts = [models.render_prompt(tokenizer, ask(asdict(conflict), form)) for conflict in conflicts]
-    replies = models.complete(network, tokenizer, prompts, max_new_tokens=budget, batch_size=4)
-    return [
-        proposal(reply.text, conflict, finish_reason=reply.finish_reason)
-        for reply, conflict in zip(replies, conflicts, strict=True)
-    ]
-
-
-def _by_rules(conflict: Conflict) -> str | None:
-    """What the rules say, where they can know it.
-
-    Without the base they cannot tell what was changed from what was added, and would keep both versions of a line.
-    """
-    from llmerge_helpers.baselines.rules import decide
-
-    rule, answer = decide(conflict)
-    if conflict.base is None and rule not in ("same_text", "only_blanks"):
-        return None
-    return None if _ends_twice(conflict, answer.resolution) else answer.resolution
-
-
-_LEAVES = re.compile(r"([ \t]*)(return|throw|raise|break|continue|goto|exit|die)\b(?!.*\b(if|unless|when)\b)")
-
-
-def _ends_twice(conflict: Conflict, text: str) -> bool:
-    """True if the text is one side behind the other, and the first one ends with a statement that leaves the block."""
-    for first, second in ((conflict.ours, conflict.theirs), (conflict.theirs, conflict.ours)):
-        lines, more = ([line for line in side.splitlines() if line.strip()] for side in (first, second))
-        if first != second and lines and more and text.split() == (first + "\n" + second).split():
-            last, indent = _LEAVES.match(lines[-1]), more[0][: len(more[0]) - len(more[0].lstrip())]
-            if last and last[1] == indent and not re.match(r"\s*(case|default|else|\}|end)\b|\s*\w+:", more[0]):
-                return True
-    return False
-
-
-def that_parse(text: str, proposals: Sequence[str | None], path: str = "") -> list[str | None]:
+def that_parse(
+    text: str, proposals: Sequence[str | None], path: str = "", marker_size: int = MARKER_SIZE
+) -> list[str | None]:
     """The proposals without those with which the file does not parse any more, though it does with either side.
 
     Conflicts of one file may depend on each other: a proposal is tried beside those before it, the rest taken from
@@ -194,7 +182,7 @@ def that_parse(text: str, proposals: Sequence[str | None], path: str = "") -> li
     >>> that_parse(text, ["int a = (1;\\n"], "A.java"), that_parse(text, ["int a = 3;\\n"], "A.java")
     ([None], ['int a = 3;\\n'])
     """
-    parts = parse(text)
+    parts = parse(text, marker_size)
     hunks = [part for part in parts if isinstance(part, Hunk)]
     language = language_of(path)
     sides: tuple[Callable[[Hunk], str], ...] = (lambda hunk: hunk.ours, lambda hunk: hunk.theirs)
@@ -219,44 +207,8 @@ def that_parse(text: str, proposals: Sequence[str | None], path: str = "") -> li
     return kept
 
 
-def resolved(text: str, proposals: Sequence[str | None]) -> str:
+def resolved(text: str, proposals: Sequence[str | None], marker_size: int = MARKER_SIZE) -> str:
     """The file with each conflict replaced by its proposal; one without a proposal stays as it is."""
     left = iter(proposals)
-    parts = [(part, next(left)) if isinstance(part, Hunk) else (part, None) for part in parse(text)]
+    parts = [(part, next(left)) if isinstance(part, Hunk) else (part, None) for part in parse(text, marker_size)]
     return render(part if new is None else new for part, new in parts)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the file with its conflicts resolved as far as the model can; nothing is written or checked."""
-    import argparse
-
-    parser = argparse.ArgumentParser(prog="llmerge_helpers.resolver", description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "file", help="a file with conflict markers; a base that it does not show is looked up in git's index"
-    )
-    parser.add_argument("--model", default="outputs/grpo_model", help="folder of an adapter, a model, or: rules")
-    parser.add_argument("--context-lines", type=int, default=5, help="as in 00")
-    parser.add_argument("--max-new-tokens", type=int, default=0, help="0: what the replies of training needed")
-    given = parser.parse_args(arguments)
-    try:
-        try:
-            text = Path(given.file).read_bytes().decode("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is no UTF-8 text"
-            raise LlmergeError(f"{given.file} cannot be read ({why}): give a text file with conflicts.") from None
-        conflicts = with_base(conflicts_in(text, given.file, given.context_lines), given.file)
-        if not conflicts:
-            raise LlmergeError(f"{given.file} has no conflict (<<<<<<<, =======, >>>>>>>): give a file that has.")
-        found = that_parse(text, answers(conflicts, given.model, given.max_new_tokens), given.file)
-    except LlmergeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    sys.stdout.buffer.write(resolved(text, found).encode("utf-8"))
-    sys.stdout.flush()
-    done = sum(each is not None for each in found)
-    print(f"{done} of {len(found)} conflicts resolved by {given.model}: read them before you commit.", file=sys.stderr)
-    return 0 if done == len(found) else 1
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,0 +1,462 @@
+"""Resolve the conflicts of a merge, rebase, cherry-pick or stash one by one: proposals with reasons, yours the word.
+
+llmerge-mergetool                               all files in conflict here, or the files that are named
+llmerge-mergetool --yes-above 0.9               without asking, what is that sure
+llmerge-mergetool --git BASE LOCAL REMOTE MERGED   as a tool of `git mergetool` (docs/mergetool.md)
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import shlex
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from llmerge_helpers.conflicts import Conflict, Hunk, has_markers, parse
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.generate import pick
+from llmerge_helpers.resolver.confidence import LEAST, Decided
+from llmerge_helpers.resolver.files import as_stages, conflicts_in, decoded, git, resolved, that_parse, with_base
+from llmerge_helpers.resolver.merge import Kept, Merge, marker_size, merge_at
+from llmerge_helpers.resolver.proposals import Model, Proposal, in_this_merge, sure, trained_model
+from llmerge_helpers.resolver.screen import KEYS, Screen
+from llmerge_helpers.run import redact
+from llmerge_helpers.run.files import remove_left, write_atomic
+
+_UNPARSED = "With it the file would not parse any more, though it does with either side."
+
+
+@dataclass
+class Opened:
+    """A file in conflict: what it was, its conflicts, and what was chosen for each so far."""
+
+    path: Path
+    shown: str
+    before: bytes
+    text: str
+    encoding: str
+    size: int
+    hunks: list[Hunk]
+    conflicts: list[Conflict]
+    chosen: list[str | None]
+    told: list[Proposal] = field(default_factory=list)
+    backup: bool = True
+    saved: bytes = b""
+
+    def bytes_with(self, chosen: Sequence[str | None]) -> bytes:
+        """The file with what was chosen, in its own encoding; a conflict without a choice stays, byte for byte."""
+        if not any(each is not None for each in chosen):
+            return self.before
+        return resolved(self.text, chosen, self.size).encode(self.encoding)
+
+    def fits(self, number: int, text: str) -> bool:
+        """True if the file can be written with this choice, and still parses where it did with either side."""
+        try:
+            text.encode(self.encoding)
+        except UnicodeEncodeError:
+            return False
+        tried = [*self.chosen[:number], text, *self.chosen[number + 1 :]]
+        return that_parse(self.text, tried, self.shown, self.size)[number] is not None
+
+    def take(self, number: int, text: str) -> None:
+        """Choose `text` for a conflict, and write the file: whole, or not at all, with what it was beside it."""
+        chosen = [*self.chosen[:number], text, *self.chosen[number + 1 :]]
+        data = self.bytes_with(chosen)
+        try:
+            if self.path.read_bytes() != self.saved:
+                raise LlmergeError(
+                    f"{self.shown} was changed by another program in the meantime, so it is left as it is: run again."
+                )
+            mode = stat.S_IMODE(self.path.stat().st_mode)
+            if self.backup and self.saved == self.before:
+                write_atomic(_backup_of(self.path, self.before), self.before, mode=mode)
+            write_atomic(self.path, data, mode=mode)
+        except OSError as error:
+            raise LlmergeError(
+                f"{self.shown} cannot be written ({error.strerror or error}): make room or give permission."
+            ) from None
+        self.chosen, self.saved = chosen, data
+
+    def line(self, number: int) -> int:
+        """The line of the file, as it was, on which a conflict starts."""
+        above, seen = 1, 0
+        for part in parse(self.text, self.size):
+            if isinstance(part, Hunk) and seen == number:
+                break
+            seen += isinstance(part, Hunk)
+            above += str(part).count("\n")
+        return above
+
+    @property
+    def left(self) -> int:
+        """How many conflicts nobody has decided."""
+        return sum(each is None for each in self.chosen)
+
+
+def _backup_of(path: Path, data: bytes) -> Path:
+    """Where the file as it was is kept: `.orig` as git does it, and a number more where that is something else."""
+    number = 0
+    while True:
+        kept = path.with_name(f"{path.name}.orig{number or ''}")
+        if not kept.exists() or kept.read_bytes() == data:
+            return kept
+        number += 1
+
+
+def opened(path: Path, shown: str, context: int = 5, stages: Sequence[str] | None = None) -> Opened | None:
+    """The conflicts of a file with their base; None where it has no markers."""
+    path = path.resolve()  # a link stays one: what it names is written
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise LlmergeError(f"{shown} cannot be read ({error.strerror or error}): give a file in conflict.") from None
+    return _opened(data, path, shown, context, stages)
+
+
+def _opened(data: bytes, path: Path, shown: str, context: int, stages: Sequence[str] | None) -> Opened | None:
+    text, encoding = decoded(data)
+    size = marker_size(path)
+    found = conflicts_in(text, shown, context, size)
+    if not found or b"\0" in data:
+        return None
+    found = with_base(found, path, stages) if path.name else found
+    hunks = [part for part in parse(text, size) if isinstance(part, Hunk)]
+    return Opened(path, shown, data, text, encoding, size, hunks, found, [None] * len(found), saved=data)
+
+
+# ---- one after the other
+
+
+class Session:
+    """All conflicts in their order, what was decided, and what the next ones learn of it."""
+
+    def __init__(self, files: list[Opened], model: Model, screen: Screen, merge: Merge | None, above: float | None):
+        self.files, self.model, self.screen, self.merge, self.above = files, model, screen, merge, above
+        self.kept = merge.remembered() if merge else []
+        self.all_above: float | None = None
+        conflicts = [conflict for file in files for conflict in file.conflicts]
+        told = iter(model.proposals(conflicts))
+        for file in files:
+            file.told = [next(told) for _ in file.conflicts]
+
+    @property
+    def earlier(self) -> list[Decided]:
+        """What a person has decided before in this merge: what was taken unasked is no evidence."""
+        return [each.decided for each in self.kept if each.by_person]
+
+    def told(self, file: Opened, number: int) -> Proposal:
+        """What to propose now; nothing where the file could not stand it."""
+        if file.hunks[number].ambiguous:
+            return Proposal(None, "A line of a side looks like a marker, so nobody can tell where the side ends.")
+        told = in_this_merge(file.told[number], file.conflicts[number], self.earlier)
+        if told.text is None or file.fits(number, told.text):
+            return told
+        return told._replace(text=None, why=_UNPARSED, confidence=None)
+
+    def take(self, file: Opened, number: int, text: str, by_person: bool) -> None:
+        """Write a decision into its file, and remember it."""
+        file.take(number, text)
+        conflict = file.conflicts[number]
+        digest, kind = conflict.digest().hex(), conflict.kind_of(text)
+        self.kept = [each for each in self.kept if each.digest != digest]
+        self.kept.append(Kept(digest, file.shown, kind, text, by_person))
+        if self.merge:
+            self.merge.remember(self.kept)
+
+    def again(self) -> int:
+        """Take what was decided before git put the file back, as it does when a tool leaves a conflict; how many."""
+        known = {each.digest: each for each in self.kept}
+        done = 0
+        for file in self.files:
+            for number, conflict in enumerate(file.conflicts):
+                kept = known.get(conflict.digest().hex())
+                if kept and file.fits(number, kept.text):
+                    file.take(number, kept.text)
+                    done += 1
+        return done
+
+    def unattended(self) -> None:
+        """Take every proposal that is sure enough, and ask nobody."""
+        for file in self.files:
+            for number, chosen in enumerate(file.chosen):
+                told = self.told(file, number)
+                if chosen is None and sure(told, LEAST if self.above is None else self.above):
+                    self.take(file, number, told.text or "", by_person=False)
+
+    def attended(self) -> None:
+        """Ask about each conflict, and at the end once more about those that were put off."""
+        places = [(file, n) for file in self.files for n, chosen in enumerate(file.chosen) if chosen is None]
+        put_off: list[tuple[Opened, int]] = []
+        for count, (file, number) in enumerate(places, 1):
+            word = self._ask(file, number, f"{count} of {len(places)}")
+            if word == "q":
+                return
+            if word == "s":
+                put_off.append((file, number))
+        for count, (file, number) in enumerate(put_off, 1):
+            if self._ask(file, number, f"put off, {count} of {len(put_off)}") == "q":
+                return
+
+    def _ask(self, file: Opened, number: int, count: str) -> str:
+        """What was answered: y, n, s or q; the choice is taken."""
+        told, conflict = self.told(file, number), file.conflicts[number]
+        hunk = file.hunks[number]
+        if self.all_above is not None and sure(told, self.all_above):
+            self.take(file, number, told.text or "", by_person=False)
+            self.screen.say(f"taken: {file.shown}, {told.by}")
+            return "y"
+        head = f"{count} · {file.shown}:{file.line(number)} · {conflict.language}"
+        names = hunk.ours_label, hunk.theirs_label
+        self.screen.conflict(conflict, told, head, names)
+        while True:
+            word = self.screen.answer("[y/n/e/o/t/s/a/v/q, ? for help] ").strip().lower()[:1]
+            text = {"y": told.text, "a": told.text, "o": conflict.ours, "t": conflict.theirs}.get(word)
+            if word in ("n", "s", "q"):
+                return word
+            if word == "v":
+                self.screen.conflict(conflict, told, head, names, whole=True)
+            elif word == "e":
+                text = self._edited(file, number, told.text)
+            elif word in ("y", "a") and text is None:
+                self.screen.say("There is no proposal here: take o or t, edit it, or leave it with n.", "warn")
+            elif text is None:
+                self.screen.say(KEYS)
+            if text is None:
+                continue
+            if word in ("o", "t", "e") and not file.fits(number, text):
+                try:
+                    text.encode(file.encoding)
+                except UnicodeEncodeError:
+                    self.screen.say(f"It holds characters that {file.encoding} has not.", "warn")
+                    continue
+                if self.screen.answer("The file does not parse with it. Take it? [y/N] ").strip().lower()[:1] != "y":
+                    continue
+            self.take(file, number, text, by_person=True)
+            if word == "a":
+                self.all_above = LEAST if told.confidence is None else told.confidence
+            return "y"
+
+    def _edited(self, file: Opened, number: int, text: str | None) -> str | None:
+        """What a person makes of the proposal, or of the conflict, in their editor; None where markers are left."""
+        start = str(file.hunks[number]) if text is None else text
+        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+        with tempfile.TemporaryDirectory(prefix="llmerge-") as folder:
+            place = Path(folder, f"conflict{file.path.suffix}")
+            place.write_bytes(start.encode(file.encoding))
+            try:
+                done = subprocess.run([*shlex.split(editor), str(place)])
+                new = place.read_bytes().decode(file.encoding)
+            except (OSError, ValueError) as error:
+                self.screen.say(f"The editor {editor} did not work ({error}): set EDITOR.", "warn")
+                return None
+        if done.returncode or has_markers(new, file.size):
+            self.screen.say("Not taken: the editor failed, or a marker is left.", "warn")
+            return None
+        hunk = file.hunks[number]
+        if "\r\n" in hunk.ours + hunk.theirs and "\r\n" not in new:
+            new = new.replace("\n", "\r\n")
+        is_last = file.text.endswith(str(hunk))
+        return new + hunk.separator.lstrip("=").lstrip(" ") if new and not new.endswith("\n") and not is_last else new
+
+
+# ---- the command
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="llmerge-mergetool", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("file", nargs="*", help="files in conflict (default: all of this repository); - reads one and prints it")
+    add("--git", nargs=4, metavar=("BASE", "LOCAL", "REMOTE", "MERGED"), help="called by git mergetool")
+    add("--model", default="", help="rules, a folder of an adapter or model, or a name that --base-url serves")
+    add("--base-url", default="", help="any OpenAI-compatible endpoint; its key is read from OPENAI_API_KEY")
+    add("--teacher", default="", help="a teacher of 01 by its name: deepseek, openai, rules")
+    add("--samples", type=int, default=0, help="answers a conflict (default: 1, and 5 with --yes-above)")
+    add("--yes-above", type=float, metavar="P", help="take what is at least this sure, from 0 to 1, and ask nobody")
+    add("--write", action="store_true", help=f"as --yes-above {LEAST}: what is more likely right than wrong")
+    add("--print", action="store_true", dest="printed", help="print the file with its proposals, and write nothing")
+    add("--diff", action="store_true", help="print what would be changed as a diff, and write nothing")
+    add("--path", default="", help="the name of the file that - reads, for its language")
+    add("--no-backup", action="store_true", help="leave no .orig beside a file that was written")
+    add("--context-lines", type=int, default=5, help="as in 00")
+    add("--max-new-tokens", type=int, default=0, help="as the model was trained with")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Resolve what a person, or `--yes-above`, accepts; 0 if nothing is left, 1 if a conflict is, 2 for an error."""
+    given = _parser().parse_args(arguments)
+    screen = Screen()
+    try:
+        return _run(given, screen)
+    except LlmergeError as error:
+        print(redact(f"error: {error}"), file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, EOFError):
+        print("\nstopped: what you accepted is written, all else is as it was.", file=sys.stderr)
+        return 1
+
+
+def _run(given: argparse.Namespace, screen: Screen) -> int:
+    _check(given)
+    merge, files, others = _files_of(given)
+    unattended = given.yes_above is not None or given.write
+    prints = (
+        given.printed
+        or given.diff
+        or (
+            not unattended
+            and not given.git
+            and len(given.file) == 1
+            and not (sys.stdin.isatty() and sys.stdout.isatty())
+        )
+    )
+    if not prints and not unattended and not (sys.stdin.isatty() and screen.out.isatty()):
+        raise LlmergeError("there is no terminal to ask in: give --yes-above 0.9, --write, --print or --diff.")
+    model = _model_of(given, asks_nobody=unattended)
+    conflicts = [conflict for file in files for conflict in file.conflicts]
+    if model.teacher and not model.teacher.local and conflicts:
+        screen.prose(model.sends(conflicts, merge.root.name if merge else "no repository"))
+        if not unattended and not prints and screen.answer("Send them? [y/N] ").strip().lower()[:1] != "y":
+            raise LlmergeError("nothing was sent, and nothing is changed.")
+    session = Session(files, model, screen, None if prints else merge, given.yes_above)
+    if prints:
+        return _print(session, given)
+    if merge and not unattended:
+        doing, ours, theirs = merge.doing
+        screen.prose(f"{doing}: ours is {ours}, theirs is {theirs}. {len(conflicts)} conflicts, {model.label}.", "head")
+    if given.git and (done := session.again()):
+        screen.say(f"{done} that you decided before, when git put the file back, taken again.")
+    stopped = False
+    try:
+        session.unattended() if unattended else session.attended()
+    except (KeyboardInterrupt, EOFError):
+        stopped = True
+    return _told(session, others, bool(given.git), stopped)
+
+
+def _check(given: argparse.Namespace) -> None:
+    if given.yes_above is not None and not 0 <= given.yes_above <= 1:
+        raise LlmergeError(f"--yes-above is a chance from 0 to 1, got {given.yes_above}.")
+    if given.samples < 0 or given.context_lines < 0 or given.max_new_tokens < 0:
+        raise LlmergeError("--samples, --context-lines and --max-new-tokens must not be negative.")
+    if "-" in given.file and len(given.file) > 1:
+        raise LlmergeError("- reads one file from standard input: name no other beside it.")
+
+
+def _files_of(given: argparse.Namespace) -> tuple[Merge | None, list[Opened], dict[str, str]]:
+    """The merge, its files with markers, and those that need another decision."""
+    names = given.file
+    if len(names) == 4 and not given.git and not any(map(_in_conflict, names[:3])) and _in_conflict(names[3]):
+        given.git, names = names, []
+    if names == ["-"]:
+        given.printed = not given.diff
+        data = sys.stdin.buffer.read()
+        found = _opened(data, Path(given.path or "-"), given.path or "-", given.context_lines, None)
+        if found is None:
+            raise LlmergeError("standard input has no conflict (<<<<<<<, =======, >>>>>>>): give a file that has.")
+        return None, [found], {}
+    if given.git:
+        *sides, merged = map(Path, given.git)
+        stages = as_stages([side.read_bytes() if side.is_file() else None for side in sides])
+        found = opened(merged, str(merged), given.context_lines, stages)
+        if found is None:
+            raise LlmergeError(f"{merged} has no conflict that its text shows: resolve it by hand.")
+        found.backup = False  # git keeps one, as its mergetool.keepBackup says
+        return merge_at(merged.resolve().parent), [found], {}
+    if names:
+        places = {name: Path(name) for name in names}
+        merge = merge_at(places[names[0]].resolve().parent) if places[names[0]].exists() else None
+        odd = {}
+    else:
+        merge = merge_at(Path.cwd())
+        if merge is None:
+            raise LlmergeError("here is no git repository: go into one that has conflicts, or name the files.")
+        if not merge.files:
+            raise LlmergeError(f"{merge.root.name} has no file in conflict: nothing is to be done.")
+        places = {path: merge.root / path for path in merge.files}
+        odd = {path: why for path, why in merge.files.items() if why}
+    keeps = git(["config", "--bool", "mergetool.keepBackup"], merge.root) if merge else None
+    files, others = [], {}
+    for shown, place in places.items():
+        if not names and not place.is_file():
+            others[shown] = odd.get(shown) or "it is no file here"
+            continue
+        remove_left(place.parent.glob(f".{place.name}.*.tmp"))
+        found = opened(place, shown, given.context_lines)
+        if found is None and names:
+            raise LlmergeError(f"{shown} has no conflict (<<<<<<<, =======, >>>>>>>): give a file that has.")
+        if found is None:
+            others[shown] = odd.get(shown) or "its text shows no conflict any more"
+            continue
+        found.backup = not given.no_backup and (keeps or b"").strip() != b"false"
+        files.append(found)
+    return merge, files, others
+
+
+def _in_conflict(name: str) -> bool:
+    try:
+        return has_markers(Path(name).read_bytes().decode("latin-1"))
+    except OSError:
+        return False
+
+
+def _model_of(given: argparse.Namespace, asks_nobody: bool) -> Model:
+    samples = given.samples or (5 if asks_nobody and given.yes_above is not None else 1)
+    if given.base_url or (given.teacher and given.teacher != "rules"):
+        teacher = pick(given.teacher or "openai", model=given.model, base_url=given.base_url)
+        return Model(teacher.model, None if teacher.name == "rules" else teacher, samples, given.max_new_tokens)
+    if "rules" in (given.model, given.teacher):
+        return Model()
+    return Model(trained_model(given.model), None, samples, given.max_new_tokens)
+
+
+def _print(session: Session, given: argparse.Namespace) -> int:
+    """Print the files as they would be, or a diff; nothing is written."""
+    left = count = 0
+    above = LEAST if given.yes_above is None else given.yes_above
+    for file in session.files:
+        for number in range(len(file.chosen)):
+            told = session.told(file, number)
+            if sure(told, above) or (told.text is not None and told.confidence is None and given.yes_above is None):
+                file.chosen = [*file.chosen[:number], told.text, *file.chosen[number + 1 :]]
+        left, count = left + file.left, count + len(file.chosen)
+        data = file.bytes_with(file.chosen)
+        if given.diff:
+            names = f"a/{file.shown}".encode(), f"b/{file.shown}".encode()
+            lines = (text.splitlines(keepends=True) for text in (file.before, data))
+            data = b"".join(difflib.diff_bytes(difflib.unified_diff, *lines, *names))
+        sys.stdout.buffer.write(data)
+    sys.stdout.flush()
+    by = session.model.label
+    print(f"{count - left} of {count} conflicts resolved by {by}: read them before you commit.", file=sys.stderr)
+    return 0 if not left else 1
+
+
+def _told(session: Session, others: dict[str, str], by_git: bool, stopped: bool) -> int:
+    """Say what is done and what is left; 1 if a conflict is."""
+    screen = session.screen
+    done = [file for file in session.files if not file.left]
+    count = sum(len(file.chosen) for file in session.files)
+    left = sum(file.left for file in session.files)
+    screen.say()
+    early = "stopped: " if stopped else ""
+    screen.say(f"{early}{count - left} of {count} conflicts resolved, {left} left as they were.", "head")
+    for file in session.files:
+        if file.left:
+            screen.say(f"  {file.shown}: {file.left} of {len(file.chosen)} left")
+    for path, why in others.items():
+        screen.say(f"  {path}: {why}; decide with git add or git rm", "warn")
+    if by_git and left:
+        screen.prose("git now puts this file back as it was; what you took is remembered, and taken again next time.")
+    elif done and not by_git:
+        screen.say("read them, then: git add -- " + " ".join(shlex.quote(os.path.relpath(file.path)) for file in done))
+    return 1 if left or others else 0

@@ -1,0 +1,294 @@
+"""The tool that a person resolves a merge with: what it writes, what it leaves, what it says."""
+
+import io
+import os
+import pty
+import random
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_resolver import body, git, in_conflict
+
+from llmerge_helpers import resolver
+from llmerge_helpers.conflicts import Conflict, Hunk, make_hunk, parse
+from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.generate import pick
+from llmerge_helpers.resolver.confidence import Decided, levelled
+from llmerge_helpers.resolver.merge import merge_at
+from llmerge_helpers.resolver.proposals import Model, Proposal, sure, trained_model
+from llmerge_helpers.resolver.screen import Screen, visible
+from llmerge_helpers.resolver.tool import Session, opened
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def session(path, words, merge=None, above=None, model=None):
+    """A session on a file whose questions are answered with `words`, and what was shown."""
+    left = iter(words)
+    out = io.StringIO()
+    screen = Screen(out, lambda question: next(left))
+    return Session([opened(path, path.name)], model or Model(), screen, merge, above), out
+
+
+line = st.text("ab<=>| é\x1b", max_size=9).map(lambda text: text + "\n")
+lines = st.lists(line, max_size=5).map("".join)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    st.tuples(lines, lines, lines, lines, lines),
+    st.sampled_from(["\n", "\r\n"]),
+    st.sampled_from(["utf-8", "latin-1"]),
+    st.sampled_from("nsq"),
+    st.booleans(),
+)
+def test_with_every_proposal_refused_the_file_is_what_it_was(tmp_path_factory, texts, newline, encoding, word, ends):
+    head, ours, base, theirs, tail = texts
+    text = (head + str(make_hunk(ours, base, theirs)) + tail).replace("\n", newline)
+    data = (text if ends else text.rstrip("\r\n")).encode(encoding)
+    path = tmp_path_factory.getbasetemp() / "refused.txt"
+    path.write_bytes(data)
+    if (found := opened(path, path.name)) is None:
+        return
+    asked, _ = session(path, [word] * 2 * len(found.chosen))
+    asked.attended()
+    assert path.read_bytes() == data == found.bytes_with(found.chosen)
+    assert not path.with_name("refused.txt.orig").exists()
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_what_is_taken_is_written_in_place_and_the_rest_stays(tmp_path, newline, encoding):
+    path = tmp_path / "a.py"
+    one = make_hunk("b = 2\n", "b = 1\n", "b = 1  # é\n")
+    two = make_hunk("c = f(2)\n", "c = f(1)\n", "c = g(1)\n")
+    data = f"# é\n{one}x = 0\n{two}z = 'ü'".replace("\n", newline).encode(encoding)
+    path.write_bytes(data)
+    path.chmod(0o755)
+    asked, out = session(path, ["o", "n"])
+    asked.attended()
+    kept = f"# é\nb = 2\nx = 0\n{two}z = 'ü'".replace("\n", newline).encode(encoding)
+    assert path.read_bytes() == kept and path.with_name("a.py.orig").read_bytes() == data
+    assert path.stat().st_mode & 0o777 == 0o755
+    asked, out = session(path, ["y"])
+    asked.attended()
+    assert b"c = g(2)" in path.read_bytes() and "PROPOSAL" in out.getvalue() and "% sure" in out.getvalue()
+    assert path.with_name("a.py.orig").read_bytes() == data  # the first one stays
+    assert path.with_name("a.py.orig1").read_bytes() == kept
+
+
+def test_a_file_changed_meanwhile_is_not_overwritten(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text(str(make_hunk("a\n", "", "b\n")))
+    asked, _ = session(path, ["o"])
+    path.write_text("mine\n")
+    with pytest.raises(LlmergeError, match="changed by another program"):
+        asked.attended()
+    assert path.read_text() == "mine\n"
+
+
+def test_it_learns_from_what_a_person_decides_and_not_from_itself(tmp_path):
+    path = tmp_path / "a.txt"
+    hunk = make_hunk("one two\n", "zero\n", "three four\n")
+    path.write_text("\n\n\n".join(str(hunk) for _ in range(3)))
+    asked, out = session(path, ["o", "o", "y"])
+    asked.attended()
+    assert path.read_text().count("one two") == 3 and "3 took ours" in out.getvalue() or "2 took ours" in out.getvalue()
+    path.write_text(str(make_hunk("a\n", "z\n", "b\n")))
+    asked, _ = session(path, [], above=0.0)
+    asked.unattended()
+    assert asked.earlier == []
+    rule, answer = resolver.rules_in_merge(Conflict(ours="a\n", base="", theirs="b\n"), [Decided("theirs", "x")])
+    assert (rule, answer.resolution) == ("in_merge", "b\n")
+
+
+@pytest.mark.parametrize(
+    ("ours", "base", "theirs"),
+    [("timeout=20\n", "timeout=10\n", "timeout=30\n"), ("a b\n", "c d\n", "e f\n"), ("x\n", None, "y\n")],
+)
+def test_nothing_is_proposed_where_nothing_speaks_for_a_side(ours, base, theirs):
+    told = resolver.by_rules(Conflict(ours=ours, base=base, theirs=theirs, path="a.cfg"))
+    assert told.text is None and told.why and not sure(told, 0.0)
+
+
+def test_a_version_is_no_other_number():
+    told = resolver.by_rules(Conflict(ours="v = 1.2.3\n", base="v = 1.2.2\n", theirs="v = 1.3.0\n"))
+    assert told.text == "v = 1.3.0\n"
+
+
+def test_a_proposal_with_which_the_file_does_not_parse_is_none(tmp_path):
+    path = tmp_path / "A.java"
+    path.write_text(f"class A {{\n{make_hunk('int a = 1;' + chr(10), '', 'int a = 2;' + chr(10))}}}\n")
+    asked, out = session(path, ["y", "n"])
+    asked.files[0].told = [Proposal("int a = (1;\n", "because", 1.0, "a model")]
+    before = path.read_bytes()
+    asked.attended()
+    assert "would not parse" in out.getvalue() and path.read_bytes() == before
+
+
+def test_text_of_others_does_not_move_the_cursor(tmp_path):
+    assert visible("a\x1b[2J\u202eb\r") == "a\\x1b[2J\\u202eb\\r"
+    path = tmp_path / "a.txt"
+    path.write_text(str(make_hunk("\x1b]0;x\x07a\n", "", "b\x9b\n", labels=("\x1bours", "b", "t"))))
+    asked, out = session(path, ["n"])
+    asked.attended()
+    assert not set(out.getvalue()) & {"\x1b", "\x07", "\x9b"}
+
+
+# ---- the command, in repositories
+
+
+def run(folder, *arguments, **how):
+    env = os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "LLMERGE_ROOT": str(folder)}
+    command = [sys.executable, "-m", "llmerge_helpers.resolver", *arguments]
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, stdin=subprocess.DEVNULL, **how)
+
+
+def test_outside_a_project_it_says_what_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setenv("LLMERGE_ROOT", str(tmp_path))
+    for name in ("", "outputs/grpo_model", "./none"):
+        with pytest.raises(LlmergeError, match="no trained model .*--model rules") as told:
+            trained_model(name)
+        assert "HF_TOKEN" not in str(told.value)
+    (tmp_path / "outputs/grpo_model").mkdir(parents=True)
+    assert trained_model() == str(tmp_path / "outputs/grpo_model")
+
+
+@pytest.mark.parametrize("how", ["merge", "rebase", "cherry-pick", "stash"])
+def test_what_is_in_progress_is_found_with_its_sides(tmp_path, how):
+    folder = tmp_path / "r"
+    file = in_conflict(folder, body("return x;"), body("return x + 1;"), body("return g(x);"))
+    if how != "merge":
+        git(folder, "merge", "--abort")
+        if how == "stash":
+            git(folder, "checkout", "-q", "main~1")
+            file.write_text(body("return g(x);"))
+            git(folder, "stash")
+            git(folder, "checkout", "-q", "main")
+            git(folder, "stash", "pop", check=False)
+        else:
+            git(folder, *(["rebase", "topic"] if how == "rebase" else ["cherry-pick", "topic"]), check=False)
+    merge = merge_at(folder)
+    assert merge.doing[0].split(",")[0] == how and merge.files == {"A.java": ""}
+    found = opened(file, "A.java")
+    assert found.conflicts[0].base == "    return x;\n"
+
+
+def test_without_asking_it_takes_what_is_sure_and_leaves_the_rest(tmp_path, monkeypatch, capfd):
+    file = in_conflict(tmp_path / "r", body("f(a, 1);"), body("f(a, 2);"), body("g(a, 1);"))
+    before = file.read_bytes()
+    monkeypatch.chdir(file.parent)
+    assert resolver.main(["--model", "rules", "--yes-above", "1"]) == 1 and file.read_bytes() == before
+    assert resolver.main(["--model", "rules", "--diff", "A.java"]) in (0, 1) and file.read_bytes() == before
+    assert resolver.main(["--model", "rules", "--yes-above", "0"]) == 0
+    assert "g(a, 2);" in file.read_text() and file.with_name("A.java.orig").read_bytes() == before
+    assert "git add -- A.java" in capfd.readouterr().err
+    assert resolver.main(["--model", "rules", "--yes-above", "2"]) == 2  # no chance
+
+
+def test_a_file_that_one_side_deleted_is_named_and_left(tmp_path, monkeypatch, capfd):
+    folder = tmp_path / "r"
+    in_conflict(folder, body("a();"), body("b();"), body("c();"))
+    git(folder, "merge", "--abort")
+    git(folder, "rm", "-q", "A.java")
+    git(folder, "commit", "-q", "-m", "gone")
+    git(folder, "merge", "topic", check=False)
+    monkeypatch.chdir(folder)
+    assert resolver.main(["--model", "rules", "--write"]) == 1
+    assert "ours deleted it" in capfd.readouterr().err
+
+
+def test_git_mergetool_keeps_what_was_decided_though_git_puts_the_file_back(tmp_path):
+    far = "".join(f"    m{n}();\n" for n in range(9)).strip()
+    texts = [body(f"f(a, {v});" if v < 3 else "g(a, 1);", far, f"t = {v}0;") for v in (1, 2, 3)]
+    file = in_conflict(tmp_path / "r", *texts)
+    command = f"{sys.executable} -m llmerge_helpers.resolver --model rules --yes-above 0 --git"
+    command += ' "$BASE" "$LOCAL" "$REMOTE" "$MERGED"'
+    git(file.parent, "config", "merge.tool", "llmerge")
+    git(file.parent, "config", "mergetool.llmerge.cmd", f"PYTHONPATH={ROOT} {command}")
+    git(file.parent, "config", "mergetool.llmerge.trustExitCode", "true")
+    before = file.read_bytes()
+    done = git(file.parent, "mergetool", "--no-prompt", check=False)
+    assert done.returncode and file.read_bytes() == before  # git does that, when a tool leaves a conflict
+    [kept] = merge_at(file.parent).remembered()
+    assert kept.text.strip() == "g(a, 2);" and not kept.by_person
+    git(file.parent, "config", "mergetool.llmerge.cmd", f"PYTHONPATH={ROOT} {command.replace('above 0', 'above 1')}")
+    done = git(file.parent, "mergetool", "--no-prompt", check=False)
+    assert b"taken again" in done.stderr + done.stdout
+
+
+def test_standard_input_is_printed_with_its_proposals():
+    text = str(make_hunk("f(a, 2)\n", "f(a, 1)\n", "g(a, 1)\n")) + "é"
+    command = [sys.executable, "-m", "llmerge_helpers.resolver", "-", "--path", "a.py", "--model", "rules"]
+    done = subprocess.run(command, input=text.encode("latin-1"), capture_output=True, cwd=ROOT)
+    assert done.stdout == "g(a, 2)\né".encode("latin-1") and done.returncode == 0, done.stderr
+
+
+def test_a_killed_tool_leaves_the_old_file_or_the_new_one(tmp_path):
+    path = tmp_path / "a.txt"
+    hunk = str(make_hunk("f(a, 2)\n", "f(a, 1)\n", "g(a, 1)\n"))
+    before = "".join(f"{n}\n{hunk}" for n in range(6))
+    allowed = {before.replace(hunk, "g(a, 2)\n", n) for n in range(7)}
+    rng = random.Random(0)
+    for _ in range(8):
+        path.write_text(before)
+        child = os.fork()
+        if not child:
+            asked, _ = session(path, ["o"] * 6)
+            Path(tmp_path / "go").touch()
+            asked.above = 0.0
+            asked.unattended()
+            os._exit(0)
+        time.sleep(rng.uniform(0.0, 0.06))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        assert path.read_text() in allowed
+        assert not [p for p in parse(path.read_text()) if isinstance(p, Hunk) and p.theirs != "g(a, 1)\n"]
+
+
+def test_a_person_answers_in_a_terminal(tmp_path):
+    file = in_conflict(tmp_path / "r", body("f(a, 1);"), body("f(a, 2);"), body("g(a, 1);"))
+    main, side = pty.openpty()
+    env = os.environ | {"PYTHONPATH": str(ROOT), "TERM": "xterm"}
+    command = [sys.executable, "-m", "llmerge_helpers.resolver", "--model", "rules"]
+    tool = subprocess.Popen(command, cwd=file.parent, env=env, stdin=side, stdout=side, stderr=side, close_fds=True)
+    os.close(side)
+    shown, answered = b"", False
+    try:
+        while select.select([main], [], [], 60)[0]:
+            try:
+                part = os.read(main, 4096)
+            except OSError:
+                break
+            shown += part
+            if not part:
+                break
+            if b"? for help]" in shown and not answered:
+                answered = bool(os.write(main, b"y\n"))
+        assert tool.wait(30) == 0, shown
+    finally:
+        tool.kill()
+        os.close(main)
+    assert b"PROPOSAL" in shown and b"\x1b[" in shown and "g(a, 2);" in file.read_text()
+
+
+def test_a_level_lies_between_its_neighbours():
+    levels = [(0.2, 0.3), (0.8, 0.7), (0.9, 0.9)]
+    assert [levelled(p, levels) for p in (0, 0.2, 0.5, 0.85, 1)] == [0.3, 0.3, 0.5, 0.8, 0.9]
+
+
+def test_a_teacher_of_01_answers_and_its_agreement_is_the_confidence(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    asked = Conflict(before="x\n", ours="f(a, 2)\n", base="f(a, 1)\n", theirs="g(a, 1)\n", after="y\n", path="a.py")
+    [told] = Model("rules", pick("rules"), samples=2).proposals([asked])
+    assert told.text == "g(a, 2)\n" and told.confidence == 1.0 and "2 of 2 answers" in told.why and told.reasoning
+    assert (tmp_path / "llmerge/replies").is_dir()
+    there = Model("m", pick("openai", model="m", base_url="https://api.example.org/v1"))
+    assert "1 conflict of shop goes to api.example.org" in there.sends([asked], "shop")
