@@ -146,7 +146,7 @@ class CatFile:
         return found
 
     def _told(self, names: list[bytes], limit: int = sys.maxsize) -> bytes:
-        """What git answers; only the end of what is longer than `limit`."""
+        """What git answers; nothing of what is longer than `limit`."""
         try:
             self._process.stdin.write(b"\n".join([*names, self._question, b""]))
             self._process.stdin.flush()
@@ -160,7 +160,7 @@ class CatFile:
             size += len(block)
             if size > limit:
                 del blocks[:-5]
-        return b"".join(blocks)[: -len(self._end)]
+        return b"".join(blocks)[: -len(self._end)] if size <= limit else b""
 
     def _read(self, told: bytes, at: int) -> tuple[_Object | None, int]:
         """The answer that begins at `at`, and where it ends; a `Damaged` where it is not what its name says."""
