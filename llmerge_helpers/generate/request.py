@@ -40,6 +40,7 @@ CUT_SHORT = (
     "model_context_window_exceeded", "max_length", "token_limit", "truncated", "max_new_tokens",
 )  # fmt: skip
 FILTERED = ("content_filter", "sensitive", "safety", "refusal", "recitation", "prohibited_content", "blocklist", "spii")
+RAW_RESPONSE = "X-Stainless-Raw-Response"  # what `with_streaming_response` of the SDK's own methods sets
 Completion = dict[str, Any]  # a chat completion as the service sent it: nothing in it can be relied on
 
 
@@ -83,15 +84,18 @@ async def _exchange(
     client: AsyncOpenAI, body: Mapping[str, object], on_accept: Callable[[Mapping[str, str]], None]
 ) -> Completion:
     # The SDK gives the connection, the headers and typed errors. Its own walk over the messages costs more than all of
-    # that, and so does its parser (one pydantic object a token): `extra_body` takes precedence and is sent as it is.
-    create = client.chat.completions.with_streaming_response.create
-    async with create(model=body["model"], messages=(), stream=True, extra_body=dict(body)) as answer:
+    # that, and so does its parser (one pydantic object a token): it is asked for the bytes, and given the body as it is.
+    options = {"headers": {RAW_RESPONSE: "stream"}}
+    answer = await client.post("/chat/completions", cast_to=object, body=dict(body), options=options)
+    try:
         on_accept(answer.headers)
         completion = await _read(answer.http_response.aiter_bytes())
         request_id = answer.headers.get("x-request-id") or answer.headers.get("x-deepseek-request-id")
         if request_id:
             completion["request_id"] = request_id
         return completion
+    finally:
+        await answer.close()
 
 
 @dataclass
