@@ -7,14 +7,13 @@ import tomllib
 from importlib import metadata
 from pathlib import Path
 
-import papermill
 import pytest
 import readme_images
 from packaging.specifiers import SpecifierSet
 from PIL import Image
 from readme_commands import commands as whole_script
 from readme_commands import shell_blocks
-from readme_tables import with_tables
+from readme_tables import parameters_of, with_tables
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -76,7 +75,7 @@ def test_pictures_are_small_and_show_the_card_of_today():
 def test_every_papermill_command_names_a_notebook_and_its_parameters():
     found = [(page, c) for page, c in commands() if c.startswith("papermill ")]
     assert len(found) >= 6
-    known = {path.name: set(papermill.inspect_notebook(str(path))) for path in (ROOT / "notebooks").glob("*.ipynb")}
+    known = {path.name: set(parameters_of(path)) for path in (ROOT / "notebooks").glob("*.ipynb")}
     for page, command in found:
         words = command.split()
         name = words[1].removeprefix("notebooks/")
@@ -86,7 +85,7 @@ def test_every_papermill_command_names_a_notebook_and_its_parameters():
 
 
 def test_every_parameter_named_in_passing_is_one():
-    known = {name for path in (ROOT / "notebooks").glob("*.ipynb") for name in papermill.inspect_notebook(str(path))}
+    known = {name for path in (ROOT / "notebooks").glob("*.ipynb") for name in parameters_of(path)}
     for page in PAGES:
         for name in re.findall(r"`-p (\w+)", (ROOT / page).read_text(encoding="utf-8")):
             assert name in known | {"name"}, f"{page}: -p {name}"

@@ -84,7 +84,7 @@ async def _exchange(
     client: AsyncOpenAI, body: Mapping[str, object], on_accept: Callable[[Mapping[str, str]], None]
 ) -> Completion:
     # The SDK gives the connection, the headers and typed errors. Its own walk over the messages costs more than all of
-    # that, and so does its parser (one pydantic object a token): it is asked for the bytes, and given the body as it is.
+    # that, and so does its parser (one pydantic object a token): so it gets the body as it is, and gives the bytes.
     options = {"headers": {RAW_RESPONSE: "stream"}}
     answer = await client.post("/chat/completions", cast_to=object, body=dict(body), options=options)
     try:

@@ -333,11 +333,11 @@ def _literal(node: ast.expr) -> object:
 def check_parameters(cells: list[str]) -> dict[str, object]:
     """The parameters of a run, read from the cells executed so far; a wrong `-p` is an `LlmergeError`.
 
-    The parameters cell is the one that holds typed literals only. Papermill puts its own cell, `# Parameters`, after
-    it, and only warns of a name that nothing uses: `-p lmit 10` would run, and pay, with every default.
+    A parameters cell holds typed literals only. Papermill puts its own cell, `# Parameters`, after the last of them,
+    and only warns of a name that nothing uses: `-p lmit 10` would run, and pay, with every default.
 
-    >>> check_parameters(["limit: int = 0  # conflicts", "# Parameters\\nlimit = 10"])
-    {'limit': 10}
+    >>> check_parameters(["seldom: int = 0", "limit: int = 0  # conflicts", "# Parameters\\nlimit = 10"])
+    {'seldom': 0, 'limit': 10}
     >>> check_parameters(["limit: int = 0", "# Parameters\\nlmit = 10"])
     Traceback (most recent call last):
     llmerge_helpers.errors.LlmergeError: unknown parameter 'lmit': did you mean 'limit'? This notebook takes: limit.
@@ -351,7 +351,7 @@ def check_parameters(cells: list[str]) -> dict[str, object]:
                 raise LlmergeError("the injected parameters cannot be read: use plain numbers, text, True or False.")
             injected = literals or {}
         elif literals and all(annotation for annotation, _ in literals.values()):
-            declared, injected = literals, {}  # run again in one session: the newest cell counts
+            declared, injected = (declared or {}) | literals, {}  # run again in one session: the newest cell counts
     if declared is None:
         return {}
     values = {}

@@ -431,7 +431,7 @@ def _save(figure: Figure, axes: Axes, title: str, data: pd.DataFrame, path: str 
 
     axes.set_title(title)
     drawn, png = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, dpi=125, format="png")
+    figure.savefig(drawn, dpi=110, format="png")
     # few colours are plenty for flat figures and a quarter of the bytes, which a notebook carries as base64
     Image.open(drawn).quantize(SHADES, method=Image.Quantize.FASTOCTREE).save(png, "png", optimize=True)
     if path is not None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from llmerge_helpers.baselines import resolve, rules_in_merge
 from llmerge_helpers.conflicts import Conflict, Decided, Row
 from llmerge_helpers.conflicts.earlier import way_of
-from llmerge_helpers.show.card import ConflictView, clip
+from llmerge_helpers.show.card import STYLE, ConflictView, clip
 
 MOST = 40  # conflicts of a merge that are shown
 _TD = "text-align:left;vertical-align:top;padding:.1em .8em .1em 0"
@@ -78,11 +78,11 @@ class MergeView:
         rows = "".join(f'<tr style="background:none">{cells}</tr>' for cells in (head, *body))
         cards = "".join(
             f"<details><summary>{html.escape(clip(step.place, 90))}</summary>"
-            f"{ConflictView(row)._repr_html_()}</details>"
+            f"{ConflictView(row)._repr_html_().replace(STYLE, '')}</details>"
             for step, row in zip(self.steps, self.rows, strict=False)
         )
         return (
-            f'<div style="margin:0 0 1.2em 0"><div><b>{html.escape(self.heading)}</b></div>'
+            f'{STYLE}<div style="margin:0 0 1.2em 0"><div><b>{html.escape(self.heading)}</b></div>'
             f'<div>{html.escape(self.summary)}</div><table style="margin:.4em 0">{rows}</table>{cards}</div>'
         )
 
