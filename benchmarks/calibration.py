@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from llmerge_helpers.collect import collect_repository
-from llmerge_helpers.conflicts import Conflict, Row, render_answer
+from llmerge_helpers.conflicts import Conflict, Decided, Row, render_answer
 from llmerge_helpers.evaluate import estimate
-from llmerge_helpers.resolver.confidence import Decided, features, levelled
+from llmerge_helpers.resolver.confidence import features, levelled
 from llmerge_helpers.resolver.proposals import by_rules
 from llmerge_helpers.run.files import read_jsonl, write_atomic
 from llmerge_helpers.verdict import verify
@@ -72,7 +72,7 @@ def told_of(source: str) -> tuple[list[Told], dict[str, int]]:
                 exact = told.text == row["resolution"]
                 what = features(conflict, rule, told.text, known)
                 found.append(Told(setting, source, merge, len(inside), what, judged[told.text], exact))
-            earlier.append(Decided(row["kind"], row["path"]))
+            earlier.append(Decided(conflict, row["resolution"]))
     return found, {"conflicts": sum(map(len, merges.values())), "merges": len(merges)}
 
 

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from test_resolver import body, git, in_conflict
 
 from llmerge_helpers import resolver
-from llmerge_helpers.conflicts import Conflict, Hunk, make_hunk, parse
+from llmerge_helpers.conflicts import Conflict, Decided, Hunk, make_hunk, parse
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import pick
-from llmerge_helpers.resolver.confidence import Decided, levelled
+from llmerge_helpers.resolver.confidence import levelled
 from llmerge_helpers.resolver.merge import merge_at
 from llmerge_helpers.resolver.proposals import Model, Proposal, sure, trained_model
 from llmerge_helpers.resolver.screen import Screen, visible
@@ -100,13 +100,14 @@ def test_it_learns_from_what_a_person_decides_and_not_from_itself(tmp_path):
     path.write_text("\n\n\n".join(str(hunk) for _ in range(3)))
     asked, out = session(path, ["o", "o", "y"])
     asked.attended()
-    assert path.read_text().count("one two") == 3 and "3 took ours" in out.getvalue() or "2 took ours" in out.getvalue()
+    assert path.read_text().count("one two") == 3 and "2 were resolved so: ours" in out.getvalue()
     path.write_text(str(make_hunk("a\n", "z\n", "b\n")))
     asked, _ = session(path, [], above=0.0)
     asked.unattended()
     assert asked.earlier == []
-    rule, answer = resolver.rules_in_merge(Conflict(ours="a\n", base="", theirs="b\n"), [Decided("theirs", "x")])
-    assert (rule, answer.resolution) == ("in_merge", "b\n")
+    before = [Decided(Conflict(ours=f"a{n}\n", base="", theirs=f"b{n}\n"), f"b{n}\n") for n in range(3)]
+    told = resolver.by_rules(Conflict(ours="a\n", base="", theirs="b\n"), before)
+    assert (told.by, told.text) == ("rules: in merge", "b\n")
 
 
 @pytest.mark.parametrize(

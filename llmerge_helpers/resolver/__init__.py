@@ -10,9 +10,9 @@ written, whole or not at all: `llmerge-mergetool`, or `python -m llmerge_helpers
 """
 
 from llmerge_helpers.resolver.files import conflicts_in, resolved, that_parse, with_base
-from llmerge_helpers.resolver.proposals import Proposal, answers, by_rules, rules_in_merge
+from llmerge_helpers.resolver.proposals import Proposal, answers, by_rules
 from llmerge_helpers.resolver.tool import main
 
 __all__ = [
-    "Proposal", "answers", "by_rules", "conflicts_in", "main", "resolved", "rules_in_merge", "that_parse", "with_base",
+    "Proposal", "answers", "by_rules", "conflicts_in", "main", "resolved", "that_parse", "with_base",
 ]  # fmt: skip

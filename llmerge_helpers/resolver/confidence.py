@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import exp, log1p
-from typing import NamedTuple
 
-from llmerge_helpers.conflicts import Conflict
+from llmerge_helpers.conflicts import Conflict, Decided
 from llmerge_helpers.conflicts.conflict import CODE
 from llmerge_helpers.resolver.weights import LEVELS, WEIGHTS
 
 LEAST = 0.5  # below, a proposal is more likely wrong than right
-
-
-class Decided(NamedTuple):
-    """How an earlier conflict of the merge was resolved, by a person: its kind, and in which file."""
-
-    kind: str
-    path: str
 
 
 def features(conflict: Conflict, rule: str, text: str, earlier: Sequence[Decided] = ()) -> dict[str, float]:
@@ -41,13 +33,14 @@ def features(conflict: Conflict, rule: str, text: str, earlier: Sequence[Decided
         "blanks only": float(CODE.findall(conflict.ours) == CODE.findall(conflict.theirs)),
         "theirs only inserts": float(not conflict.theirs_edit.removed),
     }
-    for name, kinds in (("merge", earlier), ("file", [each for each in earlier if each.path == conflict.path])):
+    agree = [(each.conflict.path, each.conflict.kind_of(each.resolution) == kind) for each in earlier]
+    for name, kinds in (("merge", agree), ("file", [each for each in agree if each[0] == conflict.path])):
         if kinds:
-            share = sum(each.kind == kind for each in kinds) / len(kinds)
+            share = sum(same for _, same in kinds) / len(kinds)
             found[f"{name} agrees"] = (share - 0.5) * log1p(len(kinds))
-    if earlier:
-        found["earlier"] = log1p(len(earlier))
-        found["last agrees"] = 1.0 if earlier[-1].kind == kind else -1.0
+    if agree:
+        found["earlier"] = log1p(len(agree))
+        found["last agrees"] = 1.0 if agree[-1][1] else -1.0
     return found
 
 

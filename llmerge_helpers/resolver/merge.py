@@ -7,8 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from llmerge_helpers.conflicts import Conflict, Decided
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.resolver.confidence import Decided
 from llmerge_helpers.resolver.files import git
 from llmerge_helpers.run.files import read_json, write_json
 
@@ -46,7 +46,7 @@ class Merge:
         try:
             found = read_json(self.memory)
             entries = found["decisions"] if found["merge"] == self.identity else []
-            return [Kept(*(each[name] for name in ("digest", "path", "kind", "text", "by_person"))) for each in entries]
+            return [Kept(**each) for each in entries]
         except (OSError, LlmergeError, KeyError, TypeError):
             return []  # nothing was decided, or something else wrote it: then nothing is known
 
@@ -61,14 +61,16 @@ class Kept:
 
     digest: str
     path: str
-    kind: str
+    ours: str
+    base: str | None
+    theirs: str
     text: str
     by_person: bool
 
     @property
     def decided(self) -> Decided:
         """What later conflicts learn of it."""
-        return Decided(self.kind, self.path)
+        return Decided(Conflict(path=self.path, ours=self.ours, base=self.base, theirs=self.theirs), self.text)
 
 
 def merge_at(folder: Path) -> Merge | None:

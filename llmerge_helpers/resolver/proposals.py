@@ -11,19 +11,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from llmerge_helpers.baselines import ask
-from llmerge_helpers.baselines.rules import Answer, decide
-from llmerge_helpers.conflicts import Conflict, Message, has_markers, split_reply
+from llmerge_helpers.baselines import ask, rules_in_merge
+from llmerge_helpers.baselines.rules import decide
+from llmerge_helpers.conflicts import Conflict, Decided, Message, has_markers, split_reply
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import Teacher, generate, going_out
-from llmerge_helpers.resolver.confidence import LEAST, Decided, chance, features
+from llmerge_helpers.resolver.confidence import LEAST, chance, features
 from llmerge_helpers.run import from_root
 from llmerge_helpers.verdict import proposal
 
 TRAINED = ("outputs/grpo_model", "outputs/sft_model")  # what 04 and 03 leave, the later one first
 MOST_TOKENS = 16_384
-STRONG = 0.6  # of a merge's earlier conflicts: so many that took one side tell of the next
-_SIDES = ("ours", "theirs")
+IN_MERGE = "in_merge"
 _WITHOUT_BASE = ("same_text", "only_blanks")
 
 
@@ -40,39 +39,19 @@ class Proposal(NamedTuple):
 # ---- the rules, and what the merge tells
 
 
-def rules_in_merge(conflict: Conflict, earlier: Sequence[Decided] = ()) -> tuple[str, Answer]:
-    """The side that most of the merge's earlier conflicts took, where it is 60 % of them or more; else the rules.
-
-    >>> c = Conflict(ours="a(1)\\n", base="a(0)\\n", theirs="b(1)\\n")
-    >>> decide(c)[0], rules_in_merge(c, [Decided("theirs", "x.py")] * 2)[0]
-    ('token_merge', 'in_merge')
-    """
-    if side := side_of_merge(earlier):
-        most = sum(each.kind == side for each in earlier)
-        why = f"Of the conflicts decided before in this merge ({len(earlier)}), {most} took {side}."
-        return "in_merge", Answer(conflict.side(side), why)
-    return decide(conflict)
-
-
-def side_of_merge(earlier: Sequence[Decided]) -> str | None:
-    """The side that at least 60 % of the earlier conflicts took."""
-    kinds = Counter(each.kind for each in earlier)
-    return next((side for side in _SIDES if earlier and kinds[side] >= STRONG * len(earlier)), None)
-
-
 def by_rules(conflict: Conflict, earlier: Sequence[Decided] = ()) -> Proposal:
     """What the rules say in this merge, and how likely that is right; nothing where nothing speaks for a side."""
-    rule, answer = rules_in_merge(conflict, earlier)
-    if rule != "in_merge" and (why := _unknown(conflict, rule)):
+    found, (rule, own) = rules_in_merge(earlier, conflict), decide(conflict)
+    spoken = found.rule != rule  # the merge has, and against the rules or where they have no reason
+    if not spoken and (why := _unknown(conflict, rule)):
         return Proposal(None, why)
-    if _ends_twice(conflict, answer.resolution):
+    if _ends_twice(conflict, found.resolution):
         return Proposal(None, "One side behind the other would leave the block twice, and the second one never runs.")
-    own = decide(conflict)
-    if own[1].resolution == answer.resolution:  # the merge and the rules agree
-        rule, answer = own[0], answer
+    if found.resolution != own.resolution:
+        rule = IN_MERGE
     known = conflict.base is not None or rule in _WITHOUT_BASE  # measured with the base only
-    confidence = chance(features(conflict, rule, answer.resolution, earlier)) if known else None
-    return Proposal(answer.resolution, answer.why, confidence, f"rules: {rule.replace('_', ' ')}")
+    confidence = chance(features(conflict, rule, found.resolution, earlier)) if known else None
+    return Proposal(found.resolution, found.why, confidence, f"rules: {rule.replace('_', ' ')}")
 
 
 def _unknown(conflict: Conflict, rule: str) -> str:
@@ -199,8 +178,11 @@ def in_this_merge(told: Proposal, conflict: Conflict, earlier: Sequence[Decided]
     >>> by_rules(Conflict(ours="t = 2\\n", base="t = 1\\n", theirs="t = 3\\n")).text is None
     True
     """
-    learns = told.by.startswith("rules") or side_of_merge(earlier)
-    return by_rules(conflict, earlier) if earlier and learns else told
+    if not earlier:
+        return told
+    learnt = by_rules(conflict, earlier)
+    # a model's own proposal goes before what the rules say, and behind what the merge has said against them
+    return learnt if told.by.startswith("rules") or learnt.by.endswith("in merge") else told
 
 
 def trained_model(name: str = "") -> str:

@@ -19,10 +19,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from llmerge_helpers.conflicts import Conflict, Hunk, has_markers, parse
+from llmerge_helpers.conflicts import Conflict, Decided, Hunk, has_markers, parse
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import pick
-from llmerge_helpers.resolver.confidence import LEAST, Decided
+from llmerge_helpers.resolver.confidence import LEAST
 from llmerge_helpers.resolver.files import as_stages, conflicts_in, decoded, git, resolved, that_parse, with_base
 from llmerge_helpers.resolver.merge import Kept, Merge, marker_size, merge_at
 from llmerge_helpers.resolver.proposals import Model, Proposal, in_this_merge, sure, trained_model
@@ -164,9 +164,8 @@ class Session:
         """Write a decision into its file, and remember it."""
         file.take(number, text)
         conflict = file.conflicts[number]
-        digest, kind = conflict.digest().hex(), conflict.kind_of(text)
-        self.kept = [each for each in self.kept if each.digest != digest]
-        self.kept.append(Kept(digest, file.shown, kind, text, by_person))
+        kept = Kept(conflict.digest().hex(), file.shown, conflict.ours, conflict.base, conflict.theirs, text, by_person)
+        self.kept = [*(each for each in self.kept if each.digest != kept.digest), kept]
         if self.merge:
             self.merge.remember(self.kept)
 
