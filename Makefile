@@ -32,7 +32,7 @@ demo: $(STAMP)   ## all notebooks on the bundled sample: no key, no GPU, no mone
 	done
 	@$(BIN)/python -m llmerge_helpers.run
 
-test: $(STAMP)   ## the tests: offline, about five minutes on two cores
+test: $(STAMP)   ## the tests: offline, about ten minutes on two cores
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 browser: $(STAMP) ## notebook 02 in JupyterLab in a headless Chromium
