@@ -45,7 +45,7 @@ def papermill(root: Path, name: str, *arguments: str, cwd: Path | None = None, e
         str(root / f"out_{name}.ipynb"),
         *arguments,
     ]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=1500)
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=3600)
 
 
 def clean_environment(env: dict | None = None) -> dict[str, str]:
