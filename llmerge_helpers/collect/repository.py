@@ -234,7 +234,11 @@ class Repository:
                 continue
             found.append(store)
             borrowed = store / "info" / "alternates"
-            if borrowed.is_file():  # a pipe would keep us waiting
+            if borrowed.exists() and not (borrowed.is_file() or borrowed.is_dir()):  # git itself would wait for it
+                raise LlmergeError(
+                    f"{borrowed} is a pipe or a device, not a file: remove it, or clone the repository anew."
+                )
+            if borrowed.is_file():
                 lines = [line for line in borrowed.read_bytes().split(b"\n") if line and not line.startswith(b"#")]
                 waiting += [(store / os.fsdecode(_unquoted(line))).resolve() for line in lines]
         return found

@@ -110,7 +110,7 @@ def reset_of(headers: Mapping[str, str], body: object, now: float | None = None)
     """When a limit is lifted, where that is told (OpenRouter tells it in the body too).
 
     >>> reset_of({"x-ratelimit-reset": "1741305600000"}, {}, now=1741300000.0).isoformat()
-    '2025-03-06T23:20:00+00:00'
+    '2025-03-07T00:00:00+00:00'
     """
     inner = body
     for name in ("error", "metadata", "headers"):

@@ -15,6 +15,7 @@ from histories import History, git, one_file
 from llmerge_helpers.collect import collect, collect_repository, look
 from llmerge_helpers.collect.replay import Damaged, Workshop
 from llmerge_helpers.collect.repository import MachineTrouble, Repository, check_machine
+from llmerge_helpers.errors import LlmergeError
 
 SIDES = "x\nb\ny\n", "x\no\ny\n", "x\nt\ny\n", "x\nr\ny\n"
 
@@ -204,11 +205,27 @@ def test_answers_too_long_to_wait_for_are_given_one_by_one(tmp_path, monkeypatch
         assert objects.get(f"{sha}:src/0.py".encode()) == ("blob", b"x\nr0\ny\n")
 
 
-@pytest.mark.parametrize("name", ["objects/info/alternates", "shallow", "info/grafts", "info/attributes"])
+@pytest.mark.parametrize("name", ["shallow", "info/grafts", "info/attributes"])
 def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(name, tmp_path):
     repo = six(tmp_path / "repo")
     os.mkfifo(repo / ".git" / name)
     assert len(list(collect_repository(repo))) == 6
+
+
+@pytest.mark.parametrize("through", ["itself", "a link", "another repository"])
+def test_a_pipe_of_which_git_would_read_is_refused_at_once(through, tmp_path):
+    repo = six(tmp_path / "repo")
+    info = repo / ".git/objects/info"
+    if through == "another repository":
+        info = tmp_path / "other/objects/info"
+        info.mkdir(parents=True)
+        (repo / ".git/objects/info/alternates").write_text(f"{info.parent}\n")
+    place = tmp_path / "pipe" if through == "a link" else info / "alternates"
+    os.mkfifo(place)
+    if through == "a link":
+        (info / "alternates").symlink_to(place)
+    with pytest.raises(LlmergeError, match="alternates is a pipe or a device.*: remove it"):
+        next(collect_repository(repo))
 
 
 def test_a_reference_to_nothing_costs_nothing(tmp_path):

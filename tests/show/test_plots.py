@@ -36,7 +36,7 @@ def test_verdicts_by_kind_counts_and_bounds(tmp_path):
     assert saved["right"].tolist() == [4, 4] and saved["incorrect_resolution"].tolist() == [3, 0]
     assert (saved.loc[0, "low"], saved.loc[0, "high"]) == pytest.approx(wilson(4, 8))
     assert plot.title == "Verdicts by kind (n = 12, merges unknown)"
-    assert (tmp_path / "kinds.png").read_bytes() == plot.png and size(plot) == (750, 437)
+    assert (tmp_path / "kinds.png").read_bytes() == plot.png and size(plot) == (660, 385)
     assert "mixed" in repr(plot) and plot._repr_png_()[0] == plot.png
 
 

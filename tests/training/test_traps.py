@@ -169,7 +169,7 @@ def check_a_4_bit_base_computes_as_its_device_can(monkeypatch):
 
 
 def check_an_evaluation_knows_what_was_prefilled(tmp_path):
-    reply = decoding._completion(test_training.tiny_tokenizer(), "q<think>\n", [1, 2], [2])
+    reply = decoding._completion(test_training.tiny_tokenizer(), "q<think>\n", [1, 2], [2], [])
     assert reply.text.startswith("<think>\n")
 
 
