@@ -183,9 +183,8 @@ class Result:
     error: str | None = None
     truncated: tuple[str, ...] = ()
     rows: Sequence[Row] = field(default=(), repr=False, compare=False)
-    shelf: Shelf | Committed | None = field(
-        default=None, repr=False, compare=False
-    )  # None: the record has the whole reply
+    # None: the record has the whole reply
+    shelf: Shelf | Committed | None = field(default=None, repr=False, compare=False)
     _brief: Verdict | None = field(default=None, init=False, repr=False, compare=False)  # without the code
     _code: tuple[int, int] | None = field(default=None, init=False, repr=False, compare=False)  # where it stands
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from llmerge_helpers.conflicts import Form, Row
 from llmerge_helpers.conflicts.prompts import FULL
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.generate.prices import Budget, Quote
-from llmerge_helpers.generate.teachers import HERE, Teacher
+from llmerge_helpers.generate.prices import HERE, Budget, Quote
+from llmerge_helpers.generate.teachers import Teacher
 from llmerge_helpers.run.screen import ask
 
 NAMED = 3  # repositories that are named; of more, so many and how many others

@@ -272,11 +272,7 @@ class Engine:
         usage = worst_usage(body)
         worst = self.budget.worst(self.price(usage, dear=True) or 0.0)
         tokens = math.ceil(self.budget.worst(usage["prompt_tokens"] + usage["completion_tokens"]))
-        room = self.budget.reserve_tokens(tokens)
-        if room and not self.budget.reserve(worst):
-            self.budget.settle_tokens(tokens, 0)
-            room = False
-        if not room:
+        if not self.budget.reserve(worst, tokens):
             self.ledger.release(job.key)
             if job.cut_off:  # no money for a second try: the first one stands
                 self._spawn(self.done(job, job.cut_off, None, False))

@@ -23,6 +23,7 @@ from urllib.request import getproxies
 from llmerge_helpers.conflicts import Conflict, Message, render_answer
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import prices
+from llmerge_helpers.generate.prices import HERE
 from llmerge_helpers.generate.request import Dialect
 from llmerge_helpers.run import redact, secret
 
@@ -36,7 +37,6 @@ RETIRED = {"deepseek-reasoner": "2026-07-24", "deepseek-chat": "2026-07-24"}
 IGNORED_IN_THINKING = ("temperature", "presence_penalty", "frequency_penalty")
 # What the rule teacher's answers rest on: a change in any of these files makes another teacher of it.
 RULE_FOLDERS = "baselines", "conflicts"
-HERE = "rules", "developers"  # teachers that answer in this process
 # Code whose answers are, word for word, those of an older version: they name replies in the
 # cache. A test compares the answers; whoever changes one takes the entry out.
 ANSWERS_AS = {"cf96d43fa138": "8b52f81f7eb8"}
@@ -179,8 +179,8 @@ class Teacher:
         # the engine bounds the requests, so a pool that bounds them too could only time out (aiohttp: 0 is no bound)
         limits = httpx2.Limits(max_connections=0, keepalive_expiry=30)
         timeout = httpx2.Timeout(idle_s, connect=min(30.0, idle_s), pool=None)
-        local = rules = self.name == "rules" and not self.base_url
-        local = local or _host(self.base_url) in _LOOPBACK  # never through a proxy
+        rules = self.name == "rules" and not self.base_url
+        local = rules or _host(self.base_url) in _LOOPBACK  # never through a proxy
         make, transport = DefaultAioHttpClient, None  # half the processor time of httpx2's own transport
         if rules:
             transport = httpx2.MockTransport(answer_by_rules)  # no socket: it answers in this process

@@ -12,7 +12,7 @@ from llmerge_helpers import merges
 from llmerge_helpers.conflicts import Row
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import Example
-from llmerge_helpers.generate.teachers import HERE
+from llmerge_helpers.generate.prices import HERE
 from llmerge_helpers.run import from_root, require_finished, shown
 from llmerge_helpers.run.files import read_jsonl
 

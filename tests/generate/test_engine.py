@@ -531,7 +531,7 @@ def mutants():
     same = [(engine, "ESCALATION", 1), (asking, "ESCALATION", 1)]
     yield "a cut-off reply is asked for again as it was", same, length
     yield "a slot is never given back", [(Limiter, "release", lambda *a, **k: None)], check_everything_is_answered
-    yield "no reservation", [(Budget, "reserve", lambda self, amount: self.spent <= self.cap)], check_the_cap_holds
+    yield "no reservation", [(Budget, "reserve", lambda self, *amounts: self.spent <= self.cap)], check_the_cap_holds
     yield "no claims", [(Ledger, "claim", lambda self, key: True)], check_two_runs_share_the_work
     yield "finish_reason is not checked", [(wire, "_checked", lambda answer: answer)], check_half_an_answer_is_no_answer
 
