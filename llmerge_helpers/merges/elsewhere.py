@@ -50,9 +50,7 @@ def _read(path: Path) -> list[dict[str, object]]:
         import pandas as pd
 
         separator = "," if suffix == ".csv" else "\t"
-        return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, lineterminator=None).to_dict(
-            "records"
-        )
+        return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False).to_dict("records")
     text = path.read_text(encoding="utf-8-sig")
     if suffix == ".json":
         found = json.loads(text)

@@ -7,15 +7,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from llmerge_helpers.conflicts import Conflict, Decided, Row, so_far
-from llmerge_helpers.conflicts.prompts import TEXTS
 from llmerge_helpers.merges.splits import merge_of
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
 _KEYS = ("family", "repository", "merge_commit")
-# what tells of a decided conflict; a row of a data set has its whole file, too
-_TOLD = (*_KEYS, "order", "path", "hunk", "language", "resolution", *TEXTS)
 
 
 def siblings(rows: Iterable[Row] | DatasetDict, row: Row) -> list[Row]:
