@@ -287,12 +287,11 @@ def ask_model(
 ) -> pd.DataFrame:
     """The table of an adapter, or of a base model, asked in the form that it was trained with."""
     from llmerge_helpers import models
-    from llmerge_helpers.models.adapter import completion_budget
 
-    lineage = models.read_lineage(model) if models.is_adapter(model) else {}
-    budget, form = max_new_tokens or completion_budget(lineage), models.form_learned(lineage)
-    name = Path(model).name
-    return evaluate(model, rows, name, max_new_tokens=budget, form=form, output_dir=output_dir)
+    budget, form = models.habits(model)
+    return evaluate(
+        model, rows, Path(model).name, max_new_tokens=max_new_tokens or budget, form=form, output_dir=output_dir
+    )
 
 
 def measured(tables: Mapping[str, pd.DataFrame], than: str = "rules") -> pd.DataFrame:
@@ -356,8 +355,8 @@ def run(
     folder = from_root(output_dir) / benchmark
     write_jsonl(folder / ITEMS, found.rows)
     tables = evaluate_baselines(found.rows, tuple(baselines), output_dir=folder)
+    write_atomic(folder / "table.md", report(benchmark, found, tables))
     for name, asked in ask.items():
         tables[name] = asked(found.rows, folder)
         write_atomic(folder / "table.md", report(benchmark, found, tables))  # what is there, should the next one fail
-    write_atomic(folder / "table.md", report(benchmark, found, tables))
     return tables

@@ -14,7 +14,9 @@ imported before a function needs it, and templates and token counts need no torc
 from llmerge_helpers.models.adapter import (
     Lineage,
     Policy,
+    completion_budget,
     form_learned,
+    habits,
     in_words,
     is_adapter,
     load_policy,
@@ -47,8 +49,8 @@ from llmerge_helpers.models.memory import ModelSize
 
 __all__ = [
     "ChatTokenizer", "Completion", "Device", "Known", "Lineage", "Loaded", "ModelSize", "Plan", "Policy", "Sampling",
-    "base_identity", "choose_base_model", "complete", "form_learned", "found_device", "in_words", "is_adapter",
-    "is_small", "known_model", "load_base", "load_chat_tokenizer", "load_for_evaluation", "load_policy",
-    "load_tokenizer", "locate", "merge_adapter", "model_size", "new_policy", "own_sampling", "read_lineage",
-    "render_prompt", "stages", "trainable_parameters", "training_text",
+    "base_identity", "choose_base_model", "complete", "completion_budget", "form_learned", "found_device", "habits",
+    "in_words", "is_adapter", "is_small", "known_model", "load_base", "load_chat_tokenizer", "load_for_evaluation",
+    "load_policy", "load_tokenizer", "locate", "merge_adapter", "model_size", "new_policy", "own_sampling",
+    "read_lineage", "render_prompt", "stages", "trainable_parameters", "training_text",
 ]  # fmt: skip

@@ -220,6 +220,12 @@ def completion_budget(lineage: Mapping[str, int]) -> int:
     return max(64, (lineage.get("completion_tokens_95") or 400) * 9 // 8)
 
 
+def habits(model: str) -> tuple[int, Form]:
+    """How many tokens a reply of a model may take, and the form in which it is asked; of a base, the usual."""
+    lineage = read_lineage(model) if is_adapter(model) else {}
+    return completion_budget(lineage), form_learned(lineage)
+
+
 def in_words(form: Form) -> str:
     """A form as it stands in a sentence.
 

@@ -134,10 +134,9 @@ class Model:
 
     def _from_weights(self, conflicts: Sequence[Conflict]) -> list[list[_Drawn]]:
         from llmerge_helpers import models
-        from llmerge_helpers.training import completion_budget
 
-        lineage = models.read_lineage(self.name) if models.is_adapter(self.name) else {}
-        budget, form = self.max_new_tokens or completion_budget(lineage), models.form_learned(lineage)
+        usual, form = models.habits(self.name)
+        budget = self.max_new_tokens or usual
         network, tokenizer, _ = models.load_for_evaluation(self.name)
         chats: list[list[Message]] = [ask(asdict(conflict), form) for conflict in conflicts]
         prompts = [models.render_prompt(tokenizer, chat) for chat in chats]
