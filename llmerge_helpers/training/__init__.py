@@ -11,6 +11,7 @@ any time and goes on from its last checkpoint.
 900
 """
 
+from llmerge_helpers.models import completion_budget
 from llmerge_helpers.training.drawing import Tried, probe
 from llmerge_helpers.training.preferences import (
     dpo,
@@ -22,7 +23,7 @@ from llmerge_helpers.training.preferences import (
 )
 from llmerge_helpers.training.rejection import Round, Rounds, rounds
 from llmerge_helpers.training.rows import load_rows
-from llmerge_helpers.training.settings import GrpoSettings, PreferenceSettings, SftSettings, completion_budget
+from llmerge_helpers.training.settings import GrpoSettings, PreferenceSettings, SftSettings
 from llmerge_helpers.training.train import (
     Ready,
     Trained,

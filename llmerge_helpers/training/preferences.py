@@ -13,45 +13,45 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmerge_helpers import merges, models
+from llmerge_helpers import models
 from llmerge_helpers.conflicts import Message
 from llmerge_helpers.conflicts.prompts import form_of
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.models import Device, ModelSize, Plan, training_text
-from llmerge_helpers.models.adapter import adapter_folder, check_base
+from llmerge_helpers.models.adapter import check_base
 from llmerge_helpers.models.base import quiet
 from llmerge_helpers.models.chat import encode, trainer_prompt
-from llmerge_helpers.models.device import GIB, plan, world_size
+from llmerge_helpers.models.device import GIB, plan
 from llmerge_helpers.run import from_root, shown
 from llmerge_helpers.run.files import read_json, read_jsonl
 from llmerge_helpers.training.guards import check_quantization
 from llmerge_helpers.training.resume import fingerprint
-from llmerge_helpers.training.rows import LengthReport, ids_of, length_report, load_rows, refuse_unfinished
+from llmerge_helpers.training.rows import LengthReport, ids_of, length_report, load_rows
 from llmerge_helpers.training.settings import (
     MAX_LENGTH,
     PreferenceSettings,
-    accumulated,
-    check_numbers,
-    check_push,
-    check_report_to,
-    check_trl_arguments,
     chosen_learning_rate,
-    device_steps,
     settings_from,
-    whole_steps,
 )
-from llmerge_helpers.training.train import Ready, Trained, check_sharding, facts_of, fit, one_gpu
+from llmerge_helpers.training.train import (
+    Ready,
+    Trained,
+    check_form,
+    check_settings,
+    facts_of,
+    fit,
+    going_on_from,
+    length_of,
+    one_gpu,
+)
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
     from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
-WRONG = (
-    "incorrect_resolution",
-    "context_changed",
-    "unresolved",
-)  # whole replies that are none; a cut one tells nothing of its conflict
+# whole replies that are none; a cut one tells nothing of its conflict
+WRONG = ("incorrect_resolution", "context_changed", "unresolved")
 # bytes of a logit: TRL computes those of a whole batch here, in float32, with their gradient and one copy
 LOGIT = 12
 Line = Mapping[str, object]
@@ -119,17 +119,8 @@ def prepare_preferences(method: str, values: Mapping[str, object] | PreferenceSe
     """
     given = values if isinstance(values, PreferenceSettings) else settings_from(PreferenceSettings, dict(values))
     settings = replace(given, method=method, output_dir=given.output_dir or f"outputs/{method}_model")
-    check_numbers(settings)
-    check_sharding()
-    check_report_to(settings.report_to)
-    check_push(settings.push_to_hub)
-    check_trl_arguments(settings)
-    adapter = adapter_folder(settings.sft_model)
-    refuse_unfinished(adapter, "03_sft_train")
-    if adapter == from_root(settings.output_dir):
-        raise LlmergeError(f"sft_model and output_dir are both {settings.output_dir}: choose another output_dir.")
-    lineage, split = models.read_lineage(adapter), merges.split_of(settings.dataset)
-    merges.check_same_split(lineage.get("split"), split, adapter, settings.dataset)
+    check_settings(settings)
+    adapter, lineage, split = going_on_from(settings)
     lines = lines_of(method, settings.dataset)[: settings.limit or None]
     wrong = [line for line in lines if method == "dpo" or not line["label"]]
     if not wrong or len(wrong) == len(lines) and method == "kto":
@@ -138,11 +129,7 @@ def prepare_preferences(method: str, values: Mapping[str, object] | PreferenceSe
             f"{held}: {method} needs right and wrong ones, so run 01_generate with samples above 1, and 02 again."
         )
     form = form_of(lines[0]["prompt"])
-    if form != (learned := models.form_learned(lineage)):
-        raise LlmergeError(
-            f"{settings.sft_model} has learned to answer {models.in_words(learned)}, and {settings.dataset} asks "
-            f"{models.in_words(form)}: run 03_sft_train on the data set that 02 wrote beside it."
-        )
+    check_form(settings, form, lineage)
     device, name = models.found_device(), settings.base_model or lineage["base_model"]
     folder = models.locate(name)
     check_base(adapter, lineage, folder)
@@ -152,11 +139,9 @@ def prepare_preferences(method: str, values: Mapping[str, object] | PreferenceSe
         train, report = _encoded(tokenizer, lines, longest)
     planned = _plan(device, size, settings, adapter, min(longest, report["longest"]), name)
     check_quantization(settings.load_in_4bit)
-    accumulation = accumulated(settings.gradient_accumulation_steps, planned, len(train) * settings.epochs)
-    whole = whole_steps(len(train), planned.batch_size * accumulation * world_size(), settings.epochs)
-    steps = device_steps(settings.max_steps, f"sft {form.style}", device, whole)
+    length = length_of(settings, planned, len(train), device, form)
     rate = chosen_learning_rate(settings.learning_rate, "grpo", size)
-    chosen = {"max_steps": steps, "learning_rate": rate, "max_length": longest, "method": method}
+    chosen = {"max_steps": length["max_steps"], "learning_rate": rate, "max_length": longest, "method": method}
     chosen |= {"adapter": lineage.get("adapter_hash"), "data": fingerprint(train)}
     return ReadyPreference(
         settings=settings,
@@ -165,10 +150,8 @@ def prepare_preferences(method: str, values: Mapping[str, object] | PreferenceSe
         tokenizer=tokenizer,
         train=train.remove_columns("id"),
         rows=report,
-        max_steps=steps,
-        total_steps=steps if steps > 0 else whole,
+        **length,
         learning_rate=rate,
-        accumulation=accumulation,
         output_dir=from_root(settings.output_dir),
         split=split.fingerprint if split else lineage.get("split", ""),
         form=form,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.merges.dataset import write_dataset
-from llmerge_helpers.models import Completion, Sampling, read_lineage
+from llmerge_helpers.models import Completion, Sampling, completion_budget, read_lineage
 from llmerge_helpers.models.adapter import adapter_folder
 from llmerge_helpers.models.device import world_size
 from llmerge_helpers.rewards import format_reward
@@ -19,7 +19,7 @@ from llmerge_helpers.run.files import read_json, room_beside
 from llmerge_helpers.training.drawing import draw, is_right
 from llmerge_helpers.training.resume import FINISHED, SETTINGS_FILE
 from llmerge_helpers.training.rows import grpo_rows, load_rows
-from llmerge_helpers.training.settings import GrpoSettings, SftSettings, completion_budget
+from llmerge_helpers.training.settings import GrpoSettings, SftSettings
 from llmerge_helpers.training.train import ReadySft, prepare_sft, sft
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from typing import TypeAlias, TypeVar
 
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.models import Device, ModelSize, Plan
-from llmerge_helpers.models.adapter import completion_budget as completion_budget  # handed on
 from llmerge_helpers.models.device import world_size
 from llmerge_helpers.run import check_type, secret
 
@@ -126,12 +125,8 @@ class PreferenceSettings:
     trl_arguments: dict[str, object] = dataclasses.field(default_factory=dict)  # of KTOConfig or DPOConfig
 
 
-MEASURED = (
-    "n_heldout",
-    "draws",
-    "base_tokens",
-    "minutes",
-)  # what a notebook measures with changes nothing that is learned
+# what a notebook measures with changes nothing that is learned
+MEASURED = ("n_heldout", "draws", "base_tokens", "minutes")
 Settings = TypeVar("Settings", SftSettings, GrpoSettings, PreferenceSettings)
 AnySettings: TypeAlias = SftSettings | GrpoSettings | PreferenceSettings
 

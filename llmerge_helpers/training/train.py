@@ -18,13 +18,21 @@ from fnmatch import fnmatch
 from functools import partial, update_wrapper
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from llmerge_helpers import merges, models
 from llmerge_helpers.conflicts import Form
 from llmerge_helpers.conflicts.prompts import FULL, form_of
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.models import Plan, Policy, render_prompt, trainable_parameters
+from llmerge_helpers.models import (
+    Device,
+    Lineage,
+    Plan,
+    Policy,
+    completion_budget,
+    render_prompt,
+    trainable_parameters,
+)
 from llmerge_helpers.models.adapter import (
     Pristine,
     adapter_folder,
@@ -63,6 +71,7 @@ from llmerge_helpers.training.settings import (
     MEASURED,
     AnySettings,
     GrpoSettings,
+    PreferenceSettings,
     SftSettings,
     accumulated,
     batches_at_once,
@@ -71,7 +80,6 @@ from llmerge_helpers.training.settings import (
     check_report_to,
     check_trl_arguments,
     chosen_learning_rate,
-    completion_budget,
     device_steps,
     group_batches,
     settings_from,
@@ -303,11 +311,7 @@ class ReadyGrpo(Ready):
 def prepare_sft(values: Mapping[str, object] | SftSettings) -> ReadySft:
     """Check settings, data, model and device for SFT; what is wrong is an `LlmergeError` of one sentence."""
     settings = values if isinstance(values, SftSettings) else settings_from(SftSettings, values)
-    check_numbers(settings)
-    check_sharding()
-    check_report_to(settings.report_to)
-    check_push(settings.push_to_hub)
-    check_trl_arguments(settings)
+    check_settings(settings)
     data = load_rows(settings.dataset, made_by="02_inspect_and_prepare")
     device = models.found_device()
     name = models.choose_base_model(settings.base_model, device.gpu_gib)
@@ -334,13 +338,10 @@ def prepare_sft(values: Mapping[str, object] | SftSettings) -> ReadySft:
     if held_out is not None and len(held_out):
         with suppress(LlmergeError):  # none fits: nothing to evaluate on, and no reason to stop
             validation, _ = encode_rows(tokenizer, list(held_out)[: max(8, len(train) // 10)], max_length)
-    accumulation = accumulated(settings.gradient_accumulation_steps, planned, len(train) * settings.epochs)
-    rows_a_step = planned.batch_size * accumulation * world_size()
-    whole = whole_steps(len(train), rows_a_step, settings.epochs)
-    steps = device_steps(settings.max_steps, f"sft {form.style}", device, whole)
+    length = length_of(settings, planned, len(train), device, form)
     rate = chosen_learning_rate(settings.learning_rate, "sft", size)
     tokens = fingerprint(train.select_columns(["input_ids", "labels"]))
-    chosen = {"max_steps": steps, "learning_rate": rate, "max_length": max_length}
+    chosen = {"max_steps": length["max_steps"], "learning_rate": rate, "max_length": max_length}
     split = merges.split_of(settings.dataset)
     return ReadySft(
         settings=settings,
@@ -349,10 +350,8 @@ def prepare_sft(values: Mapping[str, object] | SftSettings) -> ReadySft:
         tokenizer=tokenizer,
         train=train,
         rows=report,
-        max_steps=steps,
-        total_steps=steps if steps > 0 else whole,
+        **length,
         learning_rate=rate,
-        accumulation=accumulation,
         output_dir=from_root(settings.output_dir),
         split=split.fingerprint if split else "",
         form=form,
@@ -367,30 +366,13 @@ def prepare_sft(values: Mapping[str, object] | SftSettings) -> ReadySft:
 def prepare_grpo(values: Mapping[str, object] | GrpoSettings) -> ReadyGrpo:
     """Check settings, data, adapter, base and device for GRPO; what is wrong is an `LlmergeError` of one sentence."""
     settings = values if isinstance(values, GrpoSettings) else settings_from(GrpoSettings, values)
-    check_numbers(settings)
-    check_sharding()
-    check_report_to(settings.report_to)
-    check_push(settings.push_to_hub)
-    check_trl_arguments(settings)
+    check_settings(settings)
     if settings.num_generations == 1:
         raise LlmergeError(f"num_generations is {settings.num_generations}: a group needs at least 2 to compare.")
     data = load_rows(settings.dataset, made_by="02_inspect_and_prepare")
-    adapter = adapter_folder(settings.sft_model)
-    refuse_unfinished(adapter, "03_sft_train")
-    if adapter == from_root(settings.output_dir):
-        raise LlmergeError(
-            f"sft_model and output_dir are both {settings.output_dir}: choose another output_dir, so that the SFT "
-            "adapter stays what it is."
-        )
-    lineage = models.read_lineage(adapter)
-    split = merges.split_of(settings.dataset)
-    merges.check_same_split(lineage.get("split"), split, adapter, settings.dataset)
+    adapter, lineage, split = going_on_from(settings)
     form = form_of(data["train"][0].get("prompt") or [])
-    if form != (learned := models.form_learned(lineage)):
-        raise LlmergeError(
-            f"{settings.sft_model} has learned to answer {models.in_words(learned)}, and {settings.dataset} asks "
-            f"{models.in_words(form)}: run 03_sft_train on the data set that 02 wrote beside it."
-        )
+    check_form(settings, form, lineage)
     device = models.found_device()
     name = settings.base_model or lineage["base_model"]
     folder = models.locate(name)
@@ -450,6 +432,56 @@ def prepare_grpo(values: Mapping[str, object] | GrpoSettings) -> ReadyGrpo:
     chosen = {"max_steps": ready.max_steps, "learning_rate": rate, "max_prompt_tokens": max_prompt_tokens}
     chosen |= {"max_completion_length": budget, "adapter": lineage.get("adapter_hash"), "data": fingerprint(train)}
     return replace(ready, facts=facts_of(used, ready.plan, **chosen)).with_room()
+
+
+def check_settings(settings: AnySettings) -> None:
+    """Raise `LlmergeError` for what is wrong whatever the data, the model and the device are."""
+    check_numbers(settings)
+    check_sharding()
+    check_report_to(settings.report_to)
+    check_push(settings.push_to_hub)
+    check_trl_arguments(settings)
+
+
+def going_on_from(settings: GrpoSettings | PreferenceSettings) -> tuple[Path, Lineage, merges.Split | None]:
+    """The SFT adapter of a run that goes on from one, its lineage, and the split of the data, which is the same."""
+    adapter = adapter_folder(settings.sft_model)
+    refuse_unfinished(adapter, "03_sft_train")
+    if adapter == from_root(settings.output_dir):
+        raise LlmergeError(
+            f"sft_model and output_dir are both {settings.output_dir}: choose another output_dir, so that the SFT "
+            "adapter stays what it is."
+        )
+    lineage, split = models.read_lineage(adapter), merges.split_of(settings.dataset)
+    merges.check_same_split(lineage.get("split"), split, adapter, settings.dataset)
+    return adapter, lineage, split
+
+
+def check_form(settings: GrpoSettings | PreferenceSettings, form: Form, lineage: Lineage) -> None:
+    """Raise `LlmergeError` where the data asks in another form than the SFT adapter has learned."""
+    if form != (learned := models.form_learned(lineage)):
+        raise LlmergeError(
+            f"{settings.sft_model} has learned to answer {models.in_words(learned)}, and {settings.dataset} asks "
+            f"{models.in_words(form)}: run 03_sft_train on the data set that 02 wrote beside it."
+        )
+
+
+class Length(TypedDict):
+    """How long a run over rows is; `max_steps` is -1 for all epochs."""
+
+    accumulation: int
+    max_steps: int
+    total_steps: int
+
+
+def length_of(
+    settings: SftSettings | PreferenceSettings, planned: Plan, rows: int, device: Device, form: Form
+) -> Length:
+    """How long a run over so many rows is, with this plan on this device."""
+    accumulation = accumulated(settings.gradient_accumulation_steps, planned, rows * settings.epochs)
+    whole = whole_steps(rows, planned.batch_size * accumulation * world_size(), settings.epochs)
+    steps = device_steps(settings.max_steps, f"sft {form.style}", device, whole)
+    return Length(accumulation=accumulation, max_steps=steps, total_steps=steps if steps > 0 else whole)
 
 
 def check_sharding() -> None:
