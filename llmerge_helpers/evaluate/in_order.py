@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from llmerge_helpers.baselines import ask, rules_in_merge
-from llmerge_helpers.conflicts import Conflict, Decided, Form, Row, render_reply, so_far
+from llmerge_helpers.conflicts import Conflict, Decided, Form, Row, so_far
 from llmerge_helpers.errors import LlmergeError
-from llmerge_helpers.evaluate.measure import OUTPUT_DIR, Line, Replied, judged, resolved, saved
+from llmerge_helpers.evaluate.measure import OUTPUT_DIR, Line, Replied, judged, resolved, saved, written
 from llmerge_helpers.generate import Teacher, generate
 from llmerge_helpers.merges import by_merge
 from llmerge_helpers.models import Completion, Loaded, complete, render_prompt
@@ -126,8 +126,8 @@ def by_teacher(teacher: Teacher, form: Form, options: Mapping[str, object]) -> A
         replies = dict.fromkeys(range(len(turns)), Completion("", "stop", 0))
         for result in results:
             if result.sample == 0 and (reply := result.reply) is not None:
-                text = render_reply(reply.reasoning, reply.answer) if reply.reasoning else reply.answer
                 tokens = result.usage.get("completion_tokens") or 0
+                text = written(reply.reasoning, reply.answer)
                 replies[result.index] = Completion(text, result.finish_reason or "stop", tokens)
         return list(replies.values())
 

@@ -310,7 +310,7 @@ def _replied(name: str, rows: Sequence[Row], results: Sequence[Result]) -> Itera
         i = numbers.setdefault(result.index, len(numbers))
         reply, text = result.reply, ""
         if reply is not None:
-            text = render_reply(reply.reasoning, reply.answer) if reply.reasoning else reply.answer
+            text = written(reply.reasoning, reply.answer)
         tokens = (result.usage or {}).get("completion_tokens") or 0
         model = result.served_model or result.requested_model
         replied = Replied(result.key, text, result.finish_reason or "", tokens, model)
@@ -329,8 +329,7 @@ def examples_tables(runs: Mapping[str, Sequence[Example]]) -> dict[str, pd.DataF
         lines = []
         kept = [example for example in examples if example["id"] in place]
         for example in sorted(kept, key=lambda each: (place[each["id"]], each.get("sample") or 0)):
-            verdict, text = example["verdict"], example["answer"]
-            text = render_reply(example["reasoning"], text) if example["reasoning"] else text
+            verdict, text = example["verdict"], written(example["reasoning"], example["answer"])
             tokens = (example.get("usage") or {}).get("completion_tokens") or 0
             model = example.get("served_model") or example.get("model") or ""
             replied = Replied(example.get("key") or "", text, example.get("finish_reason") or "", tokens, model)
@@ -440,6 +439,11 @@ def _line(name: str, row: Row, i: int, replied: Replied, verdict: Verdict) -> Li
         "sample": 0,
         "confidence": replied.confidence,
     }
+
+
+def written(reasoning: str, answer: str) -> str:
+    """A reply as one text; of a teacher that tells no reasoning, the answer alone."""
+    return render_reply(reasoning, answer) if reasoning else answer
 
 
 def resolved(conflict: Conflict, hunk: str | None) -> str:
