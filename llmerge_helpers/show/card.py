@@ -193,6 +193,10 @@ class ConflictView:
     # three ways to show it
 
     def _repr_html_(self) -> str:
+        return STYLE + self.html()
+
+    def html(self) -> str:
+        """The card without its style sheet, for a page that has it."""
         panes = [
             f'<td style="{_TD}"><b>{_escaped(title)}</b>{self._pane(title, x)}</td>' for title, x in self._sections
         ]
@@ -204,7 +208,7 @@ class ConflictView:
         verdict, _, rest = self.heading.partition(" · ")
         why = f"<div>{_escaped(self.why)}</div>" if self.why else ""
         return (
-            f"{STYLE}<div class=llm><div><b>{_escaped(verdict)}</b> · {_escaped(rest)}</div>{why}"
+            f"<div class=llm><div><b>{_escaped(verdict)}</b> · {_escaped(rest)}</div>{why}"
             f"<table>{table}</table>{folded}</div>"
         )
 

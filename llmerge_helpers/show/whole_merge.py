@@ -77,8 +77,7 @@ class MergeView:
             body.append("".join(f'<td style="{_TD}">{html.escape(str(cell))}</td>' for cell in cells))
         rows = "".join(f'<tr style="background:none">{cells}</tr>' for cells in (head, *body))
         cards = "".join(
-            f"<details><summary>{html.escape(clip(step.place, 90))}</summary>"
-            f"{ConflictView(row)._repr_html_().replace(STYLE, '')}</details>"
+            f"<details><summary>{html.escape(clip(step.place, 90))}</summary>{ConflictView(row).html()}</details>"
             for step, row in zip(self.steps, self.rows, strict=False)
         )
         return (
