@@ -20,6 +20,7 @@ from llmerge_helpers.verdict.tokens import parses
 # nothing that a repository's config names is run, and nothing is fetched or written
 _READ_ONLY = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", "-c", "protocol.allow=never")
 _GIT_SECONDS = 20
+_ENCODINGS = ("latin-1", "cp1252", "gb18030", "big5", "cp932", "euc_jp", "cp949", "koi8-r", "cp1251")
 
 
 def decoded(data: bytes) -> tuple[str, str]:
@@ -31,11 +32,8 @@ def decoded(data: bytes) -> tuple[str, str]:
     try:
         return data.decode("utf-8"), "utf-8"
     except UnicodeDecodeError:
-        pass
-    both = decode_both(data, data)
-    for encoding in (
-        ("latin-1", "cp1252", "gb18030", "big5", "cp932", "euc_jp", "cp949", "koi8-r", "cp1251") if both else ()
-    ):
+        both = decode_both(data, data)
+    for encoding in _ENCODINGS if both else ():
         if encoding_fits(data, both[0], encoding):
             return both[0], encoding
     return data.decode("latin-1"), "latin-1"

@@ -56,18 +56,26 @@ class Opened:
             return self.before
         return resolved(self.text, chosen, self.size).encode(self.encoding)
 
-    def fits(self, number: int, text: str) -> bool:
-        """True if the file can be written with this choice, and still parses where it did with either side."""
+    def choosing(self, number: int, text: str | None) -> list[str | None]:
+        """What is chosen once `text` is taken for a conflict."""
+        return [*self.chosen[:number], text, *self.chosen[number + 1 :]]
+
+    def holds(self, text: str) -> bool:
+        """True if the encoding of the file has all characters of a text."""
         try:
             text.encode(self.encoding)
         except UnicodeEncodeError:
             return False
-        tried = [*self.chosen[:number], text, *self.chosen[number + 1 :]]
-        return that_parse(self.text, tried, self.shown, self.size)[number] is not None
+        return True
+
+    def fits(self, number: int, text: str) -> bool:
+        """True if the file can be written with this choice, and still parses where it did with either side."""
+        tried = self.choosing(number, text)
+        return self.holds(text) and that_parse(self.text, tried, self.shown, self.size)[number] is not None
 
     def take(self, number: int, text: str) -> None:
         """Choose `text` for a conflict, and write the file: whole, or not at all, with what it was beside it."""
-        chosen = [*self.chosen[:number], text, *self.chosen[number + 1 :]]
+        chosen = self.choosing(number, text)
         data = self.bytes_with(chosen)
         try:
             if self.path.read_bytes() != self.saved:
@@ -230,9 +238,7 @@ class Session:
             if text is None:
                 continue
             if word in ("o", "t", "e") and not file.fits(number, text):
-                try:
-                    text.encode(file.encoding)
-                except UnicodeEncodeError:
+                if not file.holds(text):
                     self.screen.say(f"It holds characters that {file.encoding} has not.", "warn")
                     continue
                 if self.screen.answer("The file does not parse with it. Take it? [y/N] ").strip().lower()[:1] != "y":
@@ -308,16 +314,9 @@ def _run(given: argparse.Namespace, screen: Screen) -> int:
     _check(given)
     merge, files, others = _files_of(given)
     unattended = given.yes_above is not None or given.write
-    prints = (
-        given.printed
-        or given.diff
-        or (
-            not unattended
-            and not given.git
-            and len(given.file) == 1
-            and not (sys.stdin.isatty() and sys.stdout.isatty())
-        )
-    )
+    one_file = len(given.file) == 1 and not given.git and not unattended
+    piped = not (sys.stdin.isatty() and sys.stdout.isatty())
+    prints = given.printed or given.diff or (one_file and piped)
     if not prints and not unattended and not (sys.stdin.isatty() and screen.out.isatty()):
         raise LlmergeError("there is no terminal to ask in: give --yes-above 0.9, --write, --print or --diff.")
     model = _model_of(given, asks_nobody=unattended)
@@ -426,7 +425,7 @@ def _print(session: Session, given: argparse.Namespace) -> int:
         for number in range(len(file.chosen)):
             told = session.told(file, number)
             if sure(told, above) or (told.text is not None and told.confidence is None and given.yes_above is None):
-                file.chosen = [*file.chosen[:number], told.text, *file.chosen[number + 1 :]]
+                file.chosen = file.choosing(number, told.text)
         left, count = left + file.left, count + len(file.chosen)
         data = file.bytes_with(file.chosen)
         if given.diff:
