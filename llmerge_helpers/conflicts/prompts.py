@@ -271,9 +271,9 @@ def _unquote(path: str) -> str:
 class Reply:
     """A reply in two parts; `source` says where the reasoning came from.
 
-    It is reasoning_content, reasoning or reasoning_details (fields of an API message), thinking_parts (of a content in
-    parts), think_tags, prose (the words before the first code block) or none. `truncated`: the reasoning was never
-    closed.
+    It is reasoning_content, reasoning, reasoning_details or thinking (fields of an API message), thinking_parts (of a
+    content in parts), think_tags (a model's own marks included), prose (the words before the first code block) or none.
+    `truncated`: the reasoning was never closed.
     """
 
     reasoning: str
@@ -295,7 +295,7 @@ def split_reply(message: str | Mapping[str, object]) -> Reply:
     parts = message.get("content")
     thought = [part for part in parts if _is_thought(part)] if isinstance(parts, list | tuple) else []
     content = _text_of([part for part in parts if not _is_thought(part)] if thought else parts)
-    fields = [(name, message.get(name)) for name in ("reasoning_content", "reasoning", "reasoning_details")]
+    fields = [(name, message.get(name)) for name in _FIELDS]
     for source, value in [*fields, ("thinking_parts", thought)]:
         reasoning = _text_of(value).strip()
         if reasoning:
@@ -309,6 +309,9 @@ def split_reply(message: str | Mapping[str, object]) -> Reply:
     return _split_text(content)
 
 
+_FIELDS = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
+
+
 def _is_thought(part: object) -> bool:
     kinds = ("thinking", "thought", "reasoning", "reasoning_content", "think")
     return isinstance(part, Mapping) and (part.get("type") in kinds or part.get("thought") is True)
@@ -319,10 +322,25 @@ _OPEN = re.compile(rf"(?<![^`]`)<(?P<name>{_NAMES})(?:\s[^<>\n]*)?(?<!/)>", re.I
 _OPEN_LINE = re.compile(rf"^[ \t]*{_OPEN.pattern}", re.IGNORECASE | re.MULTILINE)
 _CLOSE = re.compile(rf"(?<![^`]`)</(?P<name>{_NAMES})\s*>", re.IGNORECASE)
 _CLOSE_LINE = re.compile(rf"^[ \t]*{_CLOSE.pattern}[ \t\r]*$", re.IGNORECASE | re.MULTILINE)
+# Marks of reasoning that are no tags, and stay in the text where a server does not know the model: Magistral, Seed-OSS,
+# Kimi, OpenThinker, Command, gpt-oss. They count at the very start of a reply only.
+_MARKS = (
+    ("[THINK]", "[/THINK]"),
+    ("<seed:think>", "</seed:think>"),
+    ("◁think▷", "◁/think▷"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
+)
+_BEFORE_FINAL = re.compile(r"<\|end\|>(?:<\|start\|>assistant)?\s*\Z")
 _MOST_THOUGHTS = 20  # blocks of reasoning in one reply, so that a hostile one takes no time
 
 
 def _split_text(text: str) -> Reply:
+    start = text.lstrip()
+    for opening, closing in _MARKS:
+        if start.startswith(opening):
+            return _split_marked(start[len(opening) :], closing)
     thoughts: list[str] = []
     rest = text
     while len(thoughts) < _MOST_THOUGHTS:
@@ -345,6 +363,15 @@ def _split_text(text: str) -> Reply:
     first = blocks[0].start if blocks else 0
     prose = text[:first].strip()
     return Reply(prose, _trim(text[first:]), "prose") if prose else Reply("", _trim(text), "none")
+
+
+def _split_marked(text: str, closing: str) -> Reply:
+    """The reply behind the mark that opens its reasoning; a mark that a code block quotes does not close it."""
+    pattern = re.compile(re.escape(closing))
+    found = next(outside_code(pattern, text, fences(text)), None) or pattern.search(text)
+    if not found:
+        return Reply(text.strip(), "", "think_tags", truncated=True)
+    return Reply(_BEFORE_FINAL.sub("", text[: found.start()]).strip(), _trim(text[found.end() :]), "think_tags")
 
 
 def _joined(thoughts: list[str]) -> str:
