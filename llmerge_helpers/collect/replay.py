@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -310,12 +311,16 @@ class Workshop:
         """The first `most` bytes of what a git command says; nothing where it fails for what the repository is."""
         command, environment = self._command(*arguments), self._environment
         pipe = subprocess.PIPE
-        with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe) as process:
+        with (
+            ThreadPoolExecutor(1, "complaints") as beside,  # git waits until somebody reads what it complains of
+            subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe) as process,
+        ):
+            complaints = beside.submit(process.stderr.read)
             said = process.stdout.read(most)
             ended = len(said) < most
             if not ended:
                 process.kill()
-            trouble = process.stderr.read()
+            trouble = complaints.result()
         if ended:
             check_machine(trouble.decode("utf-8", "replace"), process.returncode, self.where)
         return said.decode("utf-8", "replace")

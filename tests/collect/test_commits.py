@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from shutil import which
+
 from histories import History
 
 from llmerge_helpers.collect import collect, collect_repository
@@ -58,3 +61,17 @@ def test_it_goes_through_parts_and_a_data_set(tmp_path):
     # parts that were made before, without it, are found as before
     assert mining_options(5, None) == {"context_lines": 5, "languages": [], "wholesale": False}
     assert part_key(["a"], mining_options(5, None, context=True)) != part_key(["a"], mining_options(5, None))
+
+
+def test_a_git_that_complains_without_end_is_not_waited_for_for_ever(tmp_path, monkeypatch):
+    repo = history().build(tmp_path / "repo")
+    rows = list(collect_repository(repo, context=True))
+    script, folder = (
+        f'case "$*" in *" log "*|*" diff "*) yes warning | head -c 200000 >&2;; esac\nexec {which("git")} "$@"\n',
+        tmp_path / "bin",
+    )
+    folder.mkdir()
+    (folder / "git").write_text(f"#!/bin/sh\n{script}")
+    (folder / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    assert list(collect_repository(repo, context=True)) == rows
