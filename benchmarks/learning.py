@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 ROOM = 16  # tokens of a reply beyond the longest of training
-A_MERGE = 4  # conflicts of one merge at most: they are alike, and a few large merges would speak for all
+IN_MERGE = "rules in the merge"
+BESIDE = "ours", "rules", IN_MERGE
+SIBLINGS = 3  # earlier conflicts of the merge in a question that tells of them
 VALIDATION = 100  # rows of training repositories, whole merges, by which plans are calibrated
 BATCH, RATE, RANK = 8, 1.0e-3, 16
 SAVE_S = 30.0  # processor time after which a run is saved
@@ -62,6 +64,7 @@ ARMS = {
     "diffs, hints": Arm(Form("compact", "diffs", hints=True)),
     "sides, rules teach": Arm(Form("compact"), "rules"),
     "sides, swapped": Arm(Form("compact"), swapped=True),
+    "hints, siblings": Arm(HINTS._replace(siblings=SIBLINGS)),
 }
 
 
@@ -69,17 +72,30 @@ ARMS = {
 
 
 def short_rows(paths: list[str], work: Path, context_lines: int, most: int) -> list[Row]:
-    """Every labelled conflict of the repositories whose question, hints included, and reply take `most` tokens."""
+    """Every labelled conflict of the repositories whose question, hints included, and reply take `most` tokens.
+
+    Each carries what was decided before it in its merge, by long conflicts too (`earlier`), and what the rules would
+    put in its place, knowing that (`in_merge`).
+    """
     from llmerge_helpers import models
-    from llmerge_helpers.baselines import ask
+    from llmerge_helpers.baselines import ask, rules_in_merge
     from llmerge_helpers.collect import collect
+    from llmerge_helpers.conflicts import Decided, so_far
+    from llmerge_helpers.merges import by_merge
 
     tokenizer = models.load_tokenizer(models.locate(MODEL))
+    found = list(collect(paths, work / "parts", context_lines=context_lines, workers=1).rows())
     rows = []
-    for row in collect(paths, work / "parts", context_lines=context_lines, workers=1).rows():
+    for number, before in ((n, merge[:k]) for merge in by_merge(found) for k, n in enumerate(merge)):
+        row = found[number]
         if len(row["question"]) + len(row["resolution"]) > 6 * most:
             continue
-        row = {name: row[name] for name in (*TEXTS, *KEPT)}
+        conflict = Conflict.of(row)
+        decided = [Decided(Conflict.of(found[n]), found[n]["resolution"]) for n in before]
+        row = {name: row[name] for name in (*TEXTS, *KEPT)} | {
+            "earlier": so_far(decided, conflict, SIBLINGS),
+            "in_merge": rules_in_merge(decided, conflict).resolution,
+        }
         reply = render_compact(Conflict.of(row), row["resolution"])
         given, learned = models.training_text(tokenizer, ask(row, HINTS), reply)
         if len(tokenizer(given + learned)["input_ids"]) <= most:
@@ -87,15 +103,18 @@ def short_rows(paths: list[str], work: Path, context_lines: int, most: int) -> l
     return rows
 
 
-KEPT = ("id", "repository", "family", "merge_commit", "path", "language", "kind", "resolution", "question", "answer")
+KEPT = (
+    "id", "repository", "family", "merge_commit", "path", "language", "kind", "resolution", "question", "answer",
+    "order", "hunk",
+)  # fmt: skip
 
 
-def some_of_each(rows: list[Row]) -> list[Row]:
-    """The first few rows of each merge."""
+def some_of_each(rows: list[Row], most: int) -> list[Row]:
+    """So many rows of each merge: they are alike, and a few large merges would speak for all."""
     from llmerge_helpers.merges.splits import merge_of
 
     numbers: Counter[str] = Counter()
-    return [row for row in rows if not numbers.update([merge_of(row)]) and numbers[merge_of(row)] <= A_MERGE]
+    return [row for row in rows if not numbers.update([merge_of(row)]) and numbers[merge_of(row)] <= most]
 
 
 def apart(train: list[Row], test: list[Row]) -> Iterator[Row]:
@@ -134,10 +153,10 @@ def data(work: Path, given: argparse.Namespace) -> None:
     shuffle = random.Random(0).shuffle
     test = short_rows(given.test, work, given.context_lines, given.max_length)
     shuffle(test)
-    test = some_of_each(test)[: given.n]
+    test = some_of_each(test, given.a_merge)[: given.n]
     train = short_rows(given.train, work, given.context_lines, given.max_length)
     shuffle(train)
-    train = some_of_each(list(apart(train, test)))
+    train = some_of_each(list(apart(train, test)), given.a_merge)
     held = {merge_of(row) for row in train[:VALIDATION]}
     validation = [row for row in train if merge_of(row) in held][: 3 * VALIDATION // 2]
     train = [row for row in train if merge_of(row) not in held]
@@ -163,7 +182,8 @@ def data(work: Path, given: argparse.Namespace) -> None:
         settings |= {"batch_size": BATCH, "lora_rank": RANK, "max_length": given.max_length, "save_steps": 40, **common}
         settings["rounds"] = int(teacher == "developers")  # of rejection sampling, on the GRPO data beside
         (work / f"sft_{teacher}.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    grpo = [{**row, "base": row["base"] or "", "prompt": ask(row, HINTS), "pass_rate": 0.5} for row in train]
+    plain = [{name: value for name, value in row.items() if name not in ("earlier", "in_merge")} for row in train]
+    grpo = [{**row, "base": row["base"] or "", "prompt": ask(row, HINTS), "pass_rate": 0.5} for row in plain]
     DatasetDict(train=Dataset.from_list(grpo)).save_to_disk(work / "grpo_developers")
     settings = {
         "dataset": str(work / "grpo_developers"),
@@ -380,23 +400,27 @@ def print_ablation(work: Path) -> None:
     rows = load(work)["test"]
     merges, rights = [merge_of(row) for row in rows], [right_plans(row) for row in rows]
 
-    def resolved(name: str) -> list[bool]:
-        hunks = [baselines.resolve(name, row) for row in rows]
+    def resolved(hunks: Sequence[str | None]) -> list[bool]:
         answers = [
             None if h is None else render_answer(Conflict.of(r).with_(h), r["language"])
             for h, r in zip(hunks, rows, strict=True)
         ]
         return [a is not None and verify(a, row).is_correct for a, row in zip(answers, rows, strict=True)]
 
-    found: dict[str, list[bool]] = {name: resolved(name) for name in ("ours", "theirs", "union", "rules")}
+    found: dict[str, list[bool]] = {
+        name: resolved([baselines.resolve(name, row) for row in rows]) for name in ("ours", "theirs", "union", "rules")
+    }
+    found[IN_MERGE] = resolved([row["in_merge"] for row in rows])
     merged = [text_of(Conflict.of(row), "token_merge") is not None for row in rows]
     found["token merge, else ours"] = [
         right["token_merge" if clean else "ours"] for right, clean in zip(rights, merged, strict=True)
     ]
     found["oracle of the seven plans"] = [any(right.values()) for right in rights]
-    print("| arm | rows | loss | right | against ours | against the rules | plans |\n|---|---:|---:|---|---|---|---|")
+    head = "arm", "rows", "loss", "right", *(f"against {name}" for name in BESIDE), "plans"
+    print(f"| {' | '.join(head)} |\n|---|---:|---:|{'---|' * (len(head) - 3)}")
     for name, right in found.items():
-        print(f"| {name} | | | {evaluate.rate(right, merges)} | | | |")
+        print(f"| {name} | | | {evaluate.rate(right, merges)} |{' |' * (len(BESIDE) + 1)}")
+    arms: dict[tuple[str, str], list[bool]] = {}
     for place in sorted((work / "ablation").glob("*.json")):
         arm = read_json(place)
         tested = scored(place.with_suffix(".test"), rows)
@@ -407,13 +431,24 @@ def print_ablation(work: Path) -> None:
             plans = chosen(tested, some, off)
             right = [each[plan] for each, plan in zip(rights, plans, strict=False)]
             groups = merges[: len(some)]
-            told = [
-                f"{100 * p['diff']:+.1f} ({100 * p['low']:+.1f} to {100 * p['high']:+.1f}), p = {p['p']:.2g}"
-                for p in (evaluate.paired(right, found[name][: len(some)], groups) for name in ("ours", "rules"))
-            ]
-            name = f"{arm['arm']}, {arm['minutes']:g} min, seed {arm['seed']}{how}"
+            told = [beside(right, found[name][: len(some)], groups) for name in BESIDE]
+            run = f"{arm['minutes']:g} min, seed {arm['seed']}{how}"
+            name = f"{arm['arm']}, {run}"
+            arms[arm["arm"], run] = right
             cells = name, arm["rows"], f"{arm['loss']:.2f}", evaluate.rate(right, groups), *told, dict(Counter(plans))
             print(f"| {' | '.join(map(str, cells))} |")
+    for (name, run), right in arms.items():
+        if name != "hints" and (other := arms.get(("hints", run))):
+            both = min(len(right), len(other))
+            print(f"{name} against hints, {run}: {beside(right[:both], other[:both], merges[:both])}")
+
+
+def beside(right: Sequence[bool], other: Sequence[bool], merges: Sequence[str]) -> str:
+    """By how many points one is better than the other on the same rows, with its interval and chance."""
+    from llmerge_helpers import evaluate
+
+    p = evaluate.paired(right, other, merges)
+    return f"{100 * p['diff']:+.1f} ({100 * p['low']:+.1f} to {100 * p['high']:+.1f}), p = {p['p']:.2g}"
 
 
 # ---- the longer runs
@@ -449,6 +484,7 @@ def main() -> None:
     parser.add_argument("--train", nargs="+", default=[])
     parser.add_argument("--test", nargs="+", default=[])
     parser.add_argument("--n", type=int, default=500, help="conflicts to test on")
+    parser.add_argument("--a-merge", type=int, default=4, help="conflicts of one merge at most")
     parser.add_argument("--max-length", type=int, default=240, help="tokens of a question with hints and its reply")
     parser.add_argument("--context-lines", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=6.0, help="processor time of an arm")
