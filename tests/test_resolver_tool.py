@@ -16,15 +16,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_resolver import body, git, in_conflict
 
-from llmerge_helpers import resolver
+from llmerge_helpers import models, resolver
 from llmerge_helpers.conflicts import Conflict, Decided, Hunk, make_hunk, parse
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.evaluate import keep_calibration
+from llmerge_helpers.evaluate.confidence import Calibration
 from llmerge_helpers.generate import pick
 from llmerge_helpers.resolver.confidence import levelled
 from llmerge_helpers.resolver.merge import merge_at
 from llmerge_helpers.resolver.proposals import Model, Proposal, sure, trained_model
 from llmerge_helpers.resolver.screen import Screen, visible
 from llmerge_helpers.resolver.tool import Session, opened
+from llmerge_helpers.run.files import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -283,6 +286,26 @@ def test_a_person_answers_in_a_terminal(tmp_path):
 def test_a_level_lies_between_its_neighbours():
     levels = [(0.2, 0.3), (0.8, 0.7), (0.9, 0.9)]
     assert [levelled(p, levels) for p in (0, 0.2, 0.5, 0.85, 1)] == [0.3, 0.3, 0.5, 0.8, 0.9]
+
+
+def test_a_trained_model_is_as_sure_as_03_measured(tmp_path, monkeypatch):
+    """Its words were 90 % likely, and such replies were right three times in four on the validation conflicts."""
+    asked = Conflict(before="x\n", ours="f(a, 2)\n", base="f(a, 1)\n", theirs="g(a, 1)\n", after="y\n", path="a.py")
+    reply = models.Completion("Both.\n```python\nx\ng(a, 2)\ny\n```\n", "stop", 9, 0.9)
+    monkeypatch.setattr(models, "load_for_evaluation", lambda name: (None, None, None))
+    monkeypatch.setattr(models, "render_prompt", lambda tokenizer, chat: "asked")
+    monkeypatch.setattr(models, "complete", lambda *given, **how: [reply])
+    (tmp_path / "adapter_config.json").write_text("{}")
+    lineage = {"stage": "sft", "base_model": "m", "adapter_hash": "a", "parents": []}
+    write_json(tmp_path / "lineage.json", lineage)
+    model = Model(str(tmp_path))
+    assert not model.calibrated and model.proposals([asked])[0].confidence is None
+    keep_calibration(tmp_path, Calibration(slope=0.5, conflicts=40))
+    [told] = model.proposals([asked])
+    assert model.calibrated and told.text == "g(a, 2)\n" and "40 validation conflicts" in told.why
+    assert told.confidence == pytest.approx(0.75)
+    write_json(tmp_path / "lineage.json", lineage | {"adapter_hash": "b"})  # it was trained again since
+    assert not model.calibrated and model.proposals([asked])[0].confidence is None
 
 
 def test_a_teacher_of_01_answers_and_its_agreement_is_the_confidence(tmp_path, monkeypatch):

@@ -12,7 +12,14 @@ with what was decided before: by the developers, or by the model alone.
 1
 """
 
-from llmerge_helpers.evaluate.confidence import agreement, by_confidence, calibrate, confidences
+from llmerge_helpers.evaluate.confidence import (
+    agreement,
+    by_confidence,
+    calibrate,
+    confidences,
+    keep_calibration,
+    kept_calibration,
+)
 from llmerge_helpers.evaluate.heldout import held_out, reader_examples, validation_rows
 from llmerge_helpers.evaluate.in_order import Turn, by_model, by_rules, by_teacher, evaluate_in_merges
 from llmerge_helpers.evaluate.intervals import Paired, Rate, estimate, paired, pass_at_k, rate, wilson
@@ -44,7 +51,8 @@ from llmerge_helpers.evaluate.tables import (
 __all__ = [
     "Paired", "Rate", "Turn", "agreement", "asked_rows", "by_confidence", "by_model", "by_rules", "by_teacher",
     "calibrate", "compare", "comparisons", "confidences", "estimate", "evaluate", "evaluate_baselines",
-    "evaluate_in_merges", "examples_tables", "held_out", "in_words", "load_evaluation", "merges_of", "paired",
-    "pass_at_k", "pass_rates", "rate", "rate_of", "reader_examples", "replies_table", "right", "samples_of", "shared",
-    "side_by_side", "summary", "teacher_tables", "validation_rows", "verdicts", "wilson", "with_baselines",
+    "evaluate_in_merges", "examples_tables", "held_out", "in_words", "keep_calibration", "kept_calibration",
+    "load_evaluation", "merges_of", "paired", "pass_at_k", "pass_rates", "rate", "rate_of", "reader_examples",
+    "replies_table", "right", "samples_of", "shared", "side_by_side", "summary", "teacher_tables", "validation_rows",
+    "verdicts", "wilson", "with_baselines",
 ]  # fmt: skip

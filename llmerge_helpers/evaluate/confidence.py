@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmerge_helpers.evaluate.tables import in_the_mean, rate_of
+from llmerge_helpers.models import is_adapter, read_lineage
+from llmerge_helpers.run import from_root
+from llmerge_helpers.run.files import read_json, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
+KEPT = "calibration.json"
 LEAST = 1e-6  # and as far from 1: a logarithm needs room
 
 
@@ -23,6 +28,7 @@ class Calibration(NamedTuple):
 
     slope: float = 1.0
     shift: float = 0.0
+    conflicts: int = 0  # on so many
 
     def __call__(self, confidence: float) -> float:
         return 1 / (1 + math.exp(-(self.slope * _log_odds(confidence) + self.shift)))
@@ -50,7 +56,24 @@ def calibrate(table: pd.DataFrame) -> Calibration:
         return float(np.mean(np.logaddexp(0, found) - wanted * found) + 0.01 * (line[0] - 1) ** 2)
 
     slope, shift = minimize(loss, (1.0, 0.0), method="L-BFGS-B", bounds=((0, None), (None, None))).x
-    return Calibration(float(slope), float(shift))
+    return Calibration(float(slope), float(shift), len(pairs))
+
+
+def keep_calibration(adapter: str | Path, calibration: Calibration) -> None:
+    """Write it beside the adapter that was measured, so that the resolver can say how sure that adapter is."""
+    if calibration.conflicts:
+        kept = {"adapter_hash": read_lineage(adapter).get("adapter_hash"), **calibration._asdict()}
+        write_json(from_root(adapter) / KEPT, kept)
+
+
+def kept_calibration(model: str | Path) -> Calibration | None:
+    """The calibration that was kept of an adapter; None for any other model, and where it was trained again since."""
+    if not is_adapter(model) or not (place := from_root(model) / KEPT).exists():
+        return None
+    kept = read_json(place)
+    if kept.pop("adapter_hash", None) != read_lineage(model).get("adapter_hash"):
+        return None
+    return Calibration(**kept)
 
 
 def confidences(table: pd.DataFrame, calibration: Calibration | None = None) -> list[tuple[float, bool]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import re
 from collections import Counter
@@ -15,6 +16,8 @@ from llmerge_helpers.baselines import ask, rules_in_merge
 from llmerge_helpers.baselines.rules import decide
 from llmerge_helpers.conflicts import Conflict, Decided, Message, has_markers, split_reply
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.evaluate import kept_calibration
+from llmerge_helpers.evaluate.confidence import Calibration
 from llmerge_helpers.generate import Teacher, generate, going_out
 from llmerge_helpers.resolver.confidence import LEAST, chance, features
 from llmerge_helpers.run import from_root
@@ -97,6 +100,11 @@ class Model:
     max_new_tokens: int = 0
 
     @property
+    def calibrated(self) -> bool:
+        """True if one answer tells how sure it is: 03 measured that on validation conflicts."""
+        return self.teacher is None and self.name != "rules" and kept_calibration(self.name) is not None
+
+    @property
     def label(self) -> str:
         """What it is called on the screen."""
         return self.teacher.label if self.teacher else self.name
@@ -142,18 +150,21 @@ class Model:
         prompts = [models.render_prompt(tokenizer, chat) for chat in chats]
         more = {} if self.samples == 1 else {"sampling": models.Sampling(temperature=0.7, top_p=0.95)}
         drawn: list[list[_Drawn]] = [[] for _ in conflicts]
+        known = kept_calibration(self.name)
         for number in range(self.samples):
             seed = {"seed": 1_000 * number} if more else {}
             replies = models.complete(network, tokenizer, prompts, max_new_tokens=budget, batch_size=4, **more, **seed)
             for n, (reply, conflict) in enumerate(zip(replies, conflicts, strict=True)):
                 text = proposal(reply.text, conflict, finish_reason=reply.finish_reason)
-                drawn[n].append(_Drawn(text, split_reply(reply.text).reasoning))
+                drawn[n].append(_Drawn(text, split_reply(reply.text).reasoning, known, reply.confidence))
         return drawn
 
 
 class _Drawn(NamedTuple):
     text: str | None
     reasoning: str
+    calibration: Calibration | None = None
+    likely: float = math.nan  # the mean probability of its tokens
 
 
 def _most(drawn: Sequence[_Drawn], conflict: Conflict, model: Model) -> Proposal:
@@ -164,6 +175,9 @@ def _most(drawn: Sequence[_Drawn], conflict: Conflict, model: Model) -> Proposal
         return Proposal(None, "None of its answers can be taken as it is.", None, model.label, told)
     text, many = counts.most_common(1)[0]
     reasoning = next(each.reasoning for each in drawn if each.text == text)
+    if len(drawn) == 1 and (known := drawn[0].calibration) and not math.isnan(drawn[0].likely):
+        why = f"So sure it is of its words, and so often it was right then on {known.conflicts} validation conflicts."
+        return Proposal(text, why, known(drawn[0].likely), model.label, reasoning)
     if len(drawn) == 1:
         why = "One answer was asked for, so nothing tells how sure it is."
         return Proposal(text, why, None, model.label, reasoning)

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from llmerge_helpers.conflicts import Conflict, Decided, Hunk, has_markers, parse
@@ -284,7 +284,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--model", default="", help="rules, a folder of an adapter or model, or a name that --base-url serves")
     add("--base-url", default="", help="any OpenAI-compatible endpoint; its key is read from OPENAI_API_KEY")
     add("--teacher", default="", help="a teacher of 01 by its name: deepseek, openai, rules")
-    add("--samples", type=int, default=0, help="answers a conflict (default: 1, and 5 with --yes-above)")
+    add(
+        "--samples",
+        type=int,
+        default=0,
+        help="answers a conflict (default: 1; 5 with --yes-above for a model that 03 has not calibrated)",
+    )
     add("--yes-above", type=float, metavar="P", help="take what is at least this sure, from 0 to 1, and ask nobody")
     add("--write", action="store_true", help=f"as --yes-above {LEAST}: what is more likely right than wrong")
     add("--print", action="store_true", dest="printed", help="print the file with its proposals, and write nothing")
@@ -414,7 +419,8 @@ def _model_of(given: argparse.Namespace, asks_nobody: bool) -> Model:
         return Model(teacher.model, None if teacher.name == "rules" else teacher, samples, given.max_new_tokens)
     if "rules" in (given.model, given.teacher):
         return Model()
-    return Model(trained_model(given.model), None, samples, given.max_new_tokens)
+    model = Model(trained_model(given.model), None, samples, given.max_new_tokens)
+    return replace(model, samples=1) if model.calibrated and not given.samples else model
 
 
 def _print(session: Session, given: argparse.Namespace) -> int:
