@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from llmerge_helpers.conflicts import Conflict, Form, Row
 from llmerge_helpers.conflicts.plans import SENTENCES, render_compact, text_of
-from llmerge_helpers.conflicts.prompts import TEXTS
+from llmerge_helpers.conflicts.prompts import OF_SIDES, TEXTS
 from llmerge_helpers.run.files import atomic_file, read_json, read_jsonl, write_json, write_jsonl
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ ARMS = {
     "sides, rules teach": Arm(Form("compact"), "rules"),
     "sides, swapped": Arm(Form("compact"), swapped=True),
     "hints, siblings": Arm(HINTS._replace(siblings=SIBLINGS)),
+    "hints, messages": Arm(HINTS._replace(context="message")),
+    "hints, commits": Arm(HINTS._replace(context="both")),
 }
 
 
@@ -84,7 +86,7 @@ def short_rows(paths: list[str], work: Path, context_lines: int, most: int) -> l
     from llmerge_helpers.merges import by_merge
 
     tokenizer = models.load_tokenizer(models.locate(MODEL))
-    found = list(collect(paths, work / "parts", context_lines=context_lines, workers=1).rows())
+    found = list(collect(paths, work / "parts", context_lines=context_lines, workers=1, context=True).rows())
     rows = []
     for number, before in ((n, merge[:k]) for merge in by_merge(found) for k, n in enumerate(merge)):
         row = found[number]
@@ -105,7 +107,7 @@ def short_rows(paths: list[str], work: Path, context_lines: int, most: int) -> l
 
 KEPT = (
     "id", "repository", "family", "merge_commit", "path", "language", "kind", "resolution", "question", "answer",
-    "order", "hunk",
+    "order", "hunk", *OF_SIDES,
 )  # fmt: skip
 
 
@@ -182,7 +184,8 @@ def data(work: Path, given: argparse.Namespace) -> None:
         settings |= {"batch_size": BATCH, "lora_rank": RANK, "max_length": given.max_length, "save_steps": 40, **common}
         settings["rounds"] = int(teacher == "developers")  # of rejection sampling, on the GRPO data beside
         (work / f"sft_{teacher}.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    plain = [{name: value for name, value in row.items() if name not in ("earlier", "in_merge")} for row in train]
+    untold = {"earlier", "in_merge", *OF_SIDES}  # a question with hints shows none of it
+    plain = [{name: value for name, value in row.items() if name not in untold} for row in train]
     grpo = [{**row, "base": row["base"] or "", "prompt": ask(row, HINTS), "pass_rate": 0.5} for row in plain]
     DatasetDict(train=Dataset.from_list(grpo)).save_to_disk(work / "grpo_developers")
     settings = {
