@@ -441,9 +441,10 @@ def print_ablation(work: Path) -> None:
             cells = name, arm["rows"], f"{arm['loss']:.2f}", evaluate.rate(right, groups), *told, dict(Counter(plans))
             print(f"| {' | '.join(map(str, cells))} |")
     for (name, run), right in arms.items():
-        if name != "hints" and (other := arms.get(("hints", run))):
-            both = min(len(right), len(other))
-            print(f"{name} against hints, {run}: {beside(right[:both], other[:both], merges[:both])}")
+        for (plain, other), known in arms.items():  # at any time: what is told costs time
+            if plain == "hints" != name and run.partition(",")[2] == other.partition(",")[2]:
+                both = min(len(right), len(known))
+                print(f"{name}, {run}, against {plain}, {other}: {beside(right[:both], known[:both], merges[:both])}")
 
 
 def beside(right: Sequence[bool], other: Sequence[bool], merges: Sequence[str]) -> str:
