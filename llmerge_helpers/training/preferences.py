@@ -167,8 +167,7 @@ def preference_config(ready: ReadyPreference, **changes: Any) -> KTOConfig | DPO
 
     settings = ready.settings
     every = settings.save_steps or max(1, -(-ready.total_steps // 4))
-    chosen = {
-        "output_dir": str(ready.output_dir / "checkpoints"),
+    chosen = ready.start() | {
         "max_steps": ready.max_steps,
         "num_train_epochs": settings.epochs,
         "per_device_train_batch_size": ready.plan.batch_size,
@@ -181,10 +180,6 @@ def preference_config(ready: ReadyPreference, **changes: Any) -> KTOConfig | DPO
         "save_steps": every,
         "save_total_limit": 2,
         "logging_steps": 1 if ready.total_steps <= 200 else 5,
-        "report_to": ready.start(),
-        "disable_tqdm": True,
-        "seed": settings.seed,
-        "data_seed": settings.seed,
     }
     if settings.method == "kto":  # as many right as wrong, in weight
         right = sum(ready.train["label"])

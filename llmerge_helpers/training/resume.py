@@ -13,22 +13,35 @@ from pathlib import Path
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.run import secret, shown
 from llmerge_helpers.run.files import differences, keep_beside, read_json, write_atomic, write_json
-from llmerge_helpers.training.settings import check_report_to
+from llmerge_helpers.training.settings import TRACKERS, check_report_to
 
 SETTINGS_FILE = "settings.json"
+TENSORBOARD = "tensorboard"
 FINISHED = "history.json"  # written when the adapter is on disk, and removed when a run starts
 
 
-def tracking(report_to: str, output_dir: Path, name: str) -> str:
-    """What to give TRL as `report_to`, with W&B set up: offline without a key, one run id for the life of a folder.
+PROJECT = "llmerge"  # what a tracker calls all runs
+RUN_ID = "{}_run_id.txt"  # of a tracker, in the folder of a run
 
-    What trackio and TensorBoard draw stays on this machine.
+
+def tracking(report_to: str, output_dir: Path, name: str) -> dict[str, str]:
+    """The part of TRL's configuration that says where curves go: for the life of a folder, into one run.
+
+    W&B is offline without a key. TensorBoard draws in the folder, and trackio for all runs beside it, on this machine.
     """
     check_report_to(report_to)
+    given = {"report_to": report_to or "none", "project": PROJECT, "run_name": name}
     if report_to == "tensorboard":
-        os.environ["TENSORBOARD_LOGGING_DIR"] = str(output_dir / "tensorboard")
-    if report_to != "wandb":
-        return report_to or "none"
+        os.environ["TENSORBOARD_LOGGING_DIR"] = str(output_dir / TENSORBOARD)
+    if report_to not in ("wandb", "trackio"):
+        return given
+    file = output_dir / RUN_ID.format(report_to)
+    if not file.exists():
+        write_atomic(file, hashlib.sha256(f"{output_dir}{time.time_ns()}".encode()).hexdigest()[:8])
+    identifier = file.read_text(encoding="utf-8")
+    if report_to == "trackio":  # it knows a run by its name alone
+        os.environ.setdefault("TRACKIO_DIR", str(output_dir.parent / "trackio"))
+        return given | {"run_name": f"{name}-{identifier}"}
     import transformers.integrations.integration_utils  # noqa: F401 (prints a notice if it finds the mode set already)
 
     key = secret("WANDB_API_KEY")
@@ -36,19 +49,16 @@ def tracking(report_to: str, output_dir: Path, name: str) -> str:
         os.environ["WANDB_API_KEY"] = key
     elif os.environ.get("WANDB_MODE") != "disabled":
         os.environ["WANDB_MODE"] = "offline"  # without a key the client would stop and ask
-    identifier = output_dir / "wandb_run_id.txt"
-    if not identifier.exists():
-        write_atomic(identifier, hashlib.sha256(f"{output_dir}{time.time_ns()}".encode()).hexdigest()[:8])
     os.environ |= {
-        "WANDB_RUN_ID": identifier.read_text(encoding="utf-8"),
+        "WANDB_RUN_ID": identifier,
         "WANDB_RESUME": "allow",
         "WANDB_NAME": name,
         "WANDB_DIR": str(output_dir),
         "WANDB_SILENT": "true",
         "WANDB_DISABLE_CODE": "true",
     }
-    os.environ.setdefault("WANDB_PROJECT", "llmerge")
-    return "wandb"
+    os.environ.setdefault("WANDB_PROJECT", PROJECT)
+    return given
 
 
 def make_way(output_dir: Path, facts: Mapping[str, object], *, main_process: bool = True) -> None:
@@ -80,7 +90,9 @@ def prepare_output(output_dir: Path, facts: Mapping[str, object], resume: bool) 
     (output_dir / FINISHED).unlink(missing_ok=True)
     if not resume and checkpoints.exists():
         shutil.rmtree(checkpoints)
-        for name in ("wandb_run_id.txt", "samples.jsonl", "completions.jsonl"):
+        if (output_dir / TENSORBOARD).exists():
+            shutil.rmtree(output_dir / TENSORBOARD)
+        for name in (*map(RUN_ID.format, TRACKERS), "samples.jsonl", "completions.jsonl"):
             (output_dir / name).unlink(missing_ok=True)
     last = last_checkpoint(checkpoints)
     write_json(output_dir / SETTINGS_FILE, facts)

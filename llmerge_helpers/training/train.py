@@ -226,8 +226,9 @@ class Ready:
             make_way(self.output_dir, self.facts, main_process=main_process())
         return self
 
-    def start(self) -> str:
-        """Make the output ready, and give TRL's `report_to`; the checkpoint is the same in every process."""
+    def start(self) -> dict[str, object]:
+        """Make the output ready, and give what every configuration of TRL has; the checkpoint is the same in every
+        process."""
         tracked = self.settings.report_to, self.output_dir, self.output_dir.name
         checkpoint = None
         if main_process():
@@ -236,9 +237,11 @@ class Ready:
             checkpoint = prepare_output(self.output_dir, self.facts, self.settings.resume)
             # as given, not as chosen here: what it starts may go on from these checkpoints
             write_atomic(self.output_dir / "params.yaml", yaml.safe_dump(asdict(self.as_given()), sort_keys=False))
-            report_to = tracking(*tracked)  # a fresh start has removed the old run's id; the others read the new one
+            curves = tracking(*tracked)  # a fresh start has removed the old run's id; the others read the new one
         self.checkpoint = _agree(checkpoint, self.output_dir)
-        return report_to if main_process() else tracking(*tracked)
+        seed = self.settings.seed
+        common = {"output_dir": str(self.output_dir / "checkpoints"), "disable_tqdm": True, "seed": seed}
+        return common | {"data_seed": seed} | (curves if main_process() else tracking(*tracked))
 
 
 @dataclass(kw_only=True)
@@ -557,8 +560,7 @@ def sft_config(ready: ReadySft, **changes: Any) -> SFTConfig:
 
     settings, plan = ready.settings, ready.plan
     every = settings.save_steps or max(1, -(-ready.total_steps // (2 if plan.use_cpu else 4)))
-    chosen = {
-        "output_dir": str(ready.output_dir / "checkpoints"),
+    chosen = ready.start() | {
         "max_steps": ready.max_steps,
         "num_train_epochs": settings.epochs,
         "per_device_train_batch_size": plan.batch_size,
@@ -581,10 +583,6 @@ def sft_config(ready: ReadySft, **changes: Any) -> SFTConfig:
         "metric_for_best_model": "eval_loss",
         "greater_is_better": False,
         "logging_steps": 1 if ready.total_steps <= 200 else 5,
-        "report_to": ready.start(),
-        "disable_tqdm": True,
-        "seed": settings.seed,
-        "data_seed": settings.seed,
     }
     return one_gpu(SFTConfig(**chosen | plan.training_arguments() | settings.trl_arguments | changes))
 
@@ -649,8 +647,7 @@ def grpo_config(ready: ReadyGrpo, rewards: Sequence[Reward] = REWARDS, **changes
     settings = ready.settings
     at_once = batches_at_once(settings.num_generations, ready.plan, ready.accumulation)
     weights = {format_reward: settings.format_weight, length_reward: settings.length_weight}
-    chosen = {
-        "output_dir": str(ready.output_dir / "checkpoints"),
+    chosen = ready.start() | {
         "max_steps": ready.max_steps,
         "num_train_epochs": 1,
         "per_device_train_batch_size": ready.plan.batch_size,
@@ -672,10 +669,6 @@ def grpo_config(ready: ReadyGrpo, rewards: Sequence[Reward] = REWARDS, **changes
         "logging_steps": 1,
         "save_steps": settings.save_steps or max(1, -(-ready.total_steps // 4)),
         "save_total_limit": 2,
-        "report_to": ready.start(),
-        "disable_tqdm": True,
-        "seed": settings.seed,
-        "data_seed": settings.seed,
     }
     return one_gpu(
         GRPOConfig(**chosen | ready.vllm | ready.plan.training_arguments() | settings.trl_arguments | changes)

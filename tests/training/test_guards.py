@@ -5,12 +5,15 @@ from __future__ import annotations
 import gc
 import json
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 from types import SimpleNamespace
 
 import pytest
 import test_train as runs
+import yaml
 from test_adapter import A100, QWEN_1B5, QWEN_7B, QWEN_14B, T4
 from test_train import few_threads, here, sft_run  # noqa: F401 (fixtures)
 
@@ -20,6 +23,7 @@ from llmerge_helpers.models import adapter as models
 from llmerge_helpers.models.device import plan
 from llmerge_helpers.training import guards, settings
 from llmerge_helpers.training import train as training
+from llmerge_helpers.training.resume import prepare_output
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 L4 = Device("cuda", "NVIDIA L4", 22.0, (8, 9))
@@ -195,11 +199,59 @@ def test_4_bit_without_its_package_is_one_sentence(monkeypatch):
 @pytest.mark.parametrize("tracker", ["tensorboard", "trackio"])
 def test_curves_may_stay_on_this_machine(monkeypatch, tmp_path, tracker):
     monkeypatch.setattr(settings, "find_spec", lambda name: object())
-    monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
-    assert runs.tracking(tracker, tmp_path, "run") == tracker
+    for name in ("TENSORBOARD_LOGGING_DIR", "TRACKIO_DIR"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    output = tmp_path / "model"
+    first = runs.tracking(tracker, output, "model")
+    assert (first["report_to"], first["project"]) == (tracker, "llmerge")
+    assert runs.tracking(tracker, output, "model") == first  # what goes on draws on
+    place = {"tensorboard": output / "tensorboard", "trackio": tmp_path / "trackio"}[tracker]
+    assert str(place) in (os.environ.get("TENSORBOARD_LOGGING_DIR"), os.environ.get("TRACKIO_DIR"))
+    for folder in (output / "checkpoints", output / "tensorboard"):
+        folder.mkdir(parents=True)
+    prepare_output(output, {}, resume=False)
+    # what starts afresh draws anew
+    assert not (output / "tensorboard").exists()
+    assert (runs.tracking(tracker, output, "model") == first) == (tracker == "tensorboard")
     monkeypatch.setattr(settings, "find_spec", lambda name: None)
     with pytest.raises(LlmergeError, match=f"pip install {tracker}"):
         runs.tracking(tracker, tmp_path, "run")
+
+
+CURVES = """
+import sys
+from pathlib import Path
+folder = Path(sys.argv[1])
+def unreachable(event, given):
+    if event in ("socket.connect", "socket.getaddrinfo") and given[-1:] != ("",):
+        raise SystemExit(f"the network was asked: {event} {given[:2]}")
+sys.addaudithook(unreachable)
+from llmerge_helpers.training import __main__ as training
+sys.exit(training.main(["sft", str(folder / "sft.yaml")]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tracker", ["tensorboard", "trackio"])
+def test_curves_are_drawn_without_network_and_without_prompts(here, tmp_path, tracker):  # noqa: F811
+    """With the packages of the extra `track`: a run, gone on with, is one run, and holds no conflict."""
+    pytest.importorskip(tracker)
+    (tmp_path / "curves.py").write_text(CURVES)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("TRACKIO", "TENSORBOARD"))}
+    environment |= {"HOME": str(tmp_path / "home")}
+    (tmp_path / "sft.yaml").write_text(yaml.safe_dump(runs.sft_settings(here, tmp_path / "out", report_to=tracker)))
+    for _ in range(2):
+        subprocess.run([sys.executable, tmp_path / "curves.py", tmp_path], env=environment, check=True, timeout=250)
+        shutil.rmtree(tmp_path / "out/checkpoints/checkpoint-4")  # as if it had been killed behind the second step
+        (tmp_path / "out/history.json").unlink()
+    files = [p for p in tmp_path.rglob("*") if p.is_file() and p.parent.name in ("tensorboard", "trackio")]
+    assert files and not any(b"import b0" in p.read_bytes() or b"<<<<<<<" in p.read_bytes() for p in files)
+    assert not (tmp_path / "home").exists()
+    if tracker == "trackio":
+        [project] = (tmp_path / "trackio").glob("*.db")
+        names = sqlite3.connect(project).execute("select distinct run_name from metrics").fetchall()
+        assert project.stem == "llmerge" and len(names) == 1 and names[0][0].startswith("out-")
 
 
 def test_nothing_is_reported_to_anyone_unless_asked():

@@ -372,7 +372,7 @@ def test_a_fresh_start_is_a_run_of_its_own_in_wandb(tmp_path, monkeypatch):
         found = training.Ready(
             settings=settings, base_model="b", rows={}, output_dir=tmp_path, split="", facts={"a": 2}, **unused
         )
-        return found.start(), found.checkpoint
+        return found.start()["report_to"], found.checkpoint
 
     assert ready(False) == ("wandb", None)
     fresh = os.environ["WANDB_RUN_ID"]
@@ -450,12 +450,12 @@ def test_wandb_is_offline_without_a_key_and_keeps_its_run(tmp_path, monkeypatch)
     for name in ("WANDB_RUN_ID", "WANDB_RESUME", "WANDB_NAME", "WANDB_DIR", "WANDB_SILENT", "WANDB_DISABLE_CODE"):
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("WANDB_PROJECT", "x")
-    assert tracking("wandb", tmp_path, "sft") == "wandb"
+    assert tracking("wandb", tmp_path, "sft")["report_to"] == "wandb"
     first = os.environ["WANDB_RUN_ID"]
     assert os.environ["WANDB_MODE"] == "offline"
     tracking("wandb", tmp_path, "sft")
     assert os.environ["WANDB_RUN_ID"] == first
-    assert tracking("none", tmp_path, "sft") == "none"
+    assert tracking("none", tmp_path, "sft")["report_to"] == "none"
     with pytest.raises(LlmergeError, match="report_to is 'tensorbored'"):
         tracking("tensorbored", tmp_path, "sft")
     monkeypatch.delenv("WANDB_MODE")
