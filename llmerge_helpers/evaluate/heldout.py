@@ -42,7 +42,7 @@ def held_out(dataset: str | Path, n: int = 0, seed: int = 0, *, sft_model: str =
 
     Where the student is asked with siblings, each row has what the developers decided before it in its merge.
 
-    Where the adapter `sft_model` was trained on another split, some of them may be what it learned from: an
+    Where the model `sft_model` was trained on another split, some of them may be what it learned from: an
     `LlmergeError`, as where there are none.
     """
     from datasets import load_from_disk
@@ -53,7 +53,7 @@ def held_out(dataset: str | Path, n: int = 0, seed: int = 0, *, sft_model: str =
             f"{shown(from_root(dataset))} does not say which conflicts were held out of it: run "
             "`papermill notebooks/02_inspect_and_prepare.ipynb out.ipynb` (answers that were paid for are reused)."
         )
-    if sft_model and models.is_adapter(sft_model):
+    if sft_model and models.is_trained(sft_model):
         merges.check_same_split(models.read_lineage(sft_model).get("split"), split, sft_model, dataset)
     if not split.folder:
         raise LlmergeError(f"{split.source} has no test conflicts to measure on: build it with a test_size above 0.")

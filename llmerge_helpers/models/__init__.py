@@ -19,6 +19,7 @@ from llmerge_helpers.models.adapter import (
     habits,
     in_words,
     is_adapter,
+    is_trained,
     load_policy,
     merge_adapter,
     new_policy,
@@ -50,7 +51,7 @@ from llmerge_helpers.models.memory import ModelSize
 __all__ = [
     "ChatTokenizer", "Completion", "Device", "Known", "Lineage", "Loaded", "ModelSize", "Plan", "Policy", "Sampling",
     "base_identity", "choose_base_model", "complete", "completion_budget", "form_learned", "found_device", "habits",
-    "in_words", "is_adapter", "is_small", "known_model", "load_base", "load_chat_tokenizer", "load_for_evaluation",
-    "load_policy", "load_tokenizer", "locate", "merge_adapter", "model_size", "new_policy", "own_sampling",
-    "read_lineage", "render_prompt", "stages", "trainable_parameters", "training_text",
+    "in_words", "is_adapter", "is_small", "is_trained", "known_model", "load_base", "load_chat_tokenizer",
+    "load_for_evaluation", "load_policy", "load_tokenizer", "locate", "merge_adapter", "model_size", "new_policy",
+    "own_sampling", "read_lineage", "render_prompt", "stages", "trainable_parameters", "training_text",
 ]  # fmt: skip

@@ -58,8 +58,17 @@ def is_small(name: str) -> bool:
     >>> is_small("HuggingFaceTB/SmolLM2-135M-Instruct"), is_small("Qwen/Qwen3-0.6B"), is_small("Qwen/Qwen3-8B")
     (True, True, False)
     """
+    return 0 < named_size(name) <= 6e8
+
+
+def named_size(name: str) -> float:
+    """How many parameters a model has by its name, 0 where that does not say.
+
+    >>> named_size("HuggingFaceTB/SmolLM2-135M-Instruct"), named_size("Qwen/Qwen3-1.7B"), named_size("outputs/mine")
+    (135000000.0, 1700000000.0, 0.0)
+    """
     sizes = re.findall(r"(?<![\w.])(\d+(?:\.\d+)?)([MB])(?![a-zA-Z0-9])", name.upper())
-    return any(float(number) * {"M": 1e6, "B": 1e9}[unit] <= 6e8 for number, unit in sizes[:1])
+    return next((float(number) * {"M": 1e6, "B": 1e9}[unit] for number, unit in sizes), 0.0)
 
 
 def locate(base_model: str) -> Path:

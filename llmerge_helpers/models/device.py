@@ -110,7 +110,9 @@ class Plan:
     def table(self) -> dict[str, str]:
         """The plan as name/value pairs for `run.show_table`."""
         precision = "bfloat16" if self.bf16 else "float16" if self.fp16 else "float32"
-        weights = "4-bit nf4" if self.load_in_4bit else self.dtype
+        weights = f"base weights {'4-bit nf4' if self.load_in_4bit else self.dtype}, adapters float32"
+        if self.memory and not self.memory.lora_rank:
+            weights = "all weights learn, float32"
         capability = (
             f", compute capability {'.'.join(map(str, self.device.capability))}" if self.device.capability else ""
         )
@@ -118,7 +120,7 @@ class Plan:
         count = f"{used} of {self.device.count}" if used < self.device.count else str(used)
         return {
             "device": f"{count} x {self.device.name}{capability}",
-            "precision": f"{precision}; base weights {weights}, adapters float32",
+            "precision": f"{precision}; {weights}",
             "batch": f"{self.batch_size} a device{', gradient checkpointing' if self.gradient_checkpointing else ''}",
             "memory": f"{self.expected_gib:.1f} GiB expected, {self.device.memory_gib:.1f} GiB found",
         }
@@ -166,7 +168,10 @@ def plan(
     else:
         dtype, bf16, fp16 = "float16", False, True
     computed = "bfloat16" if bf16 else dtype
-    memory = Memory(size, dtype, computed, load_in_4bit, lora_rank, world_size() if sharded() else 1)
+    if not lora_rank:  # what learns is float32, and here that is all
+        dtype = "float32"
+    shards = world_size() if sharded() else 1
+    memory = Memory(size, dtype, computed, load_in_4bit, lora_rank, shards, cpu=device.kind == "cpu")
     writing = memory.sampling(sampled.rows, sampled.prompt, sampled.completion) if sampled else 0.0
     room = device.memory_gib * ROOM
     candidates = [2, 1] if device.kind == "cpu" else [8, 4, 2, 1]  # a CPU gains nothing from a larger batch
@@ -177,7 +182,9 @@ def plan(
                 return Plan(device, dtype, bf16, fp16, load_in_4bit, batch, checkpointing, need, memory)
     need = memory.training(batch_size or 1, max_length, True)
     ways = ["a smaller base_model", "a shorter max_length"]
-    if device.kind == "cuda" and not load_in_4bit and memory.shards == 1:
+    if not lora_rank:
+        ways.insert(0, "a lora_rank above 0")
+    elif device.kind == "cuda" and not load_in_4bit and memory.shards == 1:
         ways.insert(0, "load_in_4bit True")
     if sampled and writing > max(need, room):
         raise LlmergeError(

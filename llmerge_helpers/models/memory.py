@@ -17,7 +17,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from peft import PeftModel
+    from torch.nn import Module
     from transformers import PretrainedConfig
 
 GIB = 2**30
@@ -93,13 +93,9 @@ class Memory:
     dtype: str  # of the weights that are not quantised
     autocast: str  # what is computed in, where that is another
     load_in_4bit: bool
-    lora_rank: int
+    lora_rank: int  # 0: all weights learn
     shards: int = 1  # devices that share the weights
-
-    @property
-    def cpu(self) -> bool:
-        """True where it is computed on a CPU: there weights are float32."""
-        return self.dtype == "float32"
+    cpu: bool = False  # where it is computed
 
     @property
     def runtime(self) -> float:
@@ -120,14 +116,17 @@ class Memory:
         return whole
 
     @property
-    def adapters(self) -> float:
-        """Bytes of the adapters: float32, with gradients and Adam's two moments."""
+    def learning(self) -> float:
+        """Bytes of what learns: adapters in float32, with gradients and Adam's two moments; of all weights these
+        three alone."""
+        if not self.lora_rank:
+            return 12 * self.size.parameters
         return 16 * self.shape.trainable * self.size.layers / self.shards
 
     @property
     def static(self) -> float:
         """GiB that are there from the first step to the last."""
-        return (self.weights + self.adapters + self.runtime) / GIB
+        return (self.weights + self.learning + self.runtime) / GIB
 
     @property
     def shape(self) -> Shape:
@@ -143,11 +142,12 @@ class Memory:
         """GiB of a step: what lives through it, one pass forward and backward, and TRL's head.
 
         The head works on tiles of 4,096 tokens and 32,768 words: one on a GPU; without Triton on a CPU, eight in
-        float32.
+        float32. Where it learns, its gradient is made as a whole before it is added up.
         """
         tokens = batch * length
         tile = min(tokens, 4096) * min(self.size.vocabulary, 32_768)
         head = (33 if self.cpu else 2) * tile + (12 if self.cpu else 8) * self.size.hidden * tokens
+        head += 0 if self.lora_rank else 4 * self.size.vocabulary * self.size.hidden
         passed = self._pass("checkpoint" if checkpointing else "train").bytes(
             self.size.layers, batch, length, padded and batch > 1
         )
@@ -182,7 +182,7 @@ class Shape:
 def shape(config: str, lora_rank: int) -> Shape:
     """The layers of the model with this config, with adapters of this rank."""
     layers = period(_of_layers(config))
-    model = _on_meta(config, layers, "float32", lora_rank)
+    model = _on_meta(config, layers, "float32", lora_rank or 1)
     text = model.config.get_text_config()
     adapted = [module.get_base_layer() for module in model.modules() if hasattr(module, "lora_A")]
     linear = [layer.weight.numel() for layer in adapted if hasattr(layer, "weight")]  # experts are tables of their own
@@ -209,12 +209,12 @@ def counted(config: str, dtype: str, autocast: str, lora_rank: int, kind: str) -
     return Pass(tuple(ends.tolist()), tuple(layer.tolist()))
 
 
-def trainable_of(model: PeftModel) -> int:
+def trainable_of(model: Module) -> int:
     """How many weights learn."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
-def peak(model: PeftModel, batch: int, length: int, dtype: str, autocast: str, kind: str) -> int:
+def peak(model: Module, batch: int, length: int, dtype: str, autocast: str, kind: str) -> int:
     """The most bytes that live at a time in one pass of a model without its head, beside weights and gradients.
 
     Every row is padded, so that attention has a mask. The pass is the CPU's, whose attention keeps for backward what
@@ -269,14 +269,15 @@ def peak(model: PeftModel, batch: int, length: int, dtype: str, autocast: str, k
         casting = torch.autocast("cpu", getattr(torch, autocast)) if autocast != "float32" else nullcontext()
         with Weighed(known) as weighed, torch.set_grad_enabled(training), casting:
             weighed.now = weighed.most = batch * length**2  # the mask
-            out = model.get_base_model().base_model(**given, use_cache=False).last_hidden_state
+            below = model.get_base_model() if hasattr(model, "peft_config") else model
+            out = below.base_model(**given, use_cache=False).last_hidden_state
             if training:
                 out.sum().backward()
     return weighed.most
 
 
-def _on_meta(config: str, layers: int, dtype: str, lora_rank: int) -> PeftModel:
-    """The first layers of a model, with adapters, without memory."""
+def _on_meta(config: str, layers: int, dtype: str, lora_rank: int) -> Module:
+    """The first layers of a model, with adapters, or with rank 0 without, and without memory."""
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -288,8 +289,9 @@ def _on_meta(config: str, layers: int, dtype: str, lora_rank: int) -> PeftModel:
     with torch.device("meta"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = AutoModelForCausalLM.from_config(built, dtype=getattr(torch, dtype))
-        lora = LoraConfig(r=lora_rank, target_modules="all-linear", task_type="CAUSAL_LM")
-        model = get_peft_model(model, lora)
+        if lora_rank:
+            lora = LoraConfig(r=lora_rank, target_modules="all-linear", task_type="CAUSAL_LM")
+            model = get_peft_model(model, lora)
         for parameter in model.parameters():
             if parameter.requires_grad:
                 parameter.data = parameter.data.to(torch.float32)

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from llmerge_helpers.errors import LlmergeError
+from llmerge_helpers.models.adapter import put_weights
 from llmerge_helpers.models.device import world_size
 from llmerge_helpers.run import ending
 
@@ -24,10 +25,10 @@ FIRST_STEPS = 3  # in which memory may run out for good reason: all shapes have 
 BROKEN_STEPS = 5  # without a finite gradient, in a row: fp16's scaler skips one or two while it looks for its scale
 
 
-def train(ready: Ready, trainer: Trainer, before: Mapping[str, Tensor]) -> None:
+def train(ready: Ready, trainer: Trainer, before: Callable[[], Mapping[str, Tensor]]) -> None:
     """Train; where memory runs out in the first steps, once more with half the batch and twice the accumulation.
 
-    `before` are the adapter's weights at the start. A step is the same then: as many rows, one mean.
+    `before` gives the weights at the start. A step is the same then: as many rows, one mean.
     """
     import torch
 
@@ -37,13 +38,15 @@ def train(ready: Ready, trainer: Trainer, before: Mapping[str, Tensor]) -> None:
         return
     except torch.OutOfMemoryError as error:
         steps = trainer.state.global_step - started
-        advice = "choose load_in_4bit True, a smaller base_model, or shorter texts"
+        whole = ready.plan.memory is not None and not ready.plan.memory.lora_rank
+        first = "a lora_rank above 0" if whole else "load_in_4bit True"
+        advice = f"choose {first}, a smaller base_model, or shorter texts"
         if steps > FIRST_STEPS or trainer.args.per_device_train_batch_size < 2 or world_size() > 1:
             raise LlmergeError(
                 f"the memory of {ready.plan.device.name} ran out at step {trainer.state.global_step} and batch "
                 f"{trainer.args.per_device_train_batch_size}: {advice}, or set batch_size to a smaller one."
             ) from error
-    _halve(ready, trainer, before)
+    _halve(ready, trainer, before())
     print(
         f"The memory of {ready.plan.device.name} ran out: once more with batch {ready.plan.batch_size} and "
         f"{ready.accumulation} accumulation steps, which learns the same."
@@ -57,8 +60,6 @@ def train(ready: Ready, trainer: Trainer, before: Mapping[str, Tensor]) -> None:
 
 
 def _halve(ready: Ready, trainer: Trainer, before: Mapping[str, Tensor]) -> None:
-    from peft import set_peft_model_state_dict
-
     args = trainer.args
     args.per_device_train_batch_size //= 2
     args.gradient_accumulation_steps *= 2
@@ -66,7 +67,7 @@ def _halve(ready: Ready, trainer: Trainer, before: Mapping[str, Tensor]) -> None
     if hasattr(args, "steps_per_generation"):  # GRPO: as many replies are written at once, and learned in more parts
         args.steps_per_generation *= 2
         trainer._buffered_inputs, trainer._step = None, 0
-    set_peft_model_state_dict(ready.policy.model, dict(before))
+    put_weights(ready.policy.model, before)
     trainer.model.zero_grad(set_to_none=True)
     trainer.optimizer = trainer.lr_scheduler = None
     ready.plan = replace(ready.plan, batch_size=args.per_device_train_batch_size)

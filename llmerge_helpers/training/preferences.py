@@ -18,12 +18,12 @@ from llmerge_helpers.conflicts import Message
 from llmerge_helpers.conflicts.prompts import form_of
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.models import Device, ModelSize, Plan, training_text
-from llmerge_helpers.models.adapter import check_base
+from llmerge_helpers.models.adapter import rank_of, weights_below
 from llmerge_helpers.models.base import quiet
 from llmerge_helpers.models.chat import encode, trainer_prompt
 from llmerge_helpers.models.device import GIB, plan
 from llmerge_helpers.run import from_root, shown
-from llmerge_helpers.run.files import read_json, read_jsonl
+from llmerge_helpers.run.files import read_jsonl
 from llmerge_helpers.training.guards import check_quantization
 from llmerge_helpers.training.resume import fingerprint
 from llmerge_helpers.training.rows import LengthReport, ids_of, length_report, load_rows
@@ -131,8 +131,7 @@ def prepare_preferences(method: str, values: Mapping[str, object] | PreferenceSe
     form = form_of(lines[0]["prompt"])
     check_form(settings, form, lineage)
     device, name = models.found_device(), settings.base_model or lineage["base_model"]
-    folder = models.locate(name)
-    check_base(adapter, lineage, folder)
+    folder = weights_below(adapter, lineage, settings.base_model)
     size, tokenizer = models.model_size(folder), models.load_tokenizer(folder)
     longest = settings.max_length or min(size.positions or MAX_LENGTH["cuda"], MAX_LENGTH[device.kind])
     with quiet():
@@ -196,7 +195,9 @@ def preference_trainer(ready: ReadyPreference, config: KTOConfig | DPOConfig) ->
     from llmerge_helpers.training.callbacks import ProgressLine
 
     settings = ready.settings
-    ready.policy = policy = models.load_policy(settings.sft_model, ready.plan, base_model=ready.base_model)
+    ready.policy = policy = models.load_policy(
+        settings.sft_model, ready.plan, base_model=settings.base_model, seed=settings.seed
+    )
     kind = {"kto": KTOTrainer, "dpo": DPOTrainer}[settings.method]
     with quiet():
         return kind(
@@ -257,7 +258,7 @@ def _plan(device: Device, size: ModelSize, settings: PreferenceSettings, adapter
                 room,
                 size,
                 load_in_4bit=settings.load_in_4bit,
-                lora_rank=read_json(adapter / "adapter_config.json").get("r", 16),
+                lora_rank=rank_of(adapter),
                 batch_size=batch * rows,
                 max_length=length,
                 name=name,

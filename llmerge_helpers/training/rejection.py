@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.merges.dataset import write_dataset
 from llmerge_helpers.models import Completion, Sampling, completion_budget, read_lineage
-from llmerge_helpers.models.adapter import adapter_folder
+from llmerge_helpers.models.adapter import trained_folder
 from llmerge_helpers.models.device import world_size
 from llmerge_helpers.rewards import format_reward
 from llmerge_helpers.run import from_root, shown
@@ -72,7 +72,7 @@ def rounds(values: Mapping[str, object] | SftSettings | ReadySft) -> Rounds:
     newest, done = output, []
     if not settings.rounds:
         return Rounds(newest, done)
-    adapter_folder(newest)
+    trained_folder(newest)
     data = load_rows(settings.dataset, made_by="02_inspect_and_prepare")
     asked, known = _conflicts(settings.dataset), {_row(row) for row in data["train"]}
     for number in range(1, settings.rounds + 1):

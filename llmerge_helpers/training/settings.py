@@ -12,7 +12,7 @@ from typing import TypeAlias, TypeVar
 
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.models import Device, ModelSize, Plan
-from llmerge_helpers.models.device import world_size
+from llmerge_helpers.models.device import sharded, world_size
 from llmerge_helpers.run import check_type, secret
 
 # max_length=0: of a row in SFT. On a CPU 1024 would keep all 27 rows of the sample in place of 11, and replies that are
@@ -39,7 +39,7 @@ class SftSettings:
     batch_size: int = 0  # a device; 0: by plan
     gradient_accumulation_steps: int = 0  # 0: as many as make 16 rows a step on a GPU, where the rows are many
     learning_rate: float = 0.0  # 0: by size of the model
-    lora_rank: int = 16
+    lora_rank: int = 16  # 0: no adapter, all weights are trained, of a model of at most 0.5 billion
     max_length: int = 0  # tokens, 0: by device; longer rows are left out and counted, never cut
     load_in_4bit: bool = False
     report_to: str = "wandb"
@@ -154,13 +154,13 @@ def settings_from(kind: type[Settings], values: Mapping[str, object]) -> Setting
 
 def check_numbers(settings: AnySettings) -> None:
     """Raise `LlmergeError` for a number that can do no good, whatever the device."""
-    positive = ("epochs", "lora_rank", "temperature", "patience")
+    positive = ("epochs", "temperature", "patience")
     for name in positive:
         if hasattr(settings, name) and getattr(settings, name) <= 0:
             raise LlmergeError(f"{name} is {getattr(settings, name)}: it must be above 0.")
     zero_or_more = (
         "limit batch_size learning_rate max_length max_prompt_tokens max_completion_length beta num_generations "
-        "conflicts rounds round_samples n_heldout draws minutes"
+        "conflicts rounds round_samples n_heldout draws minutes lora_rank"
     )
     for name in zero_or_more.split():
         if hasattr(settings, name) and getattr(settings, name) < 0:
@@ -173,6 +173,26 @@ def check_numbers(settings: AnySettings) -> None:
         raise LlmergeError(f"scale_rewards is {settings.scale_rewards!r}: use none, batch or group.")
     if settings.max_steps < -1:
         raise LlmergeError(f"max_steps is {settings.max_steps}: 0 is by device, -1 all epochs, else a number of steps.")
+
+
+WHOLE = 500_000_000  # weights of a model that may be trained without an adapter
+
+
+def check_whole(settings: SftSettings, name: str, parameters: float) -> None:
+    """Raise `LlmergeError` where all weights of the model, or in such a way, cannot be trained."""
+    if settings.lora_rank:
+        return
+    if settings.load_in_4bit:
+        raise LlmergeError("lora_rank 0 trains all weights, and those of 4 bit cannot learn: set load_in_4bit False.")
+    if sharded():
+        raise LlmergeError(
+            "lora_rank 0 trains a model that one GPU holds whole: start it without FSDP, or with a lora_rank above 0."
+        )
+    if parameters > WHOLE:
+        raise LlmergeError(
+            f"lora_rank 0 trains all weights of a model of at most {WHOLE / 1e9:g} billion, and {name} has "
+            f"{parameters / 1e9:.2g}: choose a smaller base_model, in 02 too, or a lora_rank above 0."
+        )
 
 
 TRACKERS = ("wandb", "trackio", "tensorboard")
@@ -286,11 +306,13 @@ def batches_at_once(n: int, plan: Plan, accumulation: int) -> int:
 def chosen_learning_rate(given: float, kind: str, size: ModelSize) -> float:
     """`given`, or a rate that suits LoRA at this size: ten times that of full fine-tuning, more for small models.
 
+    "whole" is TRL's own for all weights.
+
     >>> small = ModelSize(135_000_000, 30, 576, 49_152)
-    >>> chosen_learning_rate(0.0, "sft", small), chosen_learning_rate(3e-4, "sft", small)
-    (0.001, 0.0003)
+    >>> [chosen_learning_rate(given, kind, small) for given, kind in ((0.0, "sft"), (3e-4, "sft"), (0.0, "whole"))]
+    [0.001, 0.0003, 2e-05]
     """
-    rates = {"sft": (1e-3, 2e-4), "grpo": (5e-5, 1e-5)}[kind]
+    rates = {"sft": (1e-3, 2e-4), "whole": (2e-5, 2e-5), "grpo": (5e-5, 1e-5)}[kind]
     return given or rates[size.parameters > 500_000_000]
 
 

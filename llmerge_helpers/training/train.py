@@ -35,15 +35,17 @@ from llmerge_helpers.models import (
 )
 from llmerge_helpers.models.adapter import (
     Pristine,
-    adapter_folder,
     adapter_hash,
-    adapter_weights,
     assert_learned,
-    check_base,
+    is_whole,
+    rank_of,
     save_adapter,
+    trained_folder,
     upcast_adapters,
+    weights_at_start,
+    weights_below,
 )
-from llmerge_helpers.models.base import quiet
+from llmerge_helpers.models.base import named_size, quiet
 from llmerge_helpers.models.device import GIB, ROOM, Sampled, plan, sharded, world_size
 from llmerge_helpers.rewards import REWARDS, Reward, format_reward, length_reward, resolution_reward
 from llmerge_helpers.run import from_root, redact, secret, shown
@@ -79,6 +81,7 @@ from llmerge_helpers.training.settings import (
     check_push,
     check_report_to,
     check_trl_arguments,
+    check_whole,
     chosen_learning_rate,
     device_steps,
     group_batches,
@@ -318,8 +321,10 @@ def prepare_sft(values: Mapping[str, object] | SftSettings) -> ReadySft:
     data = load_rows(settings.dataset, made_by="02_inspect_and_prepare")
     device = models.found_device()
     name = models.choose_base_model(settings.base_model, device.gpu_gib)
+    check_whole(settings, name, named_size(name))  # before it is downloaded
     folder = models.locate(name)
     size = models.model_size(folder)
+    check_whole(settings, name, size.parameters)
     longest = size.positions or MAX_LENGTH["cuda"]  # what the model was made for: beyond it, it reads nonsense
     max_length = settings.max_length or min(longest, MAX_LENGTH[device.kind])
     if max_length > longest:
@@ -342,7 +347,7 @@ def prepare_sft(values: Mapping[str, object] | SftSettings) -> ReadySft:
         with suppress(LlmergeError):  # none fits: nothing to evaluate on, and no reason to stop
             validation, _ = encode_rows(tokenizer, list(held_out)[: max(8, len(train) // 10)], max_length)
     length = length_of(settings, planned, len(train), device, form)
-    rate = chosen_learning_rate(settings.learning_rate, "sft", size)
+    rate = chosen_learning_rate(settings.learning_rate, "sft" if settings.lora_rank else "whole", size)
     tokens = fingerprint(train.select_columns(["input_ids", "labels"]))
     chosen = {"max_steps": length["max_steps"], "learning_rate": rate, "max_length": max_length}
     split = merges.split_of(settings.dataset)
@@ -378,8 +383,7 @@ def prepare_grpo(values: Mapping[str, object] | GrpoSettings) -> ReadyGrpo:
     check_form(settings, form, lineage)
     device = models.found_device()
     name = settings.base_model or lineage["base_model"]
-    folder = models.locate(name)
-    check_base(adapter, lineage, folder)
+    folder = weights_below(adapter, lineage, settings.base_model)
     size = models.model_size(folder)
     budget = settings.max_completion_length or completion_budget(lineage)
     tokenizer = models.load_tokenizer(folder)
@@ -401,7 +405,7 @@ def prepare_grpo(values: Mapping[str, object] | GrpoSettings) -> ReadyGrpo:
         device,
         size,
         load_in_4bit=settings.load_in_4bit,
-        lora_rank=read_json(adapter / "adapter_config.json").get("r", 16),
+        lora_rank=rank_of(adapter),
         batch_size=settings.batch_size,
         max_length=longest_prompt + budget,
         sampled=None if asked_vllm else Sampled(-(-used.num_generations // world_size()), longest_prompt, budget),
@@ -447,13 +451,18 @@ def check_settings(settings: AnySettings) -> None:
 
 
 def going_on_from(settings: GrpoSettings | PreferenceSettings) -> tuple[Path, Lineage, merges.Split | None]:
-    """The SFT adapter of a run that goes on from one, its lineage, and the split of the data, which is the same."""
-    adapter = adapter_folder(settings.sft_model)
+    """The SFT adapter (or whole model) of a run that goes on from one, its lineage, and the split of the data."""
+    adapter = trained_folder(settings.sft_model)
     refuse_unfinished(adapter, "03_sft_train")
     if adapter == from_root(settings.output_dir):
         raise LlmergeError(
             f"sft_model and output_dir are both {settings.output_dir}: choose another output_dir, so that the SFT "
             "adapter stays what it is."
+        )
+    if settings.push_to_hub and is_whole(adapter):
+        raise LlmergeError(
+            f"push_to_hub would send an adapter whose base, {settings.sft_model}, others do not have: leave it empty, "
+            "merge_adapter afterwards, and send that."
         )
     lineage, split = models.read_lineage(adapter), merges.split_of(settings.dataset)
     merges.check_same_split(lineage.get("split"), split, adapter, settings.dataset)
@@ -588,7 +597,7 @@ def sft_config(ready: ReadySft, **changes: Any) -> SFTConfig:
 
 
 def sft_trainer(ready: ReadySft, config: SFTConfig) -> SFTTrainer:
-    """TRL's trainer for the run: the base with a fresh adapter, loss on the reply and its end only."""
+    """TRL's trainer for the run: the base with a fresh adapter, or itself at rank 0, loss on the reply and its end."""
     from trl import SFTTrainer
 
     from llmerge_helpers.training.callbacks import ProgressLine, Samples, TokenCounter
@@ -616,7 +625,7 @@ def sft_trainer(ready: ReadySft, config: SFTConfig) -> SFTTrainer:
 
 
 def sft(values: Mapping[str, object] | SftSettings | ReadySft) -> Trained:
-    """Fine-tune a LoRA adapter on the rows of 02: config, trainer and `fit` in one."""
+    """Fine-tune a LoRA adapter, or a whole model, on the rows of 02: config, trainer and `fit` in one."""
     ready = values if isinstance(values, ReadySft) else prepare_sft(values)
     return fit(ready, sft_trainer(ready, sft_config(ready)))
 
@@ -683,7 +692,9 @@ def grpo_trainer(ready: ReadyGrpo, config: GRPOConfig, rewards: Sequence[Reward]
     from llmerge_helpers.training.callbacks import Completions, Health, ProgressLine
 
     settings = ready.settings
-    ready.policy = policy = models.load_policy(settings.sft_model, ready.plan, base_model=ready.base_model)
+    ready.policy = policy = models.load_policy(
+        settings.sft_model, ready.plan, base_model=settings.base_model, seed=settings.seed
+    )
     ends = end_ids(policy.model, policy.tokenizer)  # a completion without one was cut off, and is judged so
     more = {
         resolution_reward: {"similarity": settings.similarity},
@@ -730,7 +741,7 @@ def grpo(values: Mapping[str, object] | GrpoSettings | ReadyGrpo, rewards: Seque
 
 
 def fit(ready: Ready, trainer: Trainer) -> Trained:
-    """Train from the run's checkpoint or from the start, make sure that something was learned, and save the adapter.
+    """Train from the run's checkpoint or from the start, make sure that something was learned, and save what was.
 
     The trainer is spent afterwards: its weights are let go of, and what is measured next is loaded from disk.
     """
@@ -741,7 +752,7 @@ def fit(ready: Ready, trainer: Trainer) -> Trained:
     upcast_adapters(trainer.model)  # TRL has just turned those of a 4-bit model to bfloat16
     if not trainable_parameters(trainer.model):
         raise LlmergeError("the trainer has frozen the adapter (0 trainable parameters): nothing would be learned.")
-    before = adapter_weights(policy.model)
+    before = weights_at_start(policy)
     trainer.add_callback(first_steps())
     started = time.monotonic()
     with quiet():
@@ -751,7 +762,7 @@ def fit(ready: Ready, trainer: Trainer) -> Trained:
     if diagnosis and adapter_hash(policy.model) == health.start:  # it says why nothing moved
         learned = {"max_delta": 0.0, "changed": 0.0}
     else:
-        learned = assert_learned(before, policy.model)
+        learned = assert_learned(before(), policy.model)
     trained = _save(trainer, ready, learned, seconds, diagnosis)
     del policy
     release(ready, trainer)
@@ -802,16 +813,23 @@ def seen_before(ready: Ready) -> list[str]:
     return read_json(before) if hasattr(ready.settings, "sft_model") and before.exists() else []
 
 
-# of an adapter's folder, what others may have: no sample and no completion, which hold code, and no path
+# of a model's folder, what others may have: no sample and no completion, which hold code, and no path
 PUBLISHED = ("adapter_*", "tokenizer*", "special_tokens_map.json", "*.jinja", "README.md", "lineage.json")
+PUBLISHED += ("model*.safetensors*", "config.json", "generation_config.json")  # of one without an adapter
 
 
 def pack(adapter: str | Path, archive: str | Path) -> Path:
-    """`archive`, a zip of an adapter as others may have it, for a release; of the same adapter always the same bytes.
+    """`archive`, a zip of an adapter, or a whole model, as others may have it, for a release; of the same weights
+    always the same bytes.
 
     Unpacked into a folder, it is a model for the resolver, for 04 and for `evaluate`: its lineage names its base.
     """
-    folder, path = adapter_folder(adapter), from_root(archive)
+    folder, path = trained_folder(adapter), from_root(archive)
+    base = models.read_lineage(folder)["base_model"]
+    if models.is_adapter(folder) and is_whole(base):
+        raise LlmergeError(
+            f"{shown(folder)} is an adapter on {base}, which others do not have: merge_adapter makes one model of both."
+        )
     names = sorted(p.name for p in folder.iterdir() if any(fnmatch(p.name, each) for each in PUBLISHED))
     with atomic_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
         for name in names:
@@ -820,7 +838,7 @@ def pack(adapter: str | Path, archive: str | Path) -> Path:
 
 
 def send(folder: Path, repository: str) -> None:
-    """Put an adapter on the hub as a private model; where that fails, a sentence says so, and the adapter stays."""
+    """Put a model's folder on the hub as a private model; where that fails, a sentence says so, and it stays."""
     if not repository:
         return
     from huggingface_hub import HfApi
@@ -831,13 +849,14 @@ def send(folder: Path, repository: str) -> None:
         api.upload_folder(repo_id=repository, folder_path=folder, allow_patterns=list(PUBLISHED))
     except (OSError, ValueError) as error:  # the hub's errors are of these kinds
         reason = redact(str(error)).strip().splitlines() or [type(error).__name__]
-        print(f"The adapter is in {shown(folder)}, and could not be sent to {repository}: {reason[0]}")
+        print(f"The model is in {shown(folder)}, and could not be sent to {repository}: {reason[0]}")
 
 
 def model_card(
     lineage: Mapping[str, Any], settings: Mapping[str, object], history: Sequence[Mapping], stage: str
 ) -> str:
-    """README.md of an adapter: what it is, what it was trained on, how, and how to load it."""
+    """README.md of a trained model: what it is, what it was trained on, how, and how to load it."""
+    whole = lineage.get("whole", False)
     last = {k: v for entry in history for k, v in entry.items()}
     figures = [
         f"{k}: {last[k]:.4g}" for k in ("loss", "eval_loss", "reward", "epoch") if isinstance(last.get(k), float)
@@ -847,9 +866,10 @@ def model_card(
     )
     title = {"sft": "supervised fine-tuning"}.get(stage, stage.upper())
     return (
-        f"---\nbase_model: {lineage['base_model']}\nlibrary_name: peft\npipeline_tag: text-generation\n"
-        "tags: [lora, merge-conflicts]\n---\n\n"
-        f"# A LoRA adapter that resolves merge conflicts ({title})\n\n"
+        f"---\nbase_model: {lineage['base_model']}\nlibrary_name: {'transformers' if whole else 'peft'}\n"
+        f"pipeline_tag: text-generation\ntags: [{'' if whole else 'lora, '}merge-conflicts]\n---\n\n"
+        f"# {'A model' if whole else 'A LoRA adapter'} that resolves merge conflicts ({title}"
+        f"{' of all weights' if whole else ''})\n\n"
         f"* Base: `{lineage['base_model']}`, weights `{(lineage['base_identity'] or 'unknown')[:16]}`.\n"
         f"* Stages: {models.stages(lineage)}; {lineage.get('steps', 0)} steps in this one.\n"
         f"* Learned from replies of {', '.join(lineage.get('teachers', ())) or 'nobody that is known'}.\n"
