@@ -1,9 +1,9 @@
-"""SFT, GRPO, KTO and DPO with LoRA, on TRL's trainers: check, configure, train, save.
+"""SFT, GRPO, KTO and DPO with LoRA, or SFT of all weights, on TRL's trainers: check, configure, train, save.
 
-In come settings (parameters of 03 and 04, or a YAML file) and the data sets of 02; out come a LoRA adapter with its
-lineage, a card, curves, samples and completions. A run is made in the open, so that any argument of TRL and any reward
-can be changed on the way: `prepare_sft`, `sft_config`, `sft_trainer`, `fit`, and the same for GRPO. It can be killed at
-any time and goes on from its last checkpoint.
+In come settings (parameters of 03 and 04, or a YAML file) and the data sets of 02; out come a LoRA adapter (or with
+`lora_rank` 0 a whole model) with its lineage, a card, curves, samples and completions. A run is made in the open, so
+that any argument of TRL and any reward can be changed on the way: `prepare_sft`, `sft_config`, `sft_trainer`, `fit`,
+and the same for GRPO. It can be killed at any time and goes on from its last checkpoint.
 
 >>> SftSettings(epochs=2.0).lora_rank
 16

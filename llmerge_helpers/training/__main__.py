@@ -10,7 +10,8 @@ leaves its own in `output_dir`. Any argument of TRL goes below `trl:`, such as `
 comes before all others. Everything that can be wrong is checked before a model is loaded; a run that was killed goes on
 where its last checkpoint is, if its settings are the same. With `rounds: 2`, sft goes on with two rounds of rejection
 sampling; grpo first tries which conflicts teach its model something (`probe: -1` leaves that out). kto learns from the
-wrong replies that 02 dropped, dpo from its pairs of a right and a wrong reply; both go on from the adapter of SFT.
+wrong replies that 02 dropped, dpo from its pairs of a right and a wrong reply; both go on from the adapter of SFT. With
+`lora_rank: 0`, sft trains all weights of a small model, and the others put their adapter on it.
 
 How many processes, and how they share the work, is `accelerate`'s business: `--multi_gpu --num_processes 4` for copies
 of the model (tested here with two CPU processes), `--use_fsdp --fsdp_version 2` to shard one that is too large for a
