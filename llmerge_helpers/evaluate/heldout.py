@@ -31,9 +31,7 @@ def validation_rows(dataset: str | Path, n: int = 0, seed: int = 0) -> list[Row]
         if (place / "dataset_dict.json").exists():
             rows = load_from_disk(str(place)).get("validation")
             if rows is not None and "resolution" in rows.column_names:
-                order = list(range(len(rows)))
-                random.Random(seed).shuffle(order)
-                return [dict(rows[i]) for i in order[: n or None]]
+                return [dict(rows[i]) for i in _shuffled(range(len(rows)), seed)[: n or None]]
     return []
 
 
@@ -58,7 +56,12 @@ def held_out(dataset: str | Path, n: int = 0, seed: int = 0, *, sft_model: str =
     if not split.folder:
         raise LlmergeError(f"{split.source} has no test conflicts to measure on: build it with a test_size above 0.")
     test = load_from_disk(str(from_root(split.folder)))["test"]
-    others = list(range(READERS, len(test)))
-    random.Random(seed).shuffle(others)
+    others = _shuffled(range(READERS, len(test)), seed)
     rows = [dict(test[i]) for i in [*range(min(READERS, len(test))), *others][: n or None]]
     return merges.with_earlier(rows, test, split.siblings)
+
+
+def _shuffled(places: range, seed: int) -> list[int]:
+    order = list(places)
+    random.Random(seed).shuffle(order)
+    return order

@@ -125,10 +125,15 @@ def _quantile(values: Sequence[int], share: float) -> int:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0
 
 
+def trained_on(model: Path) -> list[str]:
+    """The conflicts that a model was trained on, as it wrote them down; none where it did not."""
+    return read_json(model / TRAINED_ON) if (model / TRAINED_ON).exists() else []
+
+
 def seen_by_sft(adapter: Path, dataset: str | Path) -> frozenset[str]:
     """The conflicts that the SFT adapter was trained on: as it wrote them down, or those of the SFT data beside."""
-    if (adapter / TRAINED_ON).exists():
-        return frozenset(read_json(adapter / TRAINED_ON))
+    if noted := trained_on(adapter):
+        return frozenset(noted)
     folder = from_root(dataset)
     for beside in (folder.with_name(folder.name.replace("grpo", "sft")) / name for name in ("correct_only", "")):
         if beside != folder and (beside / "dataset_dict.json").exists():

@@ -49,7 +49,7 @@ from llmerge_helpers.models.base import named_size, quiet
 from llmerge_helpers.models.device import GIB, ROOM, Sampled, plan, sharded, world_size
 from llmerge_helpers.rewards import REWARDS, Reward, format_reward, length_reward, resolution_reward
 from llmerge_helpers.run import from_root, redact, secret, shown
-from llmerge_helpers.run.files import atomic_file, read_json, read_jsonl, write_atomic, write_json
+from llmerge_helpers.run.files import atomic_file, read_jsonl, write_atomic, write_json
 from llmerge_helpers.training.drawing import Tried, probe
 from llmerge_helpers.training.guards import check_quantization, first_steps, release
 from llmerge_helpers.training.guards import train as train_within_memory
@@ -64,6 +64,7 @@ from llmerge_helpers.training.rows import (
     refuse_unfinished,
     seen_by_sft,
     teachers_of,
+    trained_on,
 )
 from llmerge_helpers.training.settings import (
     CONFLICTS,
@@ -792,7 +793,9 @@ def _save(trainer: Trainer, ready: Ready, learned: dict[str, float], seconds: fl
     lineage = save_adapter(policy, ready.output_dir, stage, main_process=main_process(), **facts)
     if main_process():
         if ids := getattr(ready, "ids", None):
-            write_json(ready.output_dir / TRAINED_ON, sorted({*ids, *seen_before(ready)}))
+            before = getattr(ready.settings, "sft_model", "")  # what a run goes on from has learned, it has
+            known = trained_on(from_root(before)) if before else []
+            write_json(ready.output_dir / TRAINED_ON, sorted({*ids, *known}))
         write_atomic(ready.output_dir / "README.md", model_card(lineage, used, history, stage))
         write_json(ready.output_dir / FINISHED, history)
         send(ready.output_dir, ready.settings.push_to_hub)
@@ -805,12 +808,6 @@ def _save(trainer: Trainer, ready: Ready, learned: dict[str, float], seconds: fl
     return Trained(
         ready.output_dir, used, ready.plan, ready.rows, history, seconds, memory, learned, lineage, diagnosis
     )
-
-
-def seen_before(ready: Ready) -> list[str]:
-    """The conflicts that the adapter which a run goes on from was trained on, as it wrote them down."""
-    before = from_root(getattr(ready.settings, "sft_model", "")) / TRAINED_ON
-    return read_json(before) if hasattr(ready.settings, "sft_model") and before.exists() else []
 
 
 # of a model's folder, what others may have: no sample and no completion, which hold code, and no path
