@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmerge_helpers.evaluate.tables import in_the_mean, rate_of
-from llmerge_helpers.models import is_adapter, read_lineage
+from llmerge_helpers.models import is_trained, read_lineage
 from llmerge_helpers.run import from_root
 from llmerge_helpers.run.files import read_json, write_json
 
@@ -67,8 +67,8 @@ def keep_calibration(adapter: str | Path, calibration: Calibration) -> None:
 
 
 def kept_calibration(model: str | Path) -> Calibration | None:
-    """The calibration that was kept of an adapter; None for any other model, and where it was trained again since."""
-    if not is_adapter(model) or not (place := from_root(model) / KEPT).exists():
+    """The calibration that was kept of a trained model; None for any other, and where it was trained again since."""
+    if not is_trained(model) or not (place := from_root(model) / KEPT).exists():
         return None
     kept = read_json(place)
     if kept.pop("adapter_hash", None) != read_lineage(model).get("adapter_hash"):
