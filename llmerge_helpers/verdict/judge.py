@@ -486,7 +486,9 @@ def _same_but_edges(code: str, case: _Case) -> bool:
     if case.before.strip():
         texts = tuple(re.sub(r"\A(?:[ \t\r\f]*\n)+", "", text) for text in texts)
     if case.after.strip():
-        texts = tuple(text.rstrip() for text in texts)
+        ends = [text.rstrip() for text in texts]
+        escapes = any(end.endswith(("\\", "`")) for end in ends)  # a blank behind one is what it escapes
+        texts = tuple(text.rstrip("\n") for text in texts) if escapes else tuple(ends)
     return texts[0] == texts[1]
 
 

@@ -41,6 +41,9 @@ _SPLICED = ("C", "C++", "Objective-C")  # a line that ends in \ or ??/ goes on, 
 _SPLICE = re.compile(r"\\([ \t\f\v]+)\n|\?\?/\n")
 
 
+_SPLICED_WORD = re.compile(r"[^\0]*\w\0\w.*|[^\0]*[-+*/%&|<>=!^#:.]\0[-+*/%&|<>=!^#:.].*", re.DOTALL)
+
+
 def spliced(text: str, language: str) -> str:
     """The text, as long as before, with `\\` right before each line end that a C preprocessor takes away."""
     if language not in _SPLICED or not ("\\" in text or "??/" in text):
@@ -136,6 +139,8 @@ class _Rule(NamedTuple):
     parted: re.Pattern[str] | None
     alone: re.Pattern[str] | None  # words that mean something else on a line of their own
     brackets: bool  # within them, line ends do not count
+    line: re.Pattern[str] | None  # a statement that stands on one line
+    labels: bool  # a line end counts before a colon that has no question mark before it
 
 
 def _rule(
@@ -146,9 +151,11 @@ def _rule(
     parted: str = "",
     alone: str = "",
     brackets: bool = False,
+    line: str = "",
+    labels: bool = False,
 ) -> _Rule:
     parts = (re.compile(part, re.DOTALL) if part else None for part in (behind, before, within, glued, parted, alone))
-    return _Rule(*parts, brackets)
+    return _Rule(*parts, brackets, re.compile(line) if line else None, labels)
 
 
 _COMMENT = r"/\0[*/].*"  # a division, and what is pointed at, or a regular expression
@@ -197,8 +204,14 @@ _RULES = {
         glued=rf"{_COMMENT}|\.\0\.?\d.*|<\?php\0.*|\w+\0\\.*",
     ),
     "PowerShell": _rule(parted=r"[^\0]*`\0.*"),  # behind a blank, the sign of a continued line is none
-    "Groovy": _rule(behind="return|throw", before=r"[*/%=<>].*|,|in|instanceof|as", brackets=True),
-    "R": _rule(before=r"[/^<>=|:%].*", brackets=True),
+    "Groovy": _rule(
+        behind="return|throw",
+        before=r"[*/%=<>].*|,|in|instanceof|as",
+        brackets=True,
+        line=r"[ \t]*(?:import|package)\b",
+        labels=True,
+    ),
+    "R": _rule(glued=r"\[\0\[", before=r"[/^<>=|:%].*", brackets=True),
     "Julia": _rule(before=r"[/^<>=|%?\\÷].*", brackets=True),
     "TOML": _rule(before=".*", brackets=True),
     "CMake": _rule(before=".*", brackets=True),
@@ -227,7 +240,7 @@ def held_to_rules(text: str, words: list[Word], language: str, grammar: tuple[st
     if rule is None:
         yield from words
         return
-    depths, done, earlier, previous = [0], 0, "", ""
+    depths, done, earlier, previous, asked = [0], 0, "", "", 0
     for word in words:
         shown, start, kind, role = word
         if kind in LAYOUT or kind in ("tree", "directive"):
@@ -237,6 +250,10 @@ def held_to_rules(text: str, words: list[Word], language: str, grammar: tuple[st
             continue
         first = '"' if kind == "string" else shown
         gap = text[done:start] if previous else " "
+        if "\\\n" in gap and language in _SPLICED:
+            gap = gap.replace("\\\n", "")
+            if not gap and _SPLICED_WORD.fullmatch(f"{previous}\0{first}"):  # one word, or one sign
+                yield "", start, "joined", 0
         if not gap and earlier == "#define" and first == "(":
             yield "", start, "joined", 0  # a macro's parameters; behind a blank, its value
         elif not gap:
@@ -248,6 +265,11 @@ def held_to_rules(text: str, words: list[Word], language: str, grammar: tuple[st
                 yield "", start, "joined", 0
         elif rule.parted and rule.parted.fullmatch(f"{previous}\0{first}"):
             yield gap[0], done, "blank", 0
+        elif "\n" in gap and (
+            (rule.labels and first == ":" and not asked)
+            or (rule.line and first == "." and rule.line.match(text, text.rfind("\n", 0, done) + 1))
+        ):
+            yield "", done, "newline", 1
         elif "\n" in gap and not (rule.brackets and depths[-1]):
             parent = kind_name(grammar, role >> 32) if grammar and isinstance(role, int) else ""
             if rule.within and rule.within.fullmatch(f"{previous}\0{first}\0{parent}"):
@@ -277,6 +299,7 @@ def held_to_rules(text: str, words: list[Word], language: str, grammar: tuple[st
             depths.append(0)
         elif shown == "}" and len(depths) > 1:
             depths.pop()
+        asked = asked + 1 if first == "?" else max(asked - 1, 0) if first == ":" else asked
         yield word
         earlier, previous, done = previous, first, start + len(shown)
 

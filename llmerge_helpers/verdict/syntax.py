@@ -54,6 +54,7 @@ STRINGS = (  # nodes that are compared whole; white space in them counts
     "quoted_regexp match_regexp substitution_regexp transliteration_expression interpolated_string_literal "
     "command_string heredoc_content data_section fileglob_expression"
 )
+_CODE = {"tree_sitter_bash": ("subshell",)}  # nodes that bear the name of a string elsewhere
 _DESCEND, _KEEP, _DROP, _JSX, _MACRO, _TEXT = range(6)
 
 
@@ -96,6 +97,7 @@ def _grammar(module: str, function: str) -> tuple[Parser, bytes]:
     special |= {"marginalia": _DROP, "haddock": _DROP, "pod": _DROP}  # comments by other names
     special |= {"keyword_comment": _DESCEND}  # a statement of SQL
     special["html_comment"] = _KEEP  # in a module, `-->` is two operators
+    special |= dict.fromkeys(_CODE.get(module, ()), _DESCEND)
     actions = bytearray(1 << 16)
     for kind in range(grammar.node_kind_count):
         name = grammar.node_kind_for_id(kind)
@@ -584,30 +586,45 @@ class Blanks(NamedTuple):
     before: frozenset[str] = frozenset(")]},;")
     signs: re.Pattern[str] = re.compile(r"[-=+*/%<>!&|^?:~]+")  # if there are blanks on both sides, or on none
     between: re.Pattern[str] | None = None  # and between these two, with a NUL between them, on one line
+    # A line end is a blank between these: the word before the last, the last, the next, and what a tree calls the
+    # places of the last two.
+    ends: re.Pattern[str] | None = None
+    leads: bool = False  # and before a sign that stands between blanks
+    within: re.Pattern[str] | None = None  # no blank counts between these, which are told in the same way
 
 
-def with_gaps(text: str, words: Iterable[Word], layout: str) -> Iterator[Word]:
+def with_gaps(text: str, words: Iterable[Word], layout: str, joint: re.Pattern[str] | None = None) -> Iterator[Word]:
     """The words, with one of the kind "blank" where white space stands between two of them.
 
     It is a line end where those count: everywhere with `layout` "lines", between what may be two statements with
-    "newline".
+    "newline". A `joint` is a line end that the language takes away; the group of its match is a comment, and stays.
     """
     done, previous = 0, ("", 0, "tree", 0)
     for word in words:
         if word[2] == "directive":
             yield word
             continue
-        seen = word[2] != "tree" != previous[2] and done < word[1]
-        if seen and (text[done] in _WHITE or text[word[1] - 1] in _WHITE):  # within, there may be a comment
+        gap = text[done : word[1]] if word[2] != "tree" != previous[2] else ""
+        if joint and "\n" in gap:
+            gap = joint.sub(_comment_of, gap)
+        if gap and (gap[0] in _WHITE or gap[-1] in _WHITE):  # within, there may be a comment
             ends = layout == "lines" or (layout == "newline" and _between_statements(previous[0], word[0]))
-            ends = ends and _LINE_END.search(text, done, word[1]) is not None
-            yield "\n" if ends else " ", done, "blank", 0
+            ends = ends and _LINE_END.search(text, done, word[1]) is not None if not joint else "\n" in gap
+            left = joint is not None and "`" in _LINE_COMMENT.sub("", gap)  # no joint: behind a blank it would be one
+            yield "`" if left else "\n" if ends else " ", done, "blank", 0
         yield word
         done, previous = word[1] + len(word[0]), word
 
 
-def relax(words: list[Word], blanks: Blanks) -> Iterator[Word]:
-    """The words without the blanks that a language does not care for."""
+def _comment_of(match: re.Match[str]) -> str:
+    return match[1] or ""
+
+
+_LINE_COMMENT = re.compile(r"#.*")
+
+
+def relax(words: list[Word], blanks: Blanks, place: Callable[[Word], str] = lambda word: "") -> Iterator[Word]:
+    """The words without the blanks that a language does not care for; `place` is what a tree calls that of a word."""
 
     def sign(number: int) -> bool:
         text, _, kind, _ = words[number]
@@ -620,7 +637,8 @@ def relax(words: list[Word], blanks: Blanks) -> Iterator[Word]:
             sign(number)
             and ends[0] >= 0
             and ends[1] < len(words)
-            and words[number - 1][:3:2] == (" ", "blank")
+            and words[number - 1][2] == "blank"
+            and (words[number - 1][0] == " " or blanks.leads)
             and words[number + 1][2] == "blank"
             and not (sign(ends[0]) or sign(ends[1]))
         )
@@ -632,7 +650,14 @@ def relax(words: list[Word], blanks: Blanks) -> Iterator[Word]:
                 continue
             if parted(number - 1) or parted(number + 1):
                 continue
-            pair = f"{last[0]}\0{'' if after[2] else after[0]}"
+            pair = f"{'' if last[2] else last[0]}\0{'' if after[2] else after[0]}"
+            if blanks.ends or blanks.within:
+                earlier = words[number - 2] if number > 1 and words[number - 2][2] != "blank" else words[number - 3]
+                told = f"{earlier[0] if number > 1 else ''}\0{pair}\0{place(last)}\0{place(after)}"
+                if blanks.ends and word[0] == "\n" and blanks.ends.fullmatch(told):
+                    word = (" ", *word[1:])
+                if blanks.within and blanks.within.fullmatch(told):
+                    continue
             if blanks.between and word[0] == " " and not last[2] and blanks.between.fullmatch(pair):
                 continue
         yield word
@@ -653,6 +678,16 @@ def joined(words: Iterable[Word], signs: re.Pattern[str]) -> Iterator[Word]:
             yield word
     if waiting:
         yield waiting
+
+
+def cut(words: Iterable[Word], sign: str) -> Iterator[Word]:
+    """The words with those that end with a sign as two."""
+    for word in words:
+        text, start, kind, role = word
+        if not kind and len(text) > 1 and text.endswith(sign):
+            yield text[: -len(sign)], start, kind, role
+            word = sign, start + len(text) - len(sign), kind, role
+        yield word
 
 
 def spaced(words: Iterable[Word], sign: str) -> Iterator[Word]:
@@ -887,7 +922,7 @@ def off_side(text: str, words: list[Word], opens: frozenset[str]) -> Iterator[Wo
     A block is what stands behind a word that `opens` one. A tolerant grammar goes on with the item where none may.
     """
     columns: list[int | None] = [] if words and words[0][0] == "module" else [0]  # None: an open bracket
-    done, opened = 0, False
+    done, opened, previous = 0, False, ""
     for word in words:
         shown, start, kind, _ = word
         if kind in LAYOUT or kind in ("directive", "tree"):
@@ -912,7 +947,8 @@ def off_side(text: str, words: list[Word], opens: frozenset[str]) -> Iterator[Wo
             while columns and columns.pop() is not None:
                 pass
         yield word
-        done, opened = start + len(shown), not kind and shown in opens
+        opened = not kind and (shown in opens or previous + shown in opens)
+        done, previous = start + len(shown), shown
 
 
 _BRACKETS = frozenset("([{}])")

@@ -8,7 +8,7 @@ nothing that a parser could not read is ever lost.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from llmerge_helpers.conflicts.languages import TABLE
@@ -64,40 +64,124 @@ def _blanks(behind: str, before: str, signs: str = "$^") -> syntax.Blanks:
 # Where blanks do not count in a language that has them between words of another meaning.
 _BLANKS = {
     "HTML": _blanks("=", "> /> ="),  # behind `<`, a blank makes it text
-    "Shell": _blanks("; ;; && || | ( then do else )", "; ;; && || |"),
+    "Shell": _blanks("; ;; && || | & then do else", "; ;; && || | &")._replace(
+        between=re.compile(r"[$<>]\(\0[^(].*|(?:>>?|<|<<<|>\||&>>?|[<>]&|\()\0.*|[^\0]*\0\)"),  # `$((` is another sign
+        within=re.compile(
+            r"[^\0]*\0[^\0]*\0\)\0[^\0]*\0(?!case_item|function_definition).*|"
+            r"[^\0]*\0\(\0[^\0]*\0(?!case_item|function_definition).*|"
+            r"[^\0]*\0[^\0]*\0\(\0[^\0]*\0function_definition|"
+            r"[^\0]*\0\)\0(?:\{\0function_definition|[^\0]*\0case_item)\0.*"
+        ),
+        ends=re.compile(r"[^\0]*\0(?:\{|if|while|until|elif|!|[$<>]\()\0.*"),
+    ),
     "CSS": _blanks("( [ { } , ; : > ~ =", ") ] { } , ; > ~ ="),
     "CMake": _blanks("(", ")"),
-    "Clojure": _blanks("( [ {", ") ] }"),
-    "SCSS": _blanks("( [ { } , ; > ~ :", ") ] { } , ; > ~"),
-    "PowerShell": _blanks("( [ { } , ; |", ") ] } , ; |", "[=+*|]=?"),
-    "Perl": _blanks("( [ { } , ;", ") ] } , ;", r"[=.+-]|[-+.*|&]=|[=!]=|=[>~]|&&|\|\||[<>]=?"),
+    "Clojure": _blanks("( [ {", ") ] }")._replace(
+        between=re.compile(r"[A-Za-z][\w*+!?<>=$&|%./-]*\0[(\[{]|[)\]}]\0.*")
+    ),
+    "SCSS": _blanks("( [ { } , ; > ~", ") ] { } , ; > ~"),
+    "PowerShell": _blanks("( [ { } , ; | @{ @( $(", ") ] } , ; |", "[=+*|]=?")._replace(
+        between=re.compile(r"(?i:if|elseif|while|until|switch|foreach|for|param|catch)\0\("),
+        within=re.compile(
+            r"[^\0]*\0[^\0]*\0\(\0[^\0]*\0function_parameter_declaration|"
+            r"[^\0]*\0\]\0\$[^\0]*\0type_literal\0script_parameter|"
+            r"[^\0]*\0\)\0\{\0(?:(?:if|while|foreach|for)_statement|(?:elseif|catch)_clause|switch_condition|"
+            r"function_parameter_declaration)\0.*"
+        ),
+        ends=re.compile(r"[^\0]*\0-\w+\0[^\0]*\0(?:logical|comparison|bitwise)_expression\0.*"),
+    ),
+    "Perl": _blanks("( [ { } , ;", ") ] } , ;", r"[=.+-]|[-+.*|&]=|[=!]=|=[>~]|&&|\|\||[<>]=?|[?:]"),
 }
 _ALIKE = syntax.Blanks()
+_WORD_BRACKET, _BRACKET_WORD = r"[\w$]+\0[(\[{]", r"[)\]}]\0[\w({\[].*"  # where no blank parts two words
+_GROOVY_KEYWORD = "if|for|while|switch|catch|synchronized|return|case|in|assert"
+_SCALA_START = (
+    "def|class|object|trait|val|var|lazy|private|protected|final|sealed|abstract|override|implicit|case|type|given|@"
+)
 _BLANKS |= {
-    "Elixir": _ALIKE._replace(behind=_ALIKE.behind | {"and", "or", "in", "when"}),
-    "Swift": _ALIKE._replace(behind=_ALIKE.behind | {":"}, before=_ALIKE.before | {":"}),
-    "Scala": _ALIKE._replace(between=re.compile(r":\0.*")),
-    "R": _ALIKE._replace(between=re.compile(r"[\w.)\]]+\0[(\[{]")),
+    "Elixir": _ALIKE._replace(
+        behind=_ALIKE.behind | {"and", "or", "in", "when", "<<"},
+        before=_ALIKE.before | {">>"},
+        signs=re.compile(rf"{_ALIKE.signs.pattern}|\.\."),
+        ends=re.compile(r"[^\0]*\0(?:(?:->|do|fn|else)\0.*|[^\0]*\0(?:end|else|rescue|catch|after)\0.*)"),
+    ),
+    "Swift": _ALIKE._replace(
+        behind=_ALIKE.behind | {":", "in"},
+        before=_ALIKE.before | {":"},
+        between=re.compile(r"[\w)\]]+\0\{|[\w)\]}]+\0\."),
+        ends=re.compile(r"[^\0]*\0[^\0]*\0(?:else|catch)\0.*"),
+        leads=True,
+    ),
+    "Scala": _ALIKE._replace(
+        before=_ALIKE.before | {"."},
+        between=re.compile(rf":\0.*|{_WORD_BRACKET}|{_BRACKET_WORD}|!\0[\w(].*"),
+        ends=re.compile(
+            r"[^\0]*\0[^\0]*\0(?:else|catch|finally|extends|with|yield|match)\0.*|"
+            rf"@\0\w+\0(?:{_SCALA_START})\0annotation\0.*"
+        ),
+    ),
+    "Haskell": _ALIKE._replace(behind=_ALIKE.behind | {"\\"}, between=re.compile(r"(?:\w[\w.']*|[)\]])\0[(\[]")),
+    "R": _ALIKE._replace(
+        between=re.compile(r"[\w.)\]]+\0[(\[{]"), signs=re.compile(rf"{_ALIKE.signs.pattern}|%[^%\s]*%")
+    ),
     "Perl": _BLANKS["Perl"]._replace(
-        between=re.compile(r"(?:if|elsif|unless|while|until|for|foreach|my|our|local|return)\0\(|\)\0\{")
+        between=re.compile(
+            r"(?:if|elsif|unless|while|until|for|foreach|my|our|local|return)\0\(|\)\0\{|[^\0]*\0->|->\0.*"
+        )
     ),
     "CMake": _BLANKS["CMake"]._replace(between=re.compile(r"(?i:(?:else|end)?(?:if|while|foreach))\0\(")),
-    # before a brace on the same line, between a keyword and its bracket, behind a colon
-    "Groovy": _ALIKE._replace(between=re.compile(r"(?:if|for|while|switch|catch)\0\(|[\w)\]>]+\0\{|\w*:\0.*")),
+    "SQL": _ALIKE._replace(
+        between=re.compile(
+            r"(?i:in|values|and|or|not|on|using|where|as|exists|from|join|select|when|then|by|over|union|all|key)\0\(|"
+            r"\)\0[A-Za-z_].*"
+        ),
+        # a call is none in MySQL with a blank before its bracket
+        within=re.compile(r"[^\0]*\0[^\0]*\0\(\0[^\0]*\0(?:list|column_definitions?|constraint|index_fields|varchar)"),
+    ),
+    # before a brace on the same line, between a keyword and its bracket, around a colon, before a dot
+    "Groovy": _ALIKE._replace(
+        between=re.compile(
+            rf"(?:{_GROOVY_KEYWORD})\0\(|[\w)\]>]+\0\{{|:\0.*|[^\0]*\0\??\.|\)\0[A-Za-z_].*|!\0(?!in\b|instanceof\b)[\w(].*"
+        ),
+        signs=re.compile(rf"{_ALIKE.signs.pattern}|\.\.<?"),
+    ),
     "Dart": _ALIKE._replace(
-        between=re.compile(r"(?:if|for|while|switch|catch)\0\(|[\w)\]>]+\0\{|:\0.*|(?:[A-Za-z_]\w*|[)\]}])\0\..*")
+        between=re.compile(rf"{_WORD_BRACKET}|{_BRACKET_WORD}|[\w>?]+\0\{{|:\0.*|[^\0]*\0(?:\??\.|:).*")
     ),
 }
 # Signs that a lexer cuts up.
 _SIGNS = {
-    "Groovy": re.compile(r"->?|&&?|\|\|?|==?|!=?|<<?|>>?|<=|>="),
-    "Dart": re.compile(r"=>?|==|&&?|\|\|?|!=?|<<?|<=|>=|\.\.?\.?"),
+    "Groovy": re.compile(
+        r"->?|&&?|\|\|?|===?|==?~|!==?|[!=]|<<?|>>?>?|<=>?|>=|\?[:.=]?|\*[*.]?|\.(?:[&@]|\.<?)?|::?|\+\+?|--|[-+*/%&|^]=|"
+        r"(?:<<|>>>?|\*\*)=|[/%^]"
+    ),
+    "Dart": re.compile(
+        r"=>?|===?|&&?|\|\|?|!=?=?|<<?|<=|>=|\.\.?\.?|\?\?=?|\?(?:\.\.?)?|~/?=?|\+\+?|--?|[-+*/%&|^]=|[*/%^]|<<="
+    ),
+    "CSS": re.compile("::?"),
+    "SCSS": re.compile("::?"),
+}
+_LABELLED = ("Groovy", "Dart")  # to their lexers, `a:` is one word
+# Where a line end that could be one is none: behind an annotation, before what cannot start a statement.
+_FREE_ENDS = {
+    "Groovy": re.compile(
+        r"(?!\.\0)[^\0]*\0@\w[\w.]*\0.*|[^\0]*\0[^\0]*\0(?:else|catch|finally|extends|implements|throws)"
+    )
+}
+# Line ends that the language takes away, and comments, which hide them.
+_JOINTS = {
+    "Shell": re.compile(r"(#[^\n]*)|\\\r?\n"),
+    "PowerShell": re.compile(r"(#[^\n]*)|(?<=[ \t])`\r?\n"),
 }
 # What stands between these is taken as it stands, where a word starts there.
 _FRONT_MATTER = re.compile(r"\A---\n()"), "---\n"
 _HEADER_NAME = re.compile(r"\b__has_(?:include(?:_next)?|embed)\s*\(\s*<()"), ">"
 _VERBATIM = {
-    "SQL": [(re.compile(r"\$(\w*)\$"), "${0}$")],
+    "SQL": [
+        (re.compile(r"\$(\w*)\$"), "${0}$"),
+        (re.compile(r"(?<![\w\])])\[(?=[^\]\n,]*[^\W\d][^\]\n,]*\])()"), "]"),  # a name
+        (re.compile(r"(?m)^(?:\\[a-z!?]|[ \t]*(?:delimiter|prompt|spool)\b)()"), "\n"),  # a client's command
+    ],
     "XML": [(re.compile(r"<!\[cdata\[()"), "]]>")],
     "HTML": [(re.compile(r"<(pre|textarea|xmp|listing)\b"), "</{0}"), _FRONT_MATTER],
     "CSS": [_FRONT_MATTER],
@@ -248,6 +332,8 @@ def comparable(left: Lexed, right: Lexed) -> bool:
 def state(text: str, language: str, before: int) -> syntax.Cut | None:
     """Where to begin to lex, to see what stands at `before`; None for a language that needs no lexer."""
     lexer = TABLE.get(language, TABLE["Text"])[1]
+    if language == "SCSS":
+        text, _ = _without_comments(text, lambda start, end: ())
     return syntax.lexer_state(text, lexer, before) if lexer and language not in _GRAMMARS else None
 
 
@@ -367,6 +453,8 @@ def _lex_shown(
     laid_out = grammar is not None and optional(language)
     if not laid_out and (layout in ("indent", "newline", "asi") or language in _PREPROCESSED):
         words = list(syntax.lay_out(text, words, layout))
+    if language in _FREE_ENDS:
+        words = list(_without_ends(words, _FREE_ENDS[language]))
     return Lexed(list(lexical.held_to_rules(text, words, language, grammar)), grammar, clean, reach)
 
 
@@ -391,10 +479,15 @@ def _lex_without(
     elif language == "Properties":
         words = list(syntax.property_words(text, obeyed))
     elif lexer:
-        if known.cut and (begin := known.cut()):
-            part, cut = syntax.lexed_part(text, lexer, begin, window[1])
+        begin = known.cut() if known.cut else None
+        shown, directives = _without_comments(text, obeyed) if language == "SCSS" else (text, [])
+        if begin:
+            part, cut = syntax.lexed_part(shown, lexer, begin, window[1])
             reach = len(text) - cut.start, cut.stack
-        words = list(syntax.lexer_words(text, lexer, _layout(language), obeyed, MISREAD.get(language), part))
+        words = list(syntax.lexer_words(shown, lexer, _layout(language), obeyed, MISREAD.get(language), part))
+        if directives:
+            low, high = begin.start if begin else 0, len(text) - reach[0] if reach else len(text)
+            words = sorted(words + [word for word in directives if low <= word[1] < high], key=lambda word: word[1])
     else:
         spans = _comments_of_parts(text, window, obeyed, known.like) if language == "Vue" else []
         shown = syntax.masked(text, spans) if spans else text
@@ -403,13 +496,101 @@ def _lex_without(
         reach = 0, ()  # all words are there
     if language == "Clojure":
         words = list(syntax.spaced(words, ","))
-    elif language == "CMake":  # arguments are strings to its lexer, and any blanks part them
-        words = [(" ", *word[1:]) if word[2] == "blank" else word for word in words]
-    elif language in _SIGNS:
+    elif language == "CMake":
+        words = list(_arguments(words))
+    elif language in _LABELLED:
+        words = list(syntax.cut(words, ":"))
+    elif language == "Shell":
+        words = _with_ends(words, text)
+    if language in _SIGNS:
         words = list(syntax.joined(words, _SIGNS[language]))
+    if language == "SCSS":
+        words = list(_declared(words))
     if lexer and _layout(language) in ("", "newline"):
         words = list(syntax.relax(words, _BLANKS.get(language, syntax.Blanks())))
     return _with_spans(words, text, language), reach
+
+
+def _without_ends(words: list[syntax.Word], free: re.Pattern[str]) -> Iterator[syntax.Word]:
+    """The words without the line ends that stand between these: the word before the last, the last, and the next."""
+    earlier = previous = ""
+    for number, word in enumerate(words):
+        ends = word[2] in ("newline", "break") and number + 1 < len(words)
+        if ends and free.fullmatch(f"{earlier}\0{previous}\0{words[number + 1][0]}"):
+            continue
+        yield word
+        if word[2] not in LAYOUT:
+            earlier, previous = previous, word[0]
+
+
+def _arguments(words: list[syntax.Word]) -> Iterator[syntax.Word]:
+    """The words of CMake: any blanks part two arguments, which are strings to its lexer, and none counts before the
+    bracket of a command.
+    """
+    depth, previous = 0, ""
+    for number, word in enumerate(words):
+        text, start, kind, role = word
+        if kind == "blank":
+            if not depth and words[number + 1][0] == "(":
+                continue
+            if not previous.endswith("\\"):  # else, the first is part of the argument
+                text = " "
+        elif not kind:
+            depth += (text == "(") - (text == ")")
+        yield text, start, kind, role
+        previous = text
+
+
+def _declared(words: list[syntax.Word]) -> Iterator[syntax.Word]:
+    """The words of a style sheet without the blanks around the colons of declarations, unlike those of selectors. The
+    end of an interpolation is made a string, as blanks count behind it.
+    """
+    kept: list[syntax.Word] = []
+    depth, inner, first, colons = 0, 0, 0, list[int]()
+    for word in words:
+        text, start, kind, _ = word
+        number = len(kept)
+        if kind:
+            pass
+        elif text == "{" and kept and kept[-1][0] == "#" and kept[-1][1] + 1 == start:
+            inner += 1
+        elif text == "}" and inner:
+            inner -= 1
+            word = (text, start, "string", 0)
+        elif text in "()":
+            depth = max(depth + (1 if text == "(" else -1), 0)
+        elif text == ":" and not inner:
+            at_rule = depth > 0 and any(each[0].startswith("@") for each in kept[first : first + 2])
+            colons.append(-number if at_rule else number)
+        elif text in "{};" and not inner and not depth:
+            for colon in colons:
+                if text != "{" or colon < 0:
+                    for beside in (abs(colon) - 1, abs(colon) + 1):
+                        if 0 <= beside < number and kept[beside][2] == "blank":
+                            kept[beside] = ("", *kept[beside][1:])
+            first, colons = number + 1, []
+        kept.append(word)
+    return (word for word in kept if word[0] or word[2] != "blank")
+
+
+def _without_comments(text: str, obeyed: syntax.Parts) -> tuple[str, list[syntax.Word]]:
+    """The text of a style sheet, as long as before, with blanks for its comments where they part nothing, as its lexer
+    takes those in a declaration for code; and what is obeyed in them.
+    """
+    spans = [match.span(1) for match in _SCSS_COMMENT.finditer(text) if match[1]]
+    words = [(part, at, "directive", 0) for start, end in spans for part, at in obeyed(start, end)]
+    pieces, done = [], 0
+    for start, end in spans:
+        pieces += text[done:start], _ON_A_LINE.sub(" ", text[start:end])
+        done = end
+    return "".join(pieces) + text[done:], words
+
+
+_SCSS_COMMENT = re.compile(
+    r"\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|\burl\([^)\"'\n]*\)|"
+    r"((?<![^\s;{}])/\*(?s:.*?)\*/|/\*(?s:.*?)\*/(?=[\s;{}]|\Z)|//[^\n]*)|/\*(?s:.*?)\*/"
+)
+_ON_A_LINE = re.compile(r"[^\n]")
 
 
 _PART = re.compile(r"^<(template|script|style)\b([^>]*)>(.*?)^</\1", re.MULTILINE | re.DOTALL)
@@ -469,8 +650,17 @@ def _read(
     """The words of such a tree, with the blanks that count between them."""
     words = list(syntax.leaves(parsed, text, window, obeyed, whole=True, spelled=spelled))
     if language not in _FREE:
-        words = list(syntax.with_gaps(text, words, _layout(language)))
-        words = list(syntax.relax(words, _BLANKS.get(language, syntax.Blanks())))
+        at_an_item = not window[0] or (text[window[0] - 1] == "\n" and not text[window[0] :][:1].isspace())
+        free = language == "Haskell" and at_an_item  # all its line ends that count are those before an item
+        layout = "" if free else _layout(language)
+        words = list(syntax.with_gaps(text, words, layout, _JOINTS.get(language)))
+
+        def place(word: syntax.Word) -> str:
+            return syntax.kind_name(parsed.grammar, word[3] >> 32) if isinstance(word[3], int) else ""
+
+        if language == "Shell":
+            words = list(_in_arithmetic(_with_ends(words, text), place))
+        words = list(syntax.relax(words, _BLANKS.get(language, syntax.Blanks()), place))
         if language == "HTML":
             words = [word if _is_script(word, parsed) else (_shown(word[0]), *word[1:]) for word in words]
         elif language == "Haskell":
@@ -485,7 +675,49 @@ def _read(
     return _with_spans(words, text, language)
 
 
-_OPENS_BLOCK = frozenset(("where", "let", "do", "of", "mdo", "rec"))
+def _with_ends(words: list[syntax.Word], text: str) -> list[syntax.Word]:
+    """The words of a script with its here-documents up to the end of a line, where nothing may stand."""
+    kept = []
+    for word in words:
+        shown, start, kind, role = word
+        if kind == "string" and _HERE.match(shown):
+            end = text.find("\n", start + len(shown))
+            shown = text[start : end if end > 0 else len(text)]
+        kept.append((shown, start, kind, role))
+    return kept
+
+
+_HERE = re.compile(r"<<[^<]")
+_OPENS_BLOCK = frozenset(("where", "let", "do", "of", "mdo", "rec", "\\case", "\\cases"))
+_ARITHMETIC = re.compile(r"[-+*/%<>=!&|^~?:,;()]+|\$\(\(")
+
+
+def _in_arithmetic(words: list[syntax.Word], place: Callable[[syntax.Word], str]) -> Iterator[syntax.Word]:
+    """The words of a script without the blanks around the signs of arithmetic, and those of an array on one line."""
+    inside: list[str] = []
+    previous = ""
+    for number, word in enumerate(words):
+        text, start, kind, role = word
+        within = inside[-1] if inside else ""
+        if kind == "blank":
+            around = (words[number - 1], words[number + 1]) if 0 < number < len(words) - 1 else ()
+            if within == "((" and any(not each[2] and _ARITHMETIC.fullmatch(each[0]) for each in around):
+                continue
+            if within == "=(" and text == "\n":
+                text = " "
+        elif not kind:
+            if text in ("((", "$(("):
+                inside.append("((")
+            elif text in ("$(", "<(", ">("):
+                inside.append(text)
+            elif text == "`":
+                inside[-1:] = [] if within == text else [within, text]
+            elif text == "(":
+                inside.append("=(" if previous in ("=", "+=") else within if within == "((" else text)
+            elif text in (")", "))") and place(word) != "case_item":
+                inside[-1:] = []
+        yield text, start, kind, role
+        previous = text
 
 
 def _is_script(word: syntax.Word, parsed: syntax.Parsed) -> bool:

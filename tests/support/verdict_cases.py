@@ -326,6 +326,247 @@ OTHER_PAIRS: list[Pair] = [
     Pair("line breaks in SQL", "SQL", "select a from t;\n", "select a\n    from t;\n", True),
     Pair("words of a text", "Text", "a b\n", "a  b\n", False),
 ]
+# Spellings of code: those that are the same, and those that look like it. Each is the developer's, and the model's.
+# fmt: off
+SPELLINGS: dict[str, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {
+    "Groovy": (
+        [
+            ("x = a?b:c\n", "x = a ? b : c\n"), ("x = a?:b\n", "x = a ?: b\n"), ("x = [a: 1]\n", "x = [a : 1]\n"),
+            ("a.b().c()\n", "a\n    .b()\n    .c()\n"), ("a.b().c()\n", "a.b()\n    // why\n    .c()\n"),
+            ("if (a) {\n  b()\n} else {\n  c()\n}\n", "if (a) {\n  b()\n}\nelse {\n  c()\n}\n"),
+            ("@A\nvoid f() {}\n", "@A void f() {}\n"), ("x += 1\n", "x+=1\n"), ("x = a <=> b\n", "x = a<=>b\n"),
+            ("x = a?.b\n", "x = a\n  ?.b\n"), ("x = 1..2\n", "x = 1 .. 2\n"), ("x = a ==~ b\n", "x = a==~b\n"),
+        ],
+        [
+            ("x = a.&b\n", "x = a. & b\n"), ("x = a ? .5 : b\n", "x = a?.5:b\n"), ("x = a::b\n", "x = a: :b\n"),
+            ("x = a in [b]\n", "x = a in[b]\nc\n"), ("assert (a)\n[b]\n", "assert (a) [b]\n"),
+            ("x = (a)\nb\n", "x = (a) b\n"), ("if (a)\nelse b\n", "if (a) {} else b\n"),
+            ("x = { a }\n", "x = { -> a }\n"), ("f(a) b\n", "f(a)\nb\n"),
+        ],
+    ),
+    "Shell": (
+        [
+            ("a > b\n", "a >b\n"), ("a >> b\n", "a >>b\n"), ("a < b\n", "a <b\n"), ("f() { a; }\n", "f () { a; }\n"),
+            ("x=$(a)\n", "x=$( a )\n"), ("x=$((a+b))\n", "x=$(( a + b ))\n"), ("x=(a b)\n", "x=( a b )\n"),
+            ("x=(a b)\n", "x=(\n  a\n  b\n)\n"), ("a &\n", "a&\n"),
+            ("while read x; do\n  a\ndone < f\n", "while read x ; do\n    a\ndone <f\n"), ("(a; b)\n", "( a; b )\n"),
+            ("for ((i=0; i<n; i++)); do\n  a\ndone\n", "for (( i=0; i<n; i++ )); do\n  a\ndone\n"),
+        ],
+        [
+            ("a \\\nb\n", "a\\\nb\n"), ("a\\\n b\n", "a\\\nb\n"),
+            ("]] )\ncat <<EOF\na\nEOF\nb\n", "]] )\ncat <<EOF\na\nEOF \nb\n"),
+            ("cat <<EOF\na\nEOF\nb\n", "cat <<EOF\na\nEOF \nb\n"), ("f() { a; }\n", "f(\n) { a; }\n"),
+            ("case a in (b) c ;; esac\n", "case a in (\nb) c ;; esac\n"), ("[[ a > b ]]\n", "[[ a >b]]\n"),
+            ("`a b`\n", "`ab`\n"), ("x=$[ a ]\n", "x=$[a b]\n"), ("echo {a,b}\n", "echo { a,b}\n"),
+            ("[ ! -f a ]\n", "[ !-f a ]\n"), ("if ! a; then b; fi\n", "if !a; then b; fi\n"),
+        ],
+    ),
+    "SQL": (
+        [
+            ("insert into t(a,b) values(1,2);\n", "insert into t (a, b) values (1, 2);\n"),
+            ("select a from t where b in(1,2);\n", "select a from t where b in (1, 2);\n"),
+            ("create table t(a int,b varchar(10));\n", "create table t (\n  a int,\n  b varchar(10)\n);\n"),
+            ("select a from t where (a=1)and(b=2);\n", "select a from t where (a = 1) and (b = 2);\n"),
+            ("create index i on t(a);\n", "create index i on t (a);\n"),
+            ("insert into t (a) values (1), (2);\n", "insert into t(a)\nvalues\n  (1),\n  (2);\n"),
+            ("create table t (a int references b (c));\n", "create table t(a int references b(c));\n"),
+        ],
+        [
+            ("select [a  b];\n", "select [a b];\n"), ("\\c a\nselect b;\n", "\\c a select b;\n"),
+            ("delimiter //\ncreate a//\n", "delimiter // create a//\n"), ("prompt a  b\n", "prompt a b\n"),
+            ("select [a b] from t;\n", "select [a b ] from t;\n"), ("\\i a\n\\i b\n", "\\i a \\i b\n"),
+            ("select a from t where b in (1);\n", "select a from t where b not in (1);\n"),
+            ("select [a b] from t;\n", "select [ab] from t;\n"),
+            ("DELIMITER $$\nselect 1$$\n", "DELIMITER $$ select 1$$\n"),
+            ("select a from t where b = 'it''s';\n", "select a from t where b = 'it' 's';\n"),
+            ("select a -- b\n, c;\n", "select a -- b , c;\n"), ("select now ();\n", "select now();\n"),
+        ],
+    ),
+    "PowerShell": (
+        [
+            ("if ($a) {\n  b\n}\n", "if($a){\n  b\n}\n"), ("$x = @{ a = 1; b = 2 }\n", "$x = @{a=1;b=2}\n"),
+            ("f -a b -c d\n", "f -a b `\n  -c d\n"), ("foreach ($a in $b) { c }\n", "foreach($a in $b){ c }\n"),
+            ("function f($a) { b }\n", "function f ($a) {\n  b\n}\n"), ("while ($a) { b }\n", "while($a) { b }\n"),
+            ("$x = $a -and\n  $b\n", "$x = $a -and $b\n"), ("$x = @(\n  1,\n  2\n)\n", "$x = @(1, 2)\n"),
+            ("for ($i = 0; $i -lt 1; $i++) { a }\n", "for($i=0;$i -lt 1;$i++){a}\n"),
+            ("if ($a) { b }\nelseif ($c) { d }\nelse { e }\n", "if($a){ b } elseif($c){ d } else { e }\n"),
+            ("f -a b `\n  -c d\n", "f -a b -c d\n"),
+            ("if (($a -eq 1) -and\n    ($b -eq 2)) { c }\n", "if (($a -eq 1) -and ($b -eq 2)) { c }\n"),
+        ],
+        [
+            ("f ($a){b}\n", "f ($a) {b}\n"), ("f [int] $a\n", "f [int]$a\n"), ("f -and\nb\n", "f -and b\n"),
+            ("$a = @{ b = 1\nc = 2 }\n", "$a = @{ b = 1 c = 2 }\n"), ("f if (a)\n", "f if(a)\nb\n"),
+            ("f `n a\n", "f ` n a\n"),
+        ],
+    ),
+    "Scala": (
+        [
+            ("a.b(c).d\n", "a\n  .b(c)\n  .d\n"), ("if (a) b else c\n", "if(a) b else c\n"),
+            ("for (a <- b) yield c\n", "for(a <- b) yield c\n"),
+            ("class A extends B {\n}\n", "class A extends B{\n}\n"), ("@A\nclass B\n", "@A class B\n"),
+            ("if (a) b\nelse c\n", "if (a) b else c\n"),
+            ("if (a) {\n  b\n} else {\n  c\n}\n", "if (a) {\n    b\n}\nelse {\n    c\n}\n"),
+            ("def f(a: Int)(b: Int) = a\n", "def f(a: Int) (b: Int) = a\n"), ("f(a)(b)\n", "f(a) (b)\n"),
+            ("def f[A](a: A) = a\n", "def f[A] (a: A) = a\n"), ("val x = !a\n", "val x = ! a\n"),
+            ("try a catch { case b => c }\n", "try a\ncatch { case b => c }\n"),
+        ],
+        [
+            ("if (a) b\n\nc\n", "if (a) b c\n"), ("if (a)\n  b\nelse c\n", "if (a) b\nc\n"),
+            ("class A\nextends B\n", "class A\nextend B\n"), ("def f = a\nb\n", "def f = a b\n"),
+            ("f(a)\n(b)\n", "f(a)(b)\n"), ("f(a)\n{ b }\n\n", "f(a) ; { b }\n"),
+        ],
+    ),
+    "Haskell": (
+        [
+            ("f(a,b)=a\n", "f (a, b) = a\n"), ("f x = y\n  where y = x\n", "f x = y\n    where\n      y = x\n"),
+            ("f x = if a then b else c\n", "f x =\n  if a\n    then b\n    else c\n"),
+            ("f :: A -> B\n", "f :: A\n  -> B\n"), ("import A (b,c)\n", "import A\n  ( b\n  , c\n  )\n"),
+            ("x = f $ g a\n", "x = f $\n  g a\n"), ("data A = B | C\n", "data A\n  = B\n  | C\n"),
+            ("x = \\a -> b\n", "x = \\ a -> b\n"), ("f x | x = a | b = c\n", "f x\n  | x = a\n  | b = c\n"),
+            ("x = let a = b in c\n", "x = let a = b\n     in c\n"), ("x = f a b\n", "x = f a\n  b\n"),
+            ("x = a >>= b\n", "x = a\n  >>= b\n"),
+        ],
+        [
+            ("x = a $(b)\n", "x = a $ (b)\n"), ("x = a @(B)\n", "x = a @ (B)\n"),
+            ("x = f\n  -1\n", "x = f\n  - 1\nb\n"),
+            ("data A = A\n  { b :: C\n  }\n", "data A = A\n  { b :: C\n, d :: E }\n"),
+            ("f = case a of\n  B -> do\n    c\n    d\n", "f = case a of\n  B -> do\n    c\n  d\n"),
+            ("f = do\n  if a\n    then b\n    else c\n  d\n", "f = do\n  if a\n    then b\n    else c\n    d\n"),
+        ],
+    ),
+    "Elixir": (
+        [
+            ("fn x -> x end\n", "fn x ->\n  x\nend\n"), ("<<a::8>>\n", "<< a :: 8 >>\n"),
+            ("x = a..b\n", "x = a .. b\n"), ("if a do\n  b\nelse\n  c\nend\n", "if a do b\nelse c end\n"),
+            ("fn\n  a -> b\nend\n", "fn a -> b end\n"), ("<<a, b::binary>>\n", "<< a, b::binary >>\n"),
+        ],
+        [
+            ("x = a\n|| b\n", "x = a b\n"), ("f do: a\n", "f do : a\n"), ("a\nend\n", "a end b\n"),
+            ("a <<b>>\n", "a << b >>c\n"), ("a\n-1\n", "a -1\n"), ("if a, do: b, else: c\n", "if a, do: b\nelse: c\n"),
+        ],
+    ),
+    "Swift": (
+        [
+            ("if a{b}\n", "if a { b }\n"), ("func f(a:Int)->Int{1}\n", "func f(a: Int) -> Int { 1 }\n"),
+            ("a.b().c()\n", "a\n  .b()\n  .c()\n"), ("let x = a + b\n", "let x = a\n  + b\n"),
+            ("if a {\n  b\n} else {\n  c\n}\n", "if a {\n  b\n}\nelse {\n  c\n}\n"),
+            ("f { a in b }\n", "f { a in\n  b\n}\n"),
+            ("guard let a = b else { return }\n", "guard let a = b\nelse { return }\n"),
+            ("guard a else {\n  return\n}\n", "guard a\nelse {\n  return\n}\n"),
+            ("do { try a() } catch { b() }\n", "do {\n  try a()\n}\ncatch {\n  b()\n}\n"),
+        ],
+        [
+            ("x = a\n&b\n", "x = a & b\n"), ("a = b ?? c\n", "a = b ? ? c\n"), ("f(a) .b\n", "f(a). b\n"),
+            ("x = a ? .b : .c\n", "x = a ?.b : .c\n"), ("let x = a? .b\n", "let x = a ?.b\n"),
+            ("x = a\n= b\n", "x = a == b\n"),
+        ],
+    ),
+    "Perl": (
+        [
+            ("$x = $a ? $b : $c;\n", "$x = $a?$b:$c;\n"), ("$a->b()->c();\n", "$a->b()\n  ->c();\n"),
+            ("$a->{b}->[0];\n", "$a -> {b} -> [0];\n"), ("my $x = $a ? 'b' : 'c';\n", "my $x = $a?'b':'c';\n"),
+            ("unless ($a) { b(); } else { c(); }\n", "unless($a) { b(); }\nelse { c(); }\n"),
+            ("while (<A>) { b(); }\n", "while(<A>) { b(); }\n"),
+        ],
+        [
+            ("f ->b;\n", "f - >b;\n"), ("$a ? $b : $c;\n", "$a ?$b :$c;d\n"), ("A::b();\n", "A: :b();\n"),
+            ("$a ->[0];\n", "$a - >[0];\n"), ('"$a->[0]";\n', '"$a ->[0]";\n'), ("x ? y : z;\n", "x ? y ::z;\n"),
+        ],
+    ),
+    "R": (
+        [
+            ("x <- a%in%b\n", "x <- a %in% b\n"), ("x[[1]][2]\n", "x[[ 1 ]][ 2 ]\n"),
+            ("a %>% b() %>%\n  c()\n", "a %>% b() %>% c()\n"),
+        ],
+        [
+            ("x[[1]]\n", "x[ [1]]\n"), ("x[[1]]\n", "x[ [ 1 ] ]\n"), ("\\(x) x\n", "\\ (x) y\n"),
+            ("a && b\n", "a & & b\n"), ("a %in% b\n", "a %in%b c\n"), ("a % in% b\n", "a %in% b\n"),
+            ("x[a[1]]\n", "x[a [1] ]b\n"), ("a\n%in% b\n", "a %in% b\n"),
+        ],
+    ),
+    "Dart": (
+        [
+            ("if(a){b();}else{c();}\n", "if (a) {\n  b();\n} else {\n  c();\n}\n"), ("f(a:1);\n", "f(a: 1);\n"),
+            ("x = a?b:c;\n", "x = a ? b : c;\n"), ("x = a??b;\n", "x = a ?? b;\n"), ("x = a?.b;\n", "x = a\n  ?.b;\n"),
+            ("x += 1;\n", "x+=1;\n"), ("try{a();}catch(e){b();}\n", "try {\n  a();\n} catch (e) {\n  b();\n}\n"),
+            ("x = a ~/ b;\n", "x = a~/b;\n"), ("x ??= a;\n", "x??=a;\n"), ("return(a);\n", "return (a);\n"),
+            ("f(a, b: c);\n", "f(a,b:c);\n"), ("var x = a ? b : c;\n", "var x = a?b:c;\n"),
+        ],
+        [
+            ("x = a ? [b] : c;\n", "x = a?[b];\n"), ("x = a - -1;\n", "x = a --1;\n"),
+            ("f () async* {}\n", "f () async {}\n"), ("x = a is! B;\n", "x = a is !B;\nc"),
+            ("x = '${a}  b';\n", "x = '${a} b';\n"), ("x = a ? .b : c;\n", "x = a ?.b : c;\n"),
+        ],
+    ),
+    "Clojure": (
+        [
+            ("(f [a][b])\n", "(f [a] [b])\n"), ("(f (g a))\n", "(f(g a))\n"), ("(f)(g)\n", "(f)\n\n(g)\n"),
+            ("(defn f [a] (g a))\n", "(defn f[a](g a))\n"), ("(f #(a %))\n", "(f #( a % ))\n"),
+            ("(f a)\n", "( f a )\n"),
+        ],
+        [
+            ("(f #?(:clj a))\n", "(f #? (:clj b))\n"), ("(f :a/b)\n", "(f :a /b)\n"), ("(f 1 (a))\n", "(f 1a)\n"),
+            ("(f ^{a b} c)\n", "(f ^ {a b} d)\n"), ("(f \\( a)\n", "(f \\ ( a))\n"),
+            ("(f \\a (b))\n", "(f \\a(b) c)\n"),
+        ],
+    ),
+    "CMake": (
+        [
+            ("function(f a)\nendfunction()\n", "function (f a)\nendfunction ()\n"),
+            ("macro(a)\nendmacro()\n", "macro (a)\nendmacro ()\n"), ("set(a b)\n", "set (a b)\n"),
+            ("add_executable(a b.c)\n", "add_executable (a b.c)\n"),
+            ("if(A AND (B OR C))\nendif()\n", "if(A AND ( B OR C ))\nendif()\n"),
+            ("set(a\n  b c)\n", "set(a b\n  c)\n"),
+        ],
+        [
+            ("set(a b\\ c)\n", "set(a b\\  c)\n"), ('set(a "b;c")\n', "set(a b;c)\n"), ("set(a (b))\n", "set(a(b))\n"),
+            ("set\n(a)\n", "set(a)\n"), ('set(a "b\\ c")\n', 'set(a "b\\  c")\n'),
+            ("set(a b\\\\ c)\n", "set(a b\\\\c)\n"), ("set (a)\nset (b)\n", "set (a) set (b)\n"),
+        ],
+    ),
+    "SCSS": (
+        [
+            ("a { b: c; // d\n}\n", "a { b: c; }\n"), ("$a : 1 !default;\n", "$a: 1 !default;\n"),
+            ("a { b: c; /* d */ e: f; }\n", "a { b: c; e: f; }\n"),
+            ("@include a { b: c; }\n", "@include a {\n  b: c; // d\n}\n"), ("// x\na { b: c; }\n", "a { b: c; }\n"),
+            ("a { @media print { b: c; } }\n", "a {\n  @media print {\n    b: c;\n  }\n}\n"),
+            ("%a { b: c; }\n", "%a{b:c;}\n"),
+        ],
+        [
+            ("a { b: c; // d\n e: f; }\n", "a { b: c; // d e: f; }\n"), ("a { b: #{$c} d; }\n", "a { b: #{$c}d; }\n"),
+            ("a#{$b} c {}\n", "a#{$b}c {}\n"), ("a { b:hover {} }\n", "a { b: hover {} }\n"),
+            ("a { b: c; // d\n}\n", "a { b: c; // d }\n"), ("a:hover { b: c; }\n", "a: hover { b: c; }\n"),
+            ("a:not(b:c) { d: e; }\n", "a:not(b: c) { d: e; }\n"), ("a::before { b: c; }\n", "a: :before { b: c; }\n"),
+            ("a { b:c { d: e; } }\n", "a { b: c { d: e; } }\n"),
+            ("a { b: c; // */ d\n e: f; }\n", "a { b: c; // */ d e: f; }\n"),
+            ("a { b: 'x // y'; c: d; }\n", "a { b: 'x // z'; c: d; }\n"),
+            ("a { b: c; } // d\ne { f: g; }\n", "a { b: c; } // d e { f: g; }\n"),
+            ("/* a // b */ c { d: e; }\n", "/* a // b c { d: e; } */\n"),
+            ("// /* a\nb { c: d; }\n// */\n", "// /* a\n// */\n"),
+            ("@if $a == b { c: d; }\n", "@if $a == b c { d: e; }\n"),
+            ("//# sourceMappingURL=a\nb { c: d; }\n", "b { c: d; }\n"),
+        ],
+    ),
+    "Objective-C": (
+        [
+            ("@interface A\n- (void)f:(int)a;\n@end\n", "@interface A\n- (void) f : (int) a;\n@end\n"),
+            ("@interface A : B <C>\n@end\n", "@interface A: B<C>\n@end\n"),
+        ],
+        [
+            ("x = 'a';\n", "x = 'a ';\n"), ("[a b :c];\n", "[a b ::c];\n"), ("x = a->b;\n", "x = a - > b;\n"),
+            ("x = a && b;\n", "x = a & & b;\n"),
+            ("@interface A\n- (void)f:(int)a;\n@end\n", "@interface A\n- (void)f: :(int)a;\n@end\n"),
+            ("@interface A\n- (void)f;\n@end\n", "@interface A - (void)f; @end\nx"),
+        ],
+    ),
+}
+# fmt: on
+OTHER_PAIRS += [
+    Pair(f"spelling {number}", language, *codes, same)
+    for language, both in SPELLINGS.items()
+    for same, pairs in zip((True, False), both, strict=True)
+    for number, codes in enumerate(pairs)
+]
 
 
 def example(pair: Pair, *, whole: bool) -> tuple[dict[str, str], str]:

@@ -13,6 +13,8 @@ from llmerge_helpers.verdict.tokens import _GRAMMARS, _WHERE_CLEAN
 
 # language, what the developer wrote, what the model wrote
 OTHER = [
+    *((language, "int a;\n", "int\\\na;\n") for language in ("C", "C++", "Objective-C")),
+    ("C", "x = a + +b;\n", "x = a+\\\n+b;\n"),
     ("TOML", "a = 1\n", "a =\n1\n"),
     ("YAML", "a: |\n  b\n  c\n", "a: |\n  b\n# c\n  c\n"),
     ("C", "#include <a.h>\nint x;\n", "#include <a.h>int x;\n"),
@@ -152,6 +154,7 @@ OTHER = [
     ("reStructuredText", "x::\n\n  a\n\n\n  b\n", "x::\n\n  a\n\n  b\n"),
 ]
 SAME = [
+    ("C", "#define A(x) f(x); g(x)\n", "#define A(x) f(x);\\\n  g(x)\n"),
     ("C", "#  define A 1\n", "#define A 1\n"),
     ("C", "#include <a.h>\n", "# include <a.h>\n"),
     ("CMake", "set(a b)\n", "set( a b )\n"),
