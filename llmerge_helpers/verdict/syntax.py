@@ -641,12 +641,15 @@ def relax(words: list[Word], blanks: Blanks, place: Callable[[Word], str] = lamb
             and (words[number - 1][0] == " " or blanks.leads)
             and words[number + 1][2] == "blank"
             and not (sign(ends[0]) or sign(ends[1]))
+            and words[ends[0]][0] not in blanks.behind  # with nothing before it, it is a part of the next word
         )
 
     for number, word in enumerate(words):
         if word[2] == "blank" and 0 < number < len(words) - 1:
             last, after = words[number - 1], words[number + 1]
             if (not last[2] and last[0] in blanks.behind) or (not after[2] and after[0] in blanks.before):
+                if _TWO_WORDS.match(last[0][-1:] + after[0][:1]):  # which a lexer may cut where there is none
+                    yield " ", *word[1:]
                 continue
             if parted(number - 1) or parted(number + 1):
                 continue
@@ -661,6 +664,9 @@ def relax(words: list[Word], blanks: Blanks, place: Callable[[Word], str] = lamb
             if blanks.between and word[0] == " " and not last[2] and blanks.between.fullmatch(pair):
                 continue
         yield word
+
+
+_TWO_WORDS = re.compile(r"\w\w")
 
 
 def joined(words: Iterable[Word], signs: re.Pattern[str]) -> Iterator[Word]:
