@@ -201,6 +201,16 @@ class _Case:
         text = self.head + code + self.suffix
         return lex(text, self.language, (start, end + more), plain=plain, cut=lambda: cut)
 
+    def expected_on(self, more: int, plain: bool) -> Lexed:
+        """The same of the developers' code, known from one reply to the next."""
+        if (more, plain) not in self._expected_on:
+            self._expected_on[more, plain] = self.lex_on(self.answer, more, plain)
+        return self._expected_on[more, plain]
+
+    @cached_property
+    def _expected_on(self) -> dict[tuple[int, bool], Lexed]:
+        return {}
+
     def lex_part(self, code: str, start: int, behind: int) -> Lexed:
         """The same with a grammar, from an offset to where so many characters are left, and what is around in brief."""
         text = self.head + code + self.suffix
@@ -550,7 +560,7 @@ def _further(expected: Lexed, got: Lexed, case: _Case, code: str, plain: bool) -
     elif not got.grammar and not expected.grammar and case.cut:
         more = 0
         while more < len(case.suffix):
-            pair = case.lex_on(case.answer, more, plain), case.lex_on(code, more, plain)
+            pair = case.expected_on(more, plain), case.lex_on(code, more, plain)
             alike = pair[0].reach == pair[1].reach
             yield *pair, len(text) if alike else end + more
             if alike:
