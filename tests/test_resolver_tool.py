@@ -87,6 +87,47 @@ def test_what_is_taken_is_written_in_place_and_the_rest_stays(tmp_path, newline,
     assert path.with_name("a.py.orig1").read_bytes() == kept
 
 
+few = st.lists(st.sampled_from(["a\n", "b\n", "}\n", "x\n"]), max_size=6).map("".join)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(few, few, few, st.sampled_from(["\n", "\r\n"]), st.integers(0, 3))
+def test_what_is_asked_does_not_depend_on_the_style_that_git_shows(tmp_path_factory, ours, base, theirs, newline, pick):
+    folder, found = tmp_path_factory.getbasetemp() / "style", {}
+    folder.mkdir(exist_ok=True)
+    for side, text in (("ours", ours), ("base", base), ("theirs", theirs)):
+        (folder / side).write_bytes(text.replace("\n", newline).encode())
+    for style in ("--diff3", "--zdiff3", ""):
+        command = ["git", "merge-file", "-p", *[style] * bool(style), "ours", "base", "theirs"]
+        text = subprocess.run(command, cwd=folder, capture_output=True).stdout
+        path = folder / "file.txt"
+        path.write_bytes(text)
+        if not (file := opened(path, "file.txt", stages=[base, ours, theirs])):
+            return
+        found[style] = [(each.ours, each.base, each.theirs) for each in file.conflicts]
+        file.take(pick % len(file.chosen), "new" + newline)  # the others stay as git showed them
+        assert path.read_bytes().count(b"<<<<<<< ") == sum(raw.count("<<<<<<< ") for raw in file.raw) - file.raw[
+            pick % len(file.raw)
+        ].count("<<<<<<< ")
+        for kept in file.backup * [path.with_name("file.txt.orig")]:
+            assert kept.read_bytes() == text
+            kept.unlink()
+    assert found["--zdiff3"] == found["--diff3"]
+    # of two that are near each other git's usual style makes one, whose base is known too
+    assert None not in [base for _, base, _ in found[""]] and len(found[""]) <= len(found["--diff3"])
+    if len(found[""]) == len(found["--diff3"]):
+        assert found[""] == found["--diff3"]
+
+
+def test_both_functions_that_the_sides_added_keep_their_end(tmp_path):
+    one, two = "  int a() {\n    return 1;\n  }\n", "  int b() {\n    return 2;\n  }\n"
+    file = in_conflict(tmp_path / "r", "class A {\n}\n", f"class A {{\n{one}}}\n", f"class A {{\n{two}}}\n")
+    assert file.read_text().count("  }\n") == 1  # git shows the bracket once, behind its markers
+    asked, _ = session(file, ["y"])
+    asked.attended()
+    assert file.read_text() == f"class A {{\n{one}{two}}}\n"
+
+
 def test_a_file_changed_meanwhile_is_not_overwritten(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text(str(make_hunk("a\n", "", "b\n")))

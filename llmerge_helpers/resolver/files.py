@@ -15,6 +15,7 @@ from llmerge_helpers.collect.repository import git_environment
 from llmerge_helpers.conflicts import Conflict, Hunk, language_of, parse, render, split_lines
 from llmerge_helpers.conflicts.conflict import context_of
 from llmerge_helpers.conflicts.markers import MARKER_SIZE
+from llmerge_helpers.resolver.whole import ended_as, unix
 from llmerge_helpers.verdict.tokens import parses
 
 # nothing that a repository's config names is run, and nothing is fetched or written
@@ -78,19 +79,22 @@ def with_base(
     """
     if not conflicts or all(conflict.base is not None for conflict in conflicts) and conflicts[-1].after:
         return list(conflicts)
-    stages = _stages(Path(file)) or stages
+    stages = stages_of(Path(file)) or stages
     if not stages:
         return list(conflicts)
-    shown = _merged_again(stages)
+    return based(conflicts, stages, [part for part in merged_again(stages) if isinstance(part, Hunk)])
+
+
+def based(conflicts: Sequence[Conflict], stages: Sequence[str], shown: Sequence[Hunk]) -> list[Conflict]:
+    """The conflicts, each with the base that it has among `shown`, the conflicts of the merge of `stages`."""
     holders = [_holder(conflict, shown) for conflict in conflicts]
     if len(shown) == len(conflicts) and all(_holder(c, [h]) for c, h in zip(conflicts, shown, strict=True)):
         holders = list(shown)  # nobody has touched the file, so equal ones are told apart by their order
     found = []
     for conflict, holder in zip(conflicts, holders, strict=True):
-        known = holder is not None and sum(other is holder for other in holders) == 1
+        known = holder is not None and (not holder.base or sum(other is holder for other in holders) == 1)
         if conflict.base is None and holder and known:
-            base = holder.base or ""
-            conflict = replace(conflict, base=base.replace("\n", "\r\n") if "\r\n" in conflict.ours else base)
+            conflict = replace(conflict, base=ended_as(holder.base or "", conflict.ours))
         found.append(conflict)
     return [*found[:-1], _open_ended(found[-1], *stages[1:])]
 
@@ -117,7 +121,7 @@ def git(arguments: Sequence[str], folder: Path, stdin: bytes = b"") -> bytes | N
     return done.stdout if 0 <= done.returncode < 128 else None
 
 
-def _stages(file: Path) -> list[str] | None:
+def stages_of(file: Path) -> list[str] | None:
     """Base, ours and theirs of a file in conflict as its repository's index has them, with `\\n` for line ends.
 
     The base of a file that both sides added is empty; what is binary is as if it were not there.
@@ -144,8 +148,8 @@ def as_stages(texts: Sequence[bytes | None]) -> list[str] | None:
     return [decoded(text or b"")[0].replace("\r\n", "\n") for text in texts]
 
 
-def _merged_again(texts: Sequence[str]) -> list[Hunk]:
-    """The conflicts of three texts, with their base."""
+def merged_again(texts: Sequence[str]) -> list[str | Hunk]:
+    """The merge of three texts in parts, its conflicts with their base."""
     size = 7 + max((len(run) for text in texts for run in re.findall(r"[<=>|]{7,}", text)), default=0)
     with tempfile.TemporaryDirectory(prefix="llmerge-") as name:
         for side, text in zip(("base", "ours", "theirs"), texts, strict=True):
@@ -154,15 +158,26 @@ def _merged_again(texts: Sequence[str]) -> list[Hunk]:
         sides = ("ours", "base", "theirs")
         # merges look for lines in common by histograms, and older gits cannot be told to do so here
         said = git([*merge, "--diff-algorithm=histogram", *sides], Path(name)) or git([*merge, *sides], Path(name))
-    return [part for part in parse((said or b"").decode("utf-8", "surrogatepass"), size) if isinstance(part, Hunk)]
+    return parse((said or b"").decode("utf-8", "surrogatepass"), size)
 
 
 def _holder(conflict: Conflict, shown: Sequence[Hunk]) -> Hunk | None:
     """The one hunk in whose sides both sides of the conflict stand; merge style shows less than all of a hunk."""
-    ours, theirs = ("\n" + side.replace("\r\n", "\n") for side in (conflict.ours, conflict.theirs))
-    found = [hunk for hunk in shown if ours in "\n" + hunk.ours and theirs in "\n" + hunk.theirs]
-    whole = [hunk for hunk in found if ours[1:] == hunk.ours and theirs[1:] == hunk.theirs]
+    ours, theirs = unix(conflict.ours), unix(conflict.theirs)
+    found = [hunk for hunk in shown if _holds(hunk, ours, theirs)]
+    whole = [hunk for hunk in found if ours == hunk.ours and theirs == hunk.theirs]
     return next(iter(whole or found)) if len(whole or found) == 1 else None
+
+
+def _holds(hunk: Hunk, ours: str, theirs: str) -> bool:
+    """Whether these are its sides, but for lines that both have; of what has no base, also any part of them."""
+    if not hunk.base:
+        return "\n" + ours in "\n" + hunk.ours and "\n" + theirs in "\n" + hunk.theirs
+    starts = [0, *(match.end() for match in re.finditer("\n", hunk.ours))]
+    return any(
+        hunk.ours.startswith(ours, at) and hunk.theirs == hunk.ours[:at] + theirs + hunk.ours[at + len(ours) :]
+        for at in starts
+    )
 
 
 # ---- the file with them

@@ -19,14 +19,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from llmerge_helpers.conflicts import Conflict, Decided, Hunk, has_markers, parse
+from llmerge_helpers.conflicts import Conflict, Decided, Hunk, has_markers, parse, render
 from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.generate import pick
 from llmerge_helpers.resolver.confidence import LEAST
-from llmerge_helpers.resolver.files import as_stages, conflicts_in, decoded, git, resolved, that_parse, with_base
+from llmerge_helpers.resolver.files import (
+    as_stages,
+    based,
+    conflicts_in,
+    decoded,
+    git,
+    merged_again,
+    resolved,
+    stages_of,
+    that_parse,
+)
 from llmerge_helpers.resolver.merge import Kept, Merge, marker_size, merge_at
 from llmerge_helpers.resolver.proposals import Model, Proposal, in_this_merge, sure, trained_model
 from llmerge_helpers.resolver.screen import KEYS, Screen
+from llmerge_helpers.resolver.whole import Region, whole
 from llmerge_helpers.run import redact
 from llmerge_helpers.run.files import remove_left, write_atomic
 
@@ -35,7 +46,10 @@ _UNPARSED = "With it the file would not parse any more, though it does with eith
 
 @dataclass
 class Opened:
-    """A file in conflict: what it was, its conflicts, and what was chosen for each so far."""
+    """A file in conflict: what it was, its conflicts, and what was chosen for each so far.
+
+    In `text` each conflict is whole and shows its base; `raw` is what stands in its place in the file.
+    """
 
     path: Path
     shown: str
@@ -44,6 +58,7 @@ class Opened:
     encoding: str
     size: int
     hunks: list[Hunk]
+    raw: list[str]
     conflicts: list[Conflict]
     chosen: list[str | None]
     told: list[Proposal] = field(default_factory=list)
@@ -54,7 +69,8 @@ class Opened:
         """The file with what was chosen, in its own encoding; a conflict without a choice stays, byte for byte."""
         if not any(each is not None for each in chosen):
             return self.before
-        return resolved(self.text, chosen, self.size).encode(self.encoding)
+        left = [raw if new is None else new for raw, new in zip(self.raw, chosen, strict=True)]
+        return resolved(self.text, left, self.size).encode(self.encoding)
 
     def choosing(self, number: int, text: str | None) -> list[str | None]:
         """What is chosen once `text` is taken for a conflict."""
@@ -94,13 +110,10 @@ class Opened:
 
     def line(self, number: int) -> int:
         """The line of the file, as it was, on which a conflict starts."""
-        above, seen = 1, 0
-        for part in parse(self.text, self.size):
-            if isinstance(part, Hunk) and seen == number:
-                break
-            seen += isinstance(part, Hunk)
-            above += str(part).count("\n")
-        return above
+        hunks = iter(self.raw)
+        parts = [next(hunks) if isinstance(part, Hunk) else part for part in parse(self.text, self.size)]
+        at = [n for n, part in enumerate(parse(self.text, self.size)) if isinstance(part, Hunk)]
+        return 1 + "".join(parts[: at[number]]).count("\n")
 
     @property
     def left(self) -> int:
@@ -131,12 +144,18 @@ def opened(path: Path, shown: str, context: int = 5, stages: Sequence[str] | Non
 def _opened(data: bytes, path: Path, shown: str, context: int, stages: Sequence[str] | None) -> Opened | None:
     text, encoding = decoded(data)
     size = marker_size(path)
-    found = conflicts_in(text, shown, context, size)
-    if not found or b"\0" in data:
+    if b"\0" in data or not conflicts_in(text, shown, context, size):
         return None
-    found = with_base(found, path, stages) if path.name else found
-    hunks = [part for part in parse(text, size) if isinstance(part, Hunk)]
-    return Opened(path, shown, data, text, encoding, size, hunks, found, [None] * len(found), saved=data)
+    stages = (stages_of(path) if path.name else None) or stages
+    again = merged_again(stages) if stages else []
+    parts = whole(text, again, size)
+    regions = [part for part in parts if isinstance(part, Region)]
+    text = render(part.hunk if isinstance(part, Region) else part for part in parts)
+    found = conflicts_in(text, shown, context, size)
+    if stages:
+        found = based(found, stages, [part for part in again if isinstance(part, Hunk)])
+    hunks, raw = [region.hunk for region in regions], [region.raw for region in regions]
+    return Opened(path, shown, data, text, encoding, size, hunks, raw, found, [None] * len(found), saved=data)
 
 
 # ---- one after the other
