@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import os
 import shutil
 import sys
@@ -10,9 +11,13 @@ from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from llmerge_helpers.conflicts import Conflict, split_lines
+from llmerge_helpers.resolver.confidence import LEAST
 from llmerge_helpers.resolver.proposals import Proposal
 
 MOST_LINES = 14  # of one part, before it is cut; `v` shows all
+_FEWEST = 4
+_AROUND = 16  # lines of a screen that are no part: headings, context, reason, question
+_ALIKE = 4  # more lines in a row that a side left as they were are told by their number
 KEYS = (
     "y take it   n leave the conflict   e edit   o ours   t theirs   s later   "
     "a this and all that are as sure   v show it whole   q quit"
@@ -67,16 +72,18 @@ class Screen:
         self, conflict: Conflict, told: Proposal, head: str, names: Sequence[str], whole: bool = False
     ) -> None:
         """The conflict, what each side did to the base, and the proposal with its reason."""
-        most = 10_000 if whole else MOST_LINES
+        most = 10_000 if whole else self._room()
         self.say()
         self.say(f"── {head} ".ljust(72, "─"), "head")
         self._lines(split_lines(conflict.before)[-3:], "dim", most)
         for side, name in zip(("ours", "theirs"), names, strict=True):
             self.say(f"{side.upper()}  {name}", "head")
             self._change(conflict.base, conflict.side(side), most)
-        if conflict.base is not None:
+        if conflict.base and whole:
             self.say("BASE  before either changed it", "head")
             self._lines(split_lines(conflict.base), "", most)
+        elif conflict.base is not None and not conflict.base:
+            self.say("BASE  nothing: it is new on both sides", "head")
         self._lines(split_lines(conflict.after)[:3], "dim", most)
         self.proposal(conflict, told, most)
 
@@ -87,11 +94,13 @@ class Screen:
             self.prose(told.why, "warn")
         else:
             sure = "not measured" if told.confidence is None else f"{100 * told.confidence:.0f} % sure"
+            doubtful = told.confidence is not None and told.confidence < LEAST
+            sure += ": more likely wrong than right" if doubtful else ""
             whole = conflict.kind_of(told.text)
             words = {"mixed": "", "empty": ", nothing stays", "ours_theirs": ", ours then theirs"}
             way = words.get(whole, f", {whole.replace('_', ' then ')} as it is")
-            self.say(f"PROPOSAL  by {told.by} · {sure}{way}", "good")
-            if told.text != conflict.ours:
+            self.say(f"PROPOSAL  by {told.by} · {sure}{way}", "warn" if doubtful else "good")
+            if whole in ("mixed", "empty", "base") or (told.text != conflict.ours and most > MOST_LINES):
                 self.say("  what it changes in ours:", "dim")
                 self._change(conflict.ours, told.text, most)
             self.prose(told.why)
@@ -108,14 +117,29 @@ class Screen:
             sign = "  " if base is None or base == text else "+ "
             lines = [sign + line for line in split_lines(text)]
             return self._lines(lines or ["  (nothing)"], "", most, signs=True)
-        diff = difflib.ndiff(split_lines(base), split_lines(text), charjunk=None)
-        return self._lines([line for line in diff if line[0] != "?"], "", most, signs=True)
+        diff = [line for line in difflib.ndiff(split_lines(base), split_lines(text), charjunk=None) if line[0] != "?"]
+        lines: list[str] = []
+        for changed, run in itertools.groupby(diff, key=lambda line: line[0] != " "):
+            same = list(run)
+            if not changed and len(same) > _ALIKE and most <= MOST_LINES:
+                same = [same[0], f"… {len(same) - 2} lines as they were\n", same[-1]]
+            lines += same
+        return self._lines(lines, "", most, signs=True)
 
     def _lines(self, lines: Sequence[str], style: str, most: int, signs: bool = False) -> None:
-        for line in lines[:most]:
+        rows = 0
+        width = shutil.get_terminal_size().columns if self.out.isatty() else 10_000
+        for number, line in enumerate(lines):
             body = line.rstrip("\r\n")
+            rows += 1 + (len(body) + 3) // width
+            if rows > most and number:
+                return self.say(f"    … {len(lines) - number} more lines (v)", "dim")
             end = "" if line.endswith("\n") or line == "  (nothing)" else "  (no line end)"
             prefix = "  " if signs else "    "
             self.say(prefix + body + end, body[:1] if signs else style)
-        if len(lines) > most:
-            self.say(f"    … {len(lines) - most} more lines (v)", "dim")
+        return None
+
+    def _room(self) -> int:
+        """How many rows each part may have, so that the heading is still on the screen when the question comes."""
+        rows = shutil.get_terminal_size().lines if self.out.isatty() else 1_000
+        return max(_FEWEST, min(MOST_LINES, (rows - _AROUND) // 3))
