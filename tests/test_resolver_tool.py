@@ -128,6 +128,50 @@ def test_both_functions_that_the_sides_added_keep_their_end(tmp_path):
     assert file.read_text() == f"class A {{\n{one}{two}}}\n"
 
 
+def test_an_edit_is_taken_where_something_was_changed_and_the_conflict_below_it_is_left_out(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    path.write_text(str(make_hunk("f(a, 2)\n", "f(a, 1)\n", "g(a, 1)\n")))
+    before = path.read_bytes()
+    monkeypatch.setenv("VISUAL", "true")
+    asked, out = session(path, ["e", "n"])
+    asked.attended()
+    assert path.read_bytes() == before and "Nothing was changed" in out.getvalue()
+    monkeypatch.setenv("VISUAL", "sed -i.old s/g/h/")
+    asked, out = session(path, ["e"])
+    asked.attended()
+    assert path.read_text() == "h(a, 2)\n"
+
+
+def test_the_second_session_knows_what_the_first_one_did(tmp_path, monkeypatch, capfd):
+    far = "".join(f"    m{n}();\n" for n in range(9)).strip()
+    file = in_conflict(tmp_path / "r", *[body(f"a({v});", far, f"b({v});") for v in (1, 2, 3)])
+    monkeypatch.chdir(file.parent)
+    before = file.read_bytes()
+    for answers, code in ((["o", "n"], 1), (["t"], 0), ([], 0)):
+        left = iter(answers)
+        monkeypatch.setattr(Screen, "_input", lambda self, question, left=left: next(left))
+        for stream in (sys.stdin, sys.stdout, sys.stderr):
+            monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+        assert resolver.main([]) == code  # no model is named, and there is none: the rules
+        told = capfd.readouterr().err
+        assert ("git add -- A.java" in told) == (code == 0) and "the rules propose" in told
+    assert sorted(each.name for each in file.parent.glob("A.java*")) == ["A.java", "A.java.orig"]
+    assert file.with_name("A.java.orig").read_bytes() == before and "a(2)" in file.read_text()
+
+
+def test_the_heading_is_still_there_when_the_question_comes(tmp_path, monkeypatch):
+    path = tmp_path / "a.py"
+    sides = ["".join(f"{side} = {n} + {'x' * 60}\n" for n in range(40)) for side in ("ours", "base", "theirs")]
+    path.write_text(str(make_hunk(*sides)))
+    monkeypatch.setattr(os, "get_terminal_size", lambda *_: os.terminal_size((80, 40)))
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "40")
+    out = io.StringIO()
+    out.isatty = lambda: True
+    Session([opened(path, "a.py")], Model(), Screen(out, lambda question: "n"), None, None).attended()
+    assert sum(1 + len(line) // 80 for line in out.getvalue().split("a.py:")[1].splitlines()) < 40
+
+
 def test_a_file_changed_meanwhile_is_not_overwritten(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text(str(make_hunk("a\n", "", "b\n")))

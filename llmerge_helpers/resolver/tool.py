@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import re
 import shlex
 import stat
 import subprocess
@@ -41,6 +42,7 @@ from llmerge_helpers.resolver.whole import Region, whole
 from llmerge_helpers.run import redact
 from llmerge_helpers.run.files import remove_left, write_atomic
 
+_BELOW = "------------------------ >8 ------------------------ what is below is for reading, and left out"
 _UNPARSED = "With it the file would not parse any more, though it does with either side."
 
 
@@ -239,10 +241,13 @@ class Session:
             self.screen.say(f"taken: {file.shown}, {told.by}")
             return "y"
         head = f"{count} · {file.shown}:{file.line(number)} · {conflict.language}"
-        names = hunk.ours_label, hunk.theirs_label
+        roles = self.merge.doing[1:] if self.merge else ("", "")
+        labels = (hunk.ours_label, hunk.theirs_label)
+        names = [f"{label} ({role})" if role else label for label, role in zip(labels, roles, strict=True)]
         self.screen.conflict(conflict, told, head, names)
+        keys = "n/e/o/t/s/v/q" if told.text is None else "y/n/e/o/t/s/a/v/q"
         while True:
-            word = self.screen.answer("[y/n/e/o/t/s/a/v/q, ? for help] ").strip().lower()[:1]
+            word = self.screen.answer(f"{count} [{keys}, ? for help] ").strip().lower()[:1]
             text = {"y": told.text, "a": told.text, "o": conflict.ours, "t": conflict.theirs}.get(word)
             if word in ("n", "s", "q"):
                 return word
@@ -263,23 +268,36 @@ class Session:
                 if self.screen.answer("The file does not parse with it. Take it? [y/N] ").strip().lower()[:1] != "y":
                     continue
             self.take(file, number, text, by_person=True)
+            self.screen.say(f"taken: {_counted(len(text.splitlines()), 'line')}, written into {file.shown}", "dim")
             if word == "a":
                 self.all_above = LEAST if told.confidence is None else told.confidence
             return "y"
 
     def _edited(self, file: Opened, number: int, text: str | None) -> str | None:
-        """What a person makes of the proposal, or of the conflict, in their editor; None where markers are left."""
-        start = str(file.hunks[number]) if text is None else text
+        """What a person makes of the proposal, or of the conflict, in their editor; None where nothing was made of it.
+
+        Below the proposal stands the conflict, as an editor covers the screen.
+        """
+        start = shown = str(file.hunks[number]) if text is None else text
+        if text is not None:
+            below = [_BELOW, *file.conflicts[number].marked(file.size).splitlines()]
+            shown += ("" if not text or text.endswith("\n") else "\n") + "\n".join(below) + "\n"
         editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
         with tempfile.TemporaryDirectory(prefix="llmerge-") as folder:
             place = Path(folder, f"conflict{file.path.suffix}")
-            place.write_bytes(start.encode(file.encoding))
+            place.write_bytes(shown.encode(file.encoding))
             try:
                 done = subprocess.run([*shlex.split(editor), str(place)])
                 new = place.read_bytes().decode(file.encoding)
             except (OSError, ValueError) as error:
                 self.screen.say(f"The editor {editor} did not work ({error}): set EDITOR.", "warn")
                 return None
+        above = re.split(r"^-{9,} >8 -{9,}", new, maxsplit=1, flags=re.MULTILINE)
+        new, below = above[0], above[1:]
+        new = new if not below or start.endswith("\n") else new.removesuffix("\n")
+        if new == start and not done.returncode and not has_markers(new, file.size):
+            self.screen.say("Nothing was changed in it: y takes the proposal as it is.", "warn")
+            return None
         if done.returncode or has_markers(new, file.size):
             self.screen.say("Not taken: the editor failed, or a marker is left.", "warn")
             return None
@@ -288,6 +306,10 @@ class Session:
             new = new.replace("\n", "\r\n")
         is_last = file.text.endswith(str(hunk))
         return new + hunk.separator.lstrip("=").lstrip(" ") if new and not new.endswith("\n") and not is_last else new
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' * (number != 1)}"
 
 
 # ---- the command
@@ -336,14 +358,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace, screen: Screen) -> int:
     _check(given)
-    merge, files, others = _files_of(given)
+    merge, files, others, settled = _files_of(given)
     unattended = given.yes_above is not None or given.write
     one_file = len(given.file) == 1 and not given.git and not unattended
     piped = not (sys.stdin.isatty() and sys.stdout.isatty())
     prints = given.printed or given.diff or (one_file and piped)
     if not prints and not unattended and not (sys.stdin.isatty() and screen.out.isatty()):
         raise LlmergeError("there is no terminal to ask in: give --yes-above 0.9, --write, --print or --diff.")
-    model = _model_of(given, asks_nobody=unattended)
+    model = _model_of(given, screen, asks_nobody=unattended)
     conflicts = [conflict for file in files for conflict in file.conflicts]
     if model.teacher and not model.teacher.local and conflicts:
         screen.prose(model.sends(conflicts, merge.root.name if merge else "no repository"))
@@ -352,9 +374,12 @@ def _run(given: argparse.Namespace, screen: Screen) -> int:
     session = Session(files, model, screen, None if prints else merge, given.yes_above)
     if prints:
         return _print(session, given)
-    if merge and not unattended:
+    if merge and conflicts and not unattended:
         doing, ours, theirs = merge.doing
-        screen.prose(f"{doing}: ours is {ours}, theirs is {theirs}. {len(conflicts)} conflicts, {model.label}.", "head")
+        screen.prose(
+            f"{doing}: ours is {ours}, theirs is {theirs}. {_counted(len(conflicts), 'conflict')}, {model.label}.",
+            "head",
+        )
     if given.git and (done := session.again()):
         screen.say(f"{done} that you decided before, when git put the file back, taken again.")
     stopped = False
@@ -362,7 +387,7 @@ def _run(given: argparse.Namespace, screen: Screen) -> int:
         session.unattended() if unattended else session.attended()
     except (KeyboardInterrupt, EOFError):
         stopped = True
-    return _told(session, others, bool(given.git), stopped)
+    return _told(session, others, settled, bool(given.git), stopped)
 
 
 def _check(given: argparse.Namespace) -> None:
@@ -374,8 +399,8 @@ def _check(given: argparse.Namespace) -> None:
         raise LlmergeError("- reads one file from standard input: name no other beside it.")
 
 
-def _files_of(given: argparse.Namespace) -> tuple[Merge | None, list[Opened], dict[str, str]]:
-    """The merge, its files with markers, and those that need another decision."""
+def _files_of(given: argparse.Namespace) -> tuple[Merge | None, list[Opened], dict[str, str], list[Path]]:
+    """The merge, its files with markers, those that need another decision, and those resolved here before."""
     names = given.file
     if len(names) == 4 and not given.git and not any(map(_in_conflict, names[:3])) and _in_conflict(names[3]):
         given.git, names = names, []
@@ -385,7 +410,7 @@ def _files_of(given: argparse.Namespace) -> tuple[Merge | None, list[Opened], di
         found = _opened(data, Path(given.path or "-"), given.path or "-", given.context_lines, None)
         if found is None:
             raise LlmergeError("standard input has no conflict (<<<<<<<, =======, >>>>>>>): give a file that has.")
-        return None, [found], {}
+        return None, [found], {}, []
     if given.git:
         *sides, merged = map(Path, given.git)
         stages = as_stages([side.read_bytes() if side.is_file() else None for side in sides])
@@ -393,7 +418,7 @@ def _files_of(given: argparse.Namespace) -> tuple[Merge | None, list[Opened], di
         if found is None:
             raise LlmergeError(f"{merged} has no conflict that its text shows: resolve it by hand.")
         found.backup = False  # git keeps one, as its mergetool.keepBackup says
-        return merge_at(merged.resolve().parent), [found], {}
+        return merge_at(merged.resolve().parent), [found], {}, []
     if names:
         places = {name: Path(name) for name in names}
         merge = merge_at(places[names[0]].resolve().parent) if places[names[0]].exists() else None
@@ -407,7 +432,8 @@ def _files_of(given: argparse.Namespace) -> tuple[Merge | None, list[Opened], di
         places = {path: merge.root / path for path in merge.files}
         odd = {path: why for path, why in merge.files.items() if why}
     keeps = git(["config", "--bool", "mergetool.keepBackup"], merge.root) if merge else None
-    files, others = [], {}
+    touched = {kept.path for kept in merge.remembered()} if merge else set()
+    files, others, settled = [], {}, []
     for shown, place in places.items():
         if not names and not place.is_file():
             others[shown] = odd.get(shown) or "it is no file here"
@@ -416,12 +442,17 @@ def _files_of(given: argparse.Namespace) -> tuple[Merge | None, list[Opened], di
         found = opened(place, shown, given.context_lines)
         if found is None and names:
             raise LlmergeError(f"{shown} has no conflict (<<<<<<<, =======, >>>>>>>): give a file that has.")
-        if found is None:
-            others[shown] = odd.get(shown) or "its text shows no conflict any more"
+        if found is None and shown in touched and not odd.get(shown):
+            settled.append(place)
             continue
-        found.backup = not given.no_backup and (keeps or b"").strip() != b"false"
+        if found is None:
+            others[shown] = odd.get(shown) or "its text shows no conflict"
+            continue
+        # what git left is kept once; a later session finds it there
+        has_one = shown in touched and place.with_name(f"{place.name}.orig").exists()
+        found.backup = not given.no_backup and (keeps or b"").strip() != b"false" and not has_one
         files.append(found)
-    return merge, files, others
+    return merge, files, others, settled
 
 
 def _in_conflict(name: str) -> bool:
@@ -431,14 +462,20 @@ def _in_conflict(name: str) -> bool:
         return False
 
 
-def _model_of(given: argparse.Namespace, asks_nobody: bool) -> Model:
+def _model_of(given: argparse.Namespace, screen: Screen, asks_nobody: bool) -> Model:
     samples = given.samples or (5 if asks_nobody and given.yes_above is not None else 1)
     if given.base_url or (given.teacher and given.teacher != "rules"):
         teacher = pick(given.teacher or "openai", model=given.model, base_url=given.base_url)
         return Model(teacher.model, None if teacher.name == "rules" else teacher, samples, given.max_new_tokens)
     if "rules" in (given.model, given.teacher):
         return Model()
-    model = Model(trained_model(given.model), None, samples, given.max_new_tokens)
+    try:
+        model = Model(trained_model(given.model), None, samples, given.max_new_tokens)
+    except LlmergeError:
+        if given.model:
+            raise
+        screen.say("There is no trained model here, so the rules propose; --model names another.", "dim")
+        return Model()
     return replace(model, samples=1) if model.calibrated and not given.samples else model
 
 
@@ -464,22 +501,26 @@ def _print(session: Session, given: argparse.Namespace) -> int:
     return 0 if not left else 1
 
 
-def _told(session: Session, others: dict[str, str], by_git: bool, stopped: bool) -> int:
+def _told(session: Session, others: dict[str, str], settled: list[Path], by_git: bool, stopped: bool) -> int:
     """Say what is done and what is left; 1 if a conflict is."""
     screen = session.screen
-    done = [file for file in session.files if not file.left]
+    done = [file.path for file in session.files if not file.left] + settled
     count = sum(len(file.chosen) for file in session.files)
     left = sum(file.left for file in session.files)
     screen.say()
     early = "stopped: " if stopped else ""
-    screen.say(f"{early}{count - left} of {count} conflicts resolved, {left} left as they were.", "head")
+    rest = f", {left} left as {'it was' if left == 1 else 'they were'}" if left else ""
+    screen.say(f"{early}{count - left} of {_counted(count, 'conflict')} resolved{rest}.", "head")
+    for path in settled:
+        screen.say(f"  {os.path.relpath(path)}: resolved before", "dim")
     for file in session.files:
         if file.left:
             screen.say(f"  {file.shown}: {file.left} of {len(file.chosen)} left")
     for path, why in others.items():
         screen.say(f"  {path}: {why}; decide with git add or git rm", "warn")
     if by_git and left:
-        screen.prose("git now puts this file back as it was; what you took is remembered, and taken again next time.")
+        kept = "; what you took is remembered, and taken again next time" if count > left else ""
+        screen.prose(f"git now puts this file back as it was{kept}.")
     elif done and not by_git:
-        screen.say("read them, then: git add -- " + " ".join(shlex.quote(os.path.relpath(file.path)) for file in done))
+        screen.say("read them, then: git add -- " + " ".join(shlex.quote(os.path.relpath(path)) for path in done))
     return 1 if left or others else 0
