@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from llmerge_helpers import merges, models, resolver
 from llmerge_helpers.conflicts import Conflict, Hunk, make_hunk, parse, render_answer, render_reply, split_lines
 from llmerge_helpers.conflicts.conflict import context_of
+from llmerge_helpers.resolver.files import merged_again
 from llmerge_helpers.verdict import proposal
 
 ALL = [dict(row) for split in merges.load("sample").values() for row in split]
@@ -273,6 +274,20 @@ def test_the_right_one_of_several_conflicts_gets_its_base(tmp_path):
     part = file.read_text().replace(resolver_of(file, 0), "    a = 2;\n", 1)
     found = [each.base for each in resolver.with_base(resolver.conflicts_in(part, str(file)), file)]
     assert found == ["    b = 1;\n", None]  # one is gone: nobody knows which of the two it was
+
+
+def test_the_base_is_known_where_a_merge_finds_other_lines_in_common_than_a_plain_diff(tmp_path):
+    """Merges look for lines in common by histograms: `}` and blank lines, which are everywhere, hold nothing."""
+    rest = "".join(f"  }}\n\n  f{n}();\n  {{\n" for n in range(4))
+    base = f"{rest}  a {{\n    x();\n  }}\n\n  b {{\n    y();\n  }}\n{rest}"
+    ours = f"{rest}  c {{\n    z();\n  }}\n\n  d {{\n    w();\n  }}\n\n  b {{\n    q();\n  }}\n{rest}"
+    theirs = f"{rest}  b {{\n    y(1);\n  }}\n\n  e {{\n  }}\n\n{rest}"
+    file = in_conflict(tmp_path / "r", base, ours, theirs)
+    git(tmp_path / "r", "merge", "--abort")
+    git(tmp_path / "r", "-c", "merge.conflictStyle=diff3", "merge", "topic", check=False)
+    shown = [part.base for part in parse(file.read_text()) if isinstance(part, Hunk)]
+    again = [part for part in merged_again([base, ours, theirs]) if isinstance(part, Hunk)]
+    assert [part.base for part in again] == shown and shown
 
 
 def test_no_program_that_a_repository_names_is_run(tmp_path):

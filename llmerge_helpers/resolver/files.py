@@ -148,17 +148,35 @@ def as_stages(texts: Sequence[bytes | None]) -> list[str] | None:
     return [decoded(text or b"")[0].replace("\r\n", "\n") for text in texts]
 
 
-def merged_again(texts: Sequence[str]) -> list[str | Hunk]:
-    """The merge of three texts in parts, its conflicts with their base."""
+def merged_again(texts: Sequence[str], plain: bool = False) -> list[str | Hunk]:
+    """The merge of three texts in parts, its conflicts with their base; `plain` as `git checkout -m` makes it.
+
+    Merges look for lines in common by histograms, a checkout does not, and gits before 2.44 cannot be told to.
+    """
     size = 7 + max((len(run) for text in texts for run in re.findall(r"[<=>|]{7,}", text)), default=0)
     with tempfile.TemporaryDirectory(prefix="llmerge-") as name:
         for side, text in zip(("base", "ours", "theirs"), texts, strict=True):
             Path(name, side).write_bytes(text.encode("utf-8", "surrogatepass"))
         merge = ("merge-file", "-p", "--diff3", f"--marker-size={size}")
         sides = ("ours", "base", "theirs")
-        # merges look for lines in common by histograms, and older gits cannot be told to do so here
-        said = git([*merge, "--diff-algorithm=histogram", *sides], Path(name)) or git([*merge, *sides], Path(name))
+        said = None if plain else git([*merge, "--diff-algorithm=histogram", *sides], Path(name))
+        said = said or (None if plain else _by_merge(texts, Path(name), size)) or git([*merge, *sides], Path(name))
     return parse((said or b"").decode("utf-8", "surrogatepass"), size)
+
+
+def _by_merge(texts: Sequence[str], folder: Path, marker_size: int) -> bytes | None:
+    """The merge of three texts as two commits of a repository of their own, in the style that shows the base."""
+    commits = b""
+    for number, (side, text) in enumerate(zip(("base", "ours", "theirs"), texts, strict=True), 1):
+        data = text.encode("utf-8", "surrogatepass")
+        commits += b"commit refs/heads/%s\nmark :%d\ncommitter a <a> 0 +0000\ndata 0\n" % (side.encode(), number)
+        commits += b"from :1\n" * (number > 1) + b"M 100644 inline file\ndata %d\n%s\n" % (len(data), data)
+    if git(["init", "-q", "--bare", "."], folder) is None or git(["fast-import", "--quiet"], folder, commits) is None:
+        return None
+    (folder / "info").mkdir(exist_ok=True)
+    (folder / "info/attributes").write_text(f"file conflict-marker-size={marker_size}\n")
+    said = git(["-c", "merge.conflictStyle=diff3", "merge-tree", "--write-tree", "ours", "theirs"], folder) or b""
+    return git(["cat-file", "blob", os.fsdecode(said.partition(b"\n")[0]) + ":file"], folder)
 
 
 def _holder(conflict: Conflict, shown: Sequence[Hunk]) -> Hunk | None:

@@ -122,7 +122,7 @@ class Screen:
         for changed, run in itertools.groupby(diff, key=lambda line: line[0] != " "):
             same = list(run)
             if not changed and len(same) > _ALIKE and most <= MOST_LINES:
-                same = [same[0], f"… {len(same) - 2} lines as they were\n", same[-1]]
+                same = [same[0], f"  … {len(same) - 2} lines as they were\n", same[-1]]
             lines += same
         return self._lines(lines, "", most, signs=True)
 

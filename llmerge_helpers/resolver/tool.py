@@ -149,8 +149,13 @@ def _opened(data: bytes, path: Path, shown: str, context: int, stages: Sequence[
     if b"\0" in data or not conflicts_in(text, shown, context, size):
         return None
     stages = (stages_of(path) if path.name else None) or stages
-    again = merged_again(stages) if stages else []
+    again: list[str | Hunk] = []
     parts = whole(text, again, size)
+    for plain in (True, False) if stages else ():  # the last one that was tried stands, if neither fits
+        again = merged_again(stages or [], plain)
+        parts = whole(text, again, size)
+        if all(part.found for part in parts if isinstance(part, Region)):
+            break
     regions = [part for part in parts if isinstance(part, Region)]
     text = render(part.hunk if isinstance(part, Region) else part for part in parts)
     found = conflicts_in(text, shown, context, size)

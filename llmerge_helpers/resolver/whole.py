@@ -21,10 +21,11 @@ Span = tuple[int, int]
 
 
 class Region(NamedTuple):
-    """A conflict of a file: what stands there, and the whole of what git could not merge."""
+    """A conflict of a file: what stands there, the whole of what git could not merge, and whether that was found."""
 
     raw: str
     hunk: Hunk
+    found: bool = False
 
 
 def whole(text: str, merged: Sequence[str | Hunk], marker_size: int = MARKER_SIZE) -> list[str | Region]:
@@ -42,7 +43,7 @@ def whole(text: str, merged: Sequence[str | Hunk], marker_size: int = MARKER_SIZ
     done = 0
     for hunk, (start, end) in _placed(_runs(merged), flat):
         found += _as_they_are(flat[done:start])
-        found.append(Region(render(flat[start:end]), _grown(flat[start:end], hunk)))
+        found.append(Region(render(flat[start:end]), _grown(flat[start:end], hunk), found=True))
         done = end
     found += _as_they_are(flat[done:])
     grown = [part.hunk for part in found if isinstance(part, Region)]
