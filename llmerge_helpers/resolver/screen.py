@@ -94,7 +94,7 @@ class Screen:
             self.prose(told.why, "warn")
         else:
             sure = "not measured" if told.confidence is None else f"{100 * told.confidence:.0f} % sure"
-            doubtful = told.confidence is not None and told.confidence < LEAST
+            doubtful = told.confidence is not None and round(told.confidence, 2) < LEAST
             sure += ": more likely wrong than right" if doubtful else ""
             whole = conflict.kind_of(told.text)
             words = {"mixed": "", "empty": ", nothing stays", "ours_theirs": ", ours then theirs"}

@@ -273,7 +273,8 @@ class Session:
                 if self.screen.answer("The file does not parse with it. Take it? [y/N] ").strip().lower()[:1] != "y":
                     continue
             self.take(file, number, text, by_person=True)
-            self.screen.say(f"taken: {_counted(len(text.splitlines()), 'line')}, written into {file.shown}", "dim")
+            what = _counted(len(text.splitlines()), "line") if text else "nothing stays"
+            self.screen.say(f"taken: {what}, written into {file.shown}", "dim")
             if word == "a":
                 self.all_above = LEAST if told.confidence is None else told.confidence
             return "y"
