@@ -397,7 +397,7 @@ def test_a_teacher_of_01_answers_and_its_agreement_is_the_confidence(tmp_path, m
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     asked = Conflict(before="x\n", ours="f(a, 2)\n", base="f(a, 1)\n", theirs="g(a, 1)\n", after="y\n", path="a.py")
     [told] = Model("rules", pick("rules"), samples=2).proposals([asked])
-    assert told.text == "g(a, 2)\n" and told.confidence == 1.0 and "2 of 2 answers" in told.why and told.reasoning
+    assert told.text == "g(a, 2)\n" and told.confidence == 0.75 and "2 of 2 answers" in told.why and told.reasoning
     assert (tmp_path / "llmerge/replies").is_dir()
     there = Model("m", pick("openai", model="m", base_url="https://api.example.org/v1"))
     assert "1 conflict of shop goes to api.example.org" in there.sends([asked], "shop")

@@ -182,7 +182,8 @@ def _most(drawn: Sequence[_Drawn], conflict: Conflict, model: Model) -> Proposal
         why = "One answer was asked for, so nothing tells how sure it is."
         return Proposal(text, why, None, model.label, reasoning)
     why = f"{many} of {len(drawn)} answers say this."
-    return Proposal(text, why, many / len(drawn), model.label, reasoning)
+    # one more of each is counted: five answers that agree are no certainty, least of all of who always says the same
+    return Proposal(text, why, (many + 1) / (len(drawn) + 2), model.label, reasoning)
 
 
 def in_this_merge(told: Proposal, conflict: Conflict, earlier: Sequence[Decided]) -> Proposal:
