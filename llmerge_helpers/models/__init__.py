@@ -25,7 +25,6 @@ from llmerge_helpers.models.adapter import (
     new_policy,
     read_lineage,
     stages,
-    trainable_parameters,
 )
 from llmerge_helpers.models.answer import (
     Completion,
@@ -46,7 +45,7 @@ from llmerge_helpers.models.chat import (
     training_text,
 )
 from llmerge_helpers.models.device import Device, Plan, found_device
-from llmerge_helpers.models.memory import ModelSize
+from llmerge_helpers.models.memory import ModelSize, trainable_parameters
 
 __all__ = [
     "ChatTokenizer", "Completion", "Device", "Known", "Lineage", "Loaded", "ModelSize", "Plan", "Policy", "Sampling",

@@ -18,6 +18,7 @@ from llmerge_helpers.errors import LlmergeError
 from llmerge_helpers.models.base import base_identity, load_base, locate
 from llmerge_helpers.models.chat import load_tokenizer
 from llmerge_helpers.models.device import Device, Plan
+from llmerge_helpers.models.memory import is_peft, trainable_parameters
 from llmerge_helpers.run import from_root, shown
 from llmerge_helpers.run.files import read_json, write_json
 
@@ -225,11 +226,6 @@ def is_trained(folder: str | Path) -> bool:
     return is_adapter(folder) or is_whole(folder)
 
 
-def is_peft(model: Module) -> bool:
-    """True for a model with an adapter; of one without, all weights learn."""
-    return hasattr(model, "peft_config")
-
-
 def trained_folder(model: str | Path) -> Path:
     """The folder of an adapter or a whole model; `LlmergeError` where there is neither."""
     folder = from_root(model)
@@ -321,11 +317,6 @@ def in_words(form: Form) -> str:
 
 
 # ---- its weights: that they will learn, and that they did
-
-
-def trainable_parameters(model: Module) -> int:
-    """How many parameters will learn."""
-    return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
 def upcast_adapters(model: Module) -> Module:

@@ -188,7 +188,7 @@ def shape(config: str, lora_rank: int) -> Shape:
     linear = [layer.weight.numel() for layer in adapted if hasattr(layer, "weight")]  # experts are tables of their own
     heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
     width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    return Shape(trainable_of(model) / layers, sum(linear) / layers, max(linear, default=0), 2 * heads * width)
+    return Shape(trainable_parameters(model) / layers, sum(linear) / layers, max(linear, default=0), 2 * heads * width)
 
 
 @cache
@@ -209,9 +209,14 @@ def counted(config: str, dtype: str, autocast: str, lora_rank: int, kind: str) -
     return Pass(tuple(ends.tolist()), tuple(layer.tolist()))
 
 
-def trainable_of(model: Module) -> int:
-    """How many weights learn."""
+def trainable_parameters(model: Module) -> int:
+    """How many parameters will learn."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def is_peft(model: Module) -> bool:
+    """True for a model with an adapter; of one without, all weights learn."""
+    return hasattr(model, "peft_config")
 
 
 def peak(model: Module, batch: int, length: int, dtype: str, autocast: str, kind: str) -> int:
@@ -269,7 +274,7 @@ def peak(model: Module, batch: int, length: int, dtype: str, autocast: str, kind
         casting = torch.autocast("cpu", getattr(torch, autocast)) if autocast != "float32" else nullcontext()
         with Weighed(known) as weighed, torch.set_grad_enabled(training), casting:
             weighed.now = weighed.most = batch * length**2  # the mask
-            below = model.get_base_model() if hasattr(model, "peft_config") else model
+            below = model.get_base_model() if is_peft(model) else model
             out = below.base_model(**given, use_cache=False).last_hidden_state
             if training:
                 out.sum().backward()

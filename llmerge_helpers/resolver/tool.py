@@ -112,10 +112,13 @@ class Opened:
 
     def line(self, number: int) -> int:
         """The line of the file, as it was, on which a conflict starts."""
-        hunks = iter(self.raw)
-        parts = [next(hunks) if isinstance(part, Hunk) else part for part in parse(self.text, self.size)]
-        at = [n for n, part in enumerate(parse(self.text, self.size)) if isinstance(part, Hunk)]
-        return 1 + "".join(parts[: at[number]]).count("\n")
+        hunks, above = iter(self.raw[:number]), 1
+        for part in parse(self.text, self.size):
+            shown = next(hunks, None) if isinstance(part, Hunk) else part
+            if shown is None:
+                break
+            above += shown.count("\n")
+        return above
 
     @property
     def left(self) -> int:
